@@ -1,0 +1,70 @@
+/*
+ * alloc -- the door to memory for everything that is not sized at open.
+ *
+ * An allocator is a value handed down, never a global: tests hand down one that fails the n-th
+ * call, the server one that is jemalloc. Every allocation may fail and every caller answers it.
+ * Sizes are given back at free, so that accounting costs nothing.
+ *
+ * Threads: the heap allocator any; a test allocator as its maker says.
+ */
+#ifndef VARVE_BASE_ALLOC_H
+#define VARVE_BASE_ALLOC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct alloc {
+    /* Resize p (NULL: allocate) from old_size to new_size (0: free, returns NULL). On failure NULL
+     * and p is untouched. Alignment is that of malloc. */
+    void *(*resize)(struct alloc *a, void *p, size_t old_size, size_t new_size);
+    /* As above for a fresh block aligned to a power of two; freed with alloc_free. */
+    void *(*aligned)(struct alloc *a, size_t alignment, size_t size);
+};
+
+/* malloc and free behind the interface. Stateless: one constant object, shared by all. */
+struct alloc *alloc_heap(void);
+
+static inline void *alloc_bytes(struct alloc *a, size_t size)
+{
+    return a->resize(a, NULL, 0, size);
+}
+
+/* Zeroed memory, or NULL. */
+void *alloc_zeroed(struct alloc *a, size_t size);
+
+/* count * size, overflow answered with NULL. Zeroed. */
+void *alloc_array(struct alloc *a, size_t count, size_t size);
+
+static inline void *alloc_resize(struct alloc *a, void *p, size_t old_size, size_t new_size)
+{
+    return a->resize(a, p, old_size, new_size);
+}
+
+static inline void *alloc_aligned(struct alloc *a, size_t alignment, size_t size)
+{
+    return a->aligned(a, alignment, size);
+}
+
+/* p may be NULL. size is what it was allocated with. */
+static inline void alloc_free(struct alloc *a, void *p, size_t size)
+{
+    if (p != NULL)
+        (void)a->resize(a, p, size, 0);
+}
+
+/*
+ * An allocator that fails on command, for tests: the call numbered fail_at (1 is the next one)
+ * and, if fail_for_ever, all later ones. fail_at 0 never fails. Also counts live bytes and calls,
+ * so that a test can see leaks. Threads: one at a time.
+ */
+struct alloc_test {
+    struct alloc alloc;
+    uint64_t calls;
+    uint64_t fail_at;
+    bool fail_for_ever;
+    size_t live_bytes;
+};
+void alloc_test_init(struct alloc_test *t);
+
+#endif

@@ -1,0 +1,32 @@
+/*
+ * arena -- memory that is given back all at once.
+ *
+ * A list of chunks from an allocator, bump-allocated. reset() keeps the chunks for the next round.
+ * Has a maximum, given at init. Threads: one owner.
+ */
+#ifndef VARVE_BASE_ARENA_H
+#define VARVE_BASE_ARENA_H
+
+#include "base/alloc.h"
+#include "base/bytes.h"
+
+struct arena_chunk;
+
+struct arena {
+    struct alloc *alloc;
+    struct arena_chunk *first;
+    struct arena_chunk *current;
+    size_t chunk_size;
+    size_t size_max;
+    size_t held_bytes; /* Sum of all chunks. */
+};
+
+void arena_init(struct arena *a, struct alloc *alloc, size_t chunk_size, size_t size_max);
+void arena_deinit(struct arena *a);
+/* NULL when the maximum is reached or memory is out. Aligned to 16. */
+void *arena_take(struct arena *a, size_t size);
+/* A copy of b in the arena; data NULL on failure. */
+struct bytes arena_copy(struct arena *a, struct bytes b);
+void arena_reset(struct arena *a);
+
+#endif

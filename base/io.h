@@ -1,0 +1,186 @@
+/*
+ * io -- the seam to files, sockets and waiting. Submit and complete; three back ends.
+ *
+ * A back end (struct io) is the machine: io_uring, POSIX calls, or the simulator. A ring
+ * (struct io_ring) is one thread's queue to it. What takes time is an io_op: the caller fills it,
+ * submits it, and finds it done on its ring later; the op and its buffer belong to the ring in
+ * between. What a thread does rarely and never on a request's path (open, rename, list, sync of a
+ * directory ...) is a plain call that returns when it is done.
+ *
+ *   1. An op completes exactly once, with all its bytes, or with a status. Short reads and writes
+ *      are continued inside; a read that meets the end of the file completes OK with fewer bytes.
+ *   2. A write is durable when it completed OK *and* the file was opened IO_DSYNC, or a later
+ *      IO_OP_SYNC on the same file completed OK. A name (create, rename, unlink) is durable when
+ *      io_sync_dir on its directory returned OK after it.
+ *   3. A failed write or sync is final for that file: never retry it (fsyncgate); poison the owner.
+ *   4. Ops of one ring may complete in any order. A sync covers writes that completed before it
+ *      was submitted.
+ *   5. IO_DIRECT files take buffers, offsets and sizes that are multiples of IO_ALIGN.
+ *
+ * Threads: struct io and files any (a file's ops may be submitted on any ring); a ring by one
+ * thread at a time, except io_ring_wake which anybody may call.
+ */
+#ifndef VARVE_BASE_IO_H
+#define VARVE_BASE_IO_H
+
+#include "base/alloc.h"
+#include "base/bytes.h"
+#include "base/errbuf.h"
+#include "base/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { IO_ALIGN = 4096, IO_PATH_MAX = 4096 };
+
+struct io;
+struct io_file;
+struct io_ring;
+struct io_socket;
+
+/* ---- Back ends --------------------------------------------------------------------------- */
+
+enum io_kind { IO_KIND_URING, IO_KIND_POSIX, IO_KIND_SIM };
+
+/*
+ * Open the best back end the machine allows: io_uring, or POSIX if the kernel refuses it or
+ * want says POSIX. *out_why (may be NULL) gets a static sentence when it is not io_uring, for the
+ * log. The simulator has its own maker, base/io_sim.h.
+ */
+MUST_CHECK struct status io_open_machine(struct alloc *a, enum io_kind want, struct io **out_io,
+                                         const char **out_why);
+void io_close_machine(struct io *io);
+enum io_kind io_kind(const struct io *io);
+const char *io_kind_name(enum io_kind kind); /* "io_uring", "posix", "sim" */
+
+/* ---- Names and directories: plain calls ------------------------------------------------- */
+
+enum io_open_flags {
+    IO_READ = 1 << 0,
+    IO_WRITE = 1 << 1,
+    IO_CREATE = 1 << 2,    /* Create if missing. */
+    IO_EXCLUSIVE = 1 << 3, /* With IO_CREATE: fail with ST_BUSY if it is there. */
+    IO_DIRECT = 1 << 4,    /* Around the page cache; ST_UNSUPPORTED where refused. */
+    IO_DSYNC = 1 << 5,     /* A completed write is durable. */
+    IO_TRUNCATE = 1 << 6,
+};
+
+MUST_CHECK struct status io_open(struct io *io, const char *path, unsigned flags,
+                                 struct io_file **out_file);
+/* Takes NULL. Requires: no op on it is under way. */
+void io_close(struct io_file *file);
+
+MUST_CHECK struct status io_size(struct io_file *file, uint64_t *out_size);
+MUST_CHECK struct status io_truncate(struct io_file *file, uint64_t size);
+/* Reserve blocks without changing the size. Best effort where the file system cannot. */
+MUST_CHECK struct status io_allocate(struct io_file *file, uint64_t offset, uint64_t size);
+
+MUST_CHECK struct status io_mkdir(struct io *io, const char *path); /* OK if it is there already. */
+MUST_CHECK struct status io_rename(struct io *io, const char *from, const char *to);
+MUST_CHECK struct status io_unlink(struct io *io, const char *path);
+MUST_CHECK struct status io_link(struct io *io, const char *from, const char *to);
+MUST_CHECK struct status io_exists(struct io *io, const char *path, bool *out_exists);
+MUST_CHECK struct status io_sync_dir(struct io *io, const char *path);
+/* The names in a directory (without . and ..), sorted. Calls visit for each until it returns
+ * false. Names are borrowed for the call. */
+MUST_CHECK struct status io_list(struct io *io, const char *path,
+                                 bool (*visit)(void *context, const char *name), void *context);
+
+/*
+ * Take the exclusive lock that says "this directory is mine": creates path, locks it (flock and an
+ * in-process registry), writes holder text (pid, host, start time). ST_BUSY with the holder's text
+ * in err if somebody, this process included, has it.
+ */
+struct io_lock;
+MUST_CHECK struct status io_lock_take(struct io *io, const char *path, struct errbuf *err,
+                                      struct io_lock **out_lock);
+void io_lock_drop(struct io_lock *lock);
+
+/* ---- Ops ---------------------------------------------------------------------------------- */
+
+enum io_opcode {
+    IO_OP_READ,   /* file, data, size, offset */
+    IO_OP_WRITE,  /* file, data, size, offset */
+    IO_OP_SYNC,   /* file: data and the size needed to read it (fdatasync) */
+    IO_OP_ACCEPT, /* socket (listening); the new one in accepted */
+    IO_OP_RECV,   /* socket, data, size: completes with 1..size bytes, 0 at the end of the stream */
+    IO_OP_SEND,   /* socket, data, size: completes when all is taken by the kernel */
+    IO_OP_TIMER,  /* deadline_ns on the monotonic clock */
+};
+
+struct io_op {
+    enum io_opcode opcode;
+    bool is_pending; /* Owned by the ring. Cleared before the op is handed out as done. */
+    struct io_file *file;
+    struct io_socket *socket;
+    void *data; /* Borrowed until done; written to by READ and RECV. */
+    size_t size;
+    uint64_t offset;
+    uint64_t deadline_ns;
+    /* Results. */
+    struct status status;
+    int error; /* The errno behind a failure, 0 if none; for messages only. */
+    size_t done_size;
+    struct io_socket *accepted;
+    /* The submitter's. */
+    void *owner;
+    uint32_t tag;
+    /* The back end's. */
+    struct io_op *next;
+    uint64_t scratch[6];
+};
+
+struct io_ring_options {
+    unsigned
+        entries; /* Ops under way at most that the ring is sized for; more wait inside. 0: 256. */
+};
+
+MUST_CHECK struct status io_ring_create(struct io *io, const struct io_ring_options *options,
+                                        struct io_ring **out_ring);
+/* Cancels and drains what is pending. Takes NULL. */
+void io_ring_destroy(struct io_ring *ring);
+
+/* Queue op. Takes effect no later than the next io_ring_wait. Cannot fail: errors come as the op's
+ * status. Requires: !op->is_pending. */
+void io_submit(struct io_ring *ring, struct io_op *op);
+
+/*
+ * Submit what is queued; then wait until at least one op is done, deadline_ns has passed (0: do
+ * not wait; UINT64_MAX: for ever) or io_ring_wake was called. Then io_ring_done hands out the done
+ * ops one by one, NULL when there are no more.
+ */
+void io_ring_wait(struct io_ring *ring, uint64_t deadline_ns);
+struct io_op *io_ring_done(struct io_ring *ring);
+/* From any thread: make a waiting or the next io_ring_wait return. */
+void io_ring_wake(struct io_ring *ring);
+
+/* Convenience for blocking callers: submit one op and wait for it (other ops of the ring complete
+ * meanwhile and stay to be handed out). */
+MUST_CHECK struct status io_read(struct io_ring *ring, struct io_file *file, void *data,
+                                 size_t size, uint64_t offset, size_t *out_size);
+MUST_CHECK struct status io_write(struct io_ring *ring, struct io_file *file, const void *data,
+                                  size_t size, uint64_t offset);
+MUST_CHECK struct status io_sync(struct io_ring *ring, struct io_file *file);
+
+/* ---- Sockets ------------------------------------------------------------------------------ */
+
+struct io_listen_options {
+    const char *address; /* "127.0.0.1", "::1", or a path if is_unix */
+    uint16_t port;       /* 0: any; io_socket_port tells. */
+    bool is_unix;
+    int backlog;
+};
+MUST_CHECK struct status io_listen(struct io *io, const struct io_listen_options *options,
+                                   struct errbuf *err, struct io_socket **out_socket);
+MUST_CHECK struct status io_connect(struct io *io, const char *address, uint16_t port,
+                                    struct io_socket **out_socket);
+uint16_t io_socket_port(const struct io_socket *socket);
+/* "127.0.0.1:50312" of the other (peer) or this side. Truncated to size, terminated. */
+void io_socket_name(const struct io_socket *socket, bool peer, char *out_text, size_t size);
+/* Shut down both directions: pending RECV and SEND complete soon. */
+void io_socket_shutdown(struct io_socket *socket);
+/* Requires: no op on it is pending. Takes NULL. */
+void io_socket_close(struct io_socket *socket);
+
+#endif

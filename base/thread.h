@@ -1,0 +1,74 @@
+/*
+ * thread -- the door to threads: mutexes with ranks, conditions, futex words, thread start.
+ *
+ * A mutex has a rank; a thread takes mutexes in rising rank only (checked unless NDEBUG). Below
+ * server/ and embed/ nobody starts a thread or waits on a condition; modules may own mutexes.
+ */
+#ifndef VARVE_BASE_THREAD_H
+#define VARVE_BASE_THREAD_H
+
+#include "base/status.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+/* Clang's thread-safety annotations on functions; fields say their guard in a comment. */
+#if defined(__clang__)
+#define REQUIRES(lock) __attribute__((requires_capability(lock)))
+#define CAPABILITY(name) __attribute__((capability(name)))
+#define ACQUIRES(lock) __attribute__((acquire_capability(lock)))
+#define RELEASES(lock) __attribute__((release_capability(lock)))
+#define UNCHECKED __attribute__((no_thread_safety_analysis))
+#else
+#define REQUIRES(lock)
+#define CAPABILITY(name)
+#define ACQUIRES(lock)
+#define RELEASES(lock)
+#define UNCHECKED
+#endif
+
+/* Outer before inner. */
+enum mutex_rank {
+    RANK_EMBED = 10,
+    RANK_COMMIT = 20,
+    RANK_LSM = 30,
+    RANK_MANIFEST = 40,
+    RANK_VLOG = 50,
+    RANK_CACHE = 60,
+    RANK_IO = 70,
+    RANK_LOG = 80,
+};
+
+struct CAPABILITY("mutex") mutex {
+    pthread_mutex_t native;
+    enum mutex_rank rank;
+};
+void mutex_init(struct mutex *m, enum mutex_rank rank);
+void mutex_deinit(struct mutex *m);
+void mutex_lock(struct mutex *m) ACQUIRES(*m);
+void mutex_unlock(struct mutex *m) RELEASES(*m);
+
+struct condition {
+    pthread_cond_t native;
+};
+void condition_init(struct condition *c);
+void condition_deinit(struct condition *c);
+void condition_wait(struct condition *c, struct mutex *m) REQUIRES(*m);
+/* False if timeout_ns passed first. */
+bool condition_wait_for(struct condition *c, struct mutex *m, uint64_t timeout_ns) REQUIRES(*m);
+void condition_signal(struct condition *c);
+void condition_broadcast(struct condition *c);
+
+/* Sleep while *word == expected (may return early); wake count sleepers (INT_MAX: all). */
+void futex_wait(_Atomic uint32_t *word, uint32_t expected);
+void futex_wake(_Atomic uint32_t *word, int count);
+
+struct thread;
+MUST_CHECK struct status thread_start(const char *name, void (*run)(void *context), void *context,
+                                      struct thread **out_thread);
+void thread_join(struct thread *thread);
+/* Let the other core have this one for a moment (spin loops). */
+void thread_relax(void);
+void thread_yield(void);
+
+#endif
