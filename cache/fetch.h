@@ -1,0 +1,115 @@
+/*
+ * fetch -- one reader's blocks: from the cache, or by the device reads it asks for.
+ *
+ * A fetch belongs to one command, iterator or job. fetch_get pins a block to it and returns the
+ * bytes; what was pinned stays until fetch_reset, whatever the cache admits. A blocking fetch has
+ * a ring and reads at once; a non-blocking one records what it wants and answers ST_AGAIN: the
+ * driver submits the wants, and runs the command again when they are there (design.md, "One SET,
+ * followed through").
+ *
+ *   1. A block handed out has passed its verify function, once, when it was read.
+ *   2. An operation that answered ST_AGAIN has changed nothing: call it again with the same
+ *      arguments when fetch_is_ready. It finds its earlier blocks pinned to the fetch.
+ *   3. Two fetches that miss the same block share one device read (within one cache).
+ *
+ * Threads: a fetch one at a time; different fetches of one cache any.
+ */
+#ifndef VARVE_CACHE_FETCH_H
+#define VARVE_CACHE_FETCH_H
+
+#include "base/bytes.h"
+#include "base/errbuf.h"
+#include "base/io.h"
+#include "base/status.h"
+
+struct cache;
+
+enum fetch_kind {
+    FETCH_DATA,      /* SST data block. */
+    FETCH_INDEX,     /* Index partition: enters protected. */
+    FETCH_FILTER,    /* Filter partition: enters protected. */
+    FETCH_VALUE,     /* Separated value. */
+    FETCH_DIRECTORY, /* Ordinal directory page of a value file: enters protected. */
+};
+enum { FETCH_KINDS = FETCH_DIRECTORY + 1 };
+
+enum fetch_fill {
+    FETCH_FILL_NORMAL,
+    FETCH_FILL_SCAN, /* Admit to the window only. */
+    FETCH_FILL_NONE, /* Never insert (compaction, rewriting, checks). */
+};
+
+/* What a verified block keeps beside it in its cache slot, so that a hit parses nothing again. */
+enum { FETCH_HEADER_SIZE = 32 };
+
+struct fetch_request {
+    struct io_file *file; /* Stays open until the fetch is reset and its reads are done. */
+    uint64_t file_id;     /* Physical; with offset it names the block for ever. */
+    uint64_t offset;      /* Where the block begins; any alignment. */
+    uint32_t size;        /* Of the block. */
+    enum fetch_kind kind;
+    /* Called once after the read, before anybody sees the bytes: check the checksum, fill the
+     * header. context is borrowed until the fetch is reset and its reads are done; err takes the
+     * words of a failure. */
+    struct status (*verify)(void *context, const struct fetch_request *request, struct bytes block,
+                            uint8_t *out_header, struct errbuf *err);
+    void *context;
+};
+
+/* A pinned block. data is borrowed from the fetch until fetch_reset or fetch_release. */
+struct fetch_block {
+    struct bytes data;
+    const uint8_t *header; /* FETCH_HEADER_SIZE bytes, as verify left them. */
+};
+
+struct fetch_options {
+    struct cache *cache;
+    struct io_ring *ring; /* NULL: non-blocking. */
+    enum fetch_fill fill;
+};
+
+enum { FETCH_INLINE_PINS = 16 };
+
+struct fetch_pin {
+    void *slot; /* The cache's. */
+    uint64_t file_id;
+    uint64_t offset;
+    uint32_t count;
+};
+
+struct fetch {
+    struct fetch_options options;
+    struct errbuf err; /* Words for the last failure. */
+    struct fetch_pin inline_pins[FETCH_INLINE_PINS];
+    struct fetch_pin *pins; /* inline_pins, or from the cache's allocator. */
+    uint32_t pin_count;
+    uint32_t pin_capacity;
+    uint32_t reads_wanted;
+    uint32_t reads_pending;
+    void *wants;           /* The cache's. */
+    void *owner;           /* The driver's. */
+    uint64_t device_reads; /* For the caller's statistics. */
+    uint64_t device_read_bytes;
+};
+
+void fetch_init(struct fetch *f, const struct fetch_options *options);
+/* Unpin everything, forget the wants (reads under way finish into the cache). Keeps the options. */
+void fetch_reset(struct fetch *f);
+void fetch_deinit(struct fetch *f);
+
+MUST_CHECK struct status fetch_get(struct fetch *f, const struct fetch_request *request,
+                                   struct fetch_block *out_block);
+
+/* Unpin one block before the reset: iterators give back blocks as they go. */
+void fetch_release(struct fetch *f, const struct fetch_block *block);
+
+/* Non-blocking drivers. Ops that fetches submit carry this tag. */
+enum { FETCH_OP_TAG = 0x46544348 };
+/* Submit the recorded wants on ring. True if any read is under way for f. */
+bool fetch_submit(struct fetch *f, struct io_ring *ring);
+/* An op with FETCH_OP_TAG came out of the ring: account for it. Returns a fetch that has just
+ * become ready; call again with the same op until NULL (several may have waited for it). */
+struct fetch *fetch_complete(struct cache *cache, struct io_op *op);
+bool fetch_is_ready(const struct fetch *f);
+
+#endif
