@@ -15,10 +15,14 @@
  *   3. A failed write or sync is final for that file: never retry it (fsyncgate); poison the owner.
  *   4. Ops of one ring may complete in any order. A sync covers writes that completed before it
  *      was submitted.
- *   5. IO_DIRECT files take buffers, offsets and sizes that are multiples of IO_ALIGN.
+ *   5. IO_DIRECT files take buffers, offsets and sizes that are multiples of IO_ALIGN; others are
+ *      refused with ST_INVALID, as is an op against the direction its file was opened for.
+ *   6. What goes wrong with an op is the op's status; error keeps the errno for the message. A
+ *      write that ran out of space part way says ST_NO_SPACE and in done_size how far it came.
  *
  * Threads: struct io and files any (a file's ops may be submitted on any ring); a ring by one
- * thread at a time, except io_ring_wake which anybody may call.
+ * thread at a time, except io_ring_wake which anybody may call. A socket belongs to the ring of its
+ * first op until it is closed; io_socket_shutdown anybody may call.
  */
 #ifndef VARVE_BASE_IO_H
 #define VARVE_BASE_IO_H
@@ -68,7 +72,7 @@ enum io_open_flags {
 
 MUST_CHECK struct status io_open(struct io *io, const char *path, unsigned flags,
                                  struct io_file **out_file);
-/* Takes NULL. Requires: no op on it is under way. */
+/* Takes NULL. Requires: no op on it is pending. */
 void io_close(struct io_file *file);
 
 MUST_CHECK struct status io_size(struct io_file *file, uint64_t *out_size);
@@ -89,8 +93,9 @@ MUST_CHECK struct status io_list(struct io *io, const char *path,
 
 /*
  * Take the exclusive lock that says "this directory is mine": creates path, locks it (flock and an
- * in-process registry), writes holder text (pid, host, start time). ST_BUSY with the holder's text
- * in err if somebody, this process included, has it.
+ * in-process registry), writes holder text (pid, host, time). ST_BUSY with the holder's text in
+ * err if somebody, this process included, has it. The file stays when the lock is dropped or its
+ * holder dies; only the lock on it counts.
  */
 struct io_lock;
 MUST_CHECK struct status io_lock_take(struct io *io, const char *path, struct errbuf *err,
@@ -132,31 +137,39 @@ struct io_op {
 };
 
 struct io_ring_options {
-    unsigned
-        entries; /* Ops under way at most that the ring is sized for; more wait inside. 0: 256. */
+    /* How many ops the ring is sized for; more are taken too, at the price of extra system calls.
+     * Connections with a RECV pending count. 0: 256. */
+    unsigned entries;
+    /* One thread for life: the first to submit or wait also waits, and destroys the ring. Cheaper
+     * on io_uring, so reactors say it; a ring that waiting callers pass around must not. */
+    bool is_thread_bound;
 };
 
 MUST_CHECK struct status io_ring_create(struct io *io, const struct io_ring_options *options,
                                         struct io_ring **out_ring);
-/* Cancels and drains what is pending. Takes NULL. */
+/* Cancels and drains what is pending: afterwards ops and buffers are the caller's again, with
+ * status ST_CANCELLED if they had not been done. Takes NULL. */
 void io_ring_destroy(struct io_ring *ring);
 
 /* Queue op. Takes effect no later than the next io_ring_wait. Cannot fail: errors come as the op's
- * status. Requires: !op->is_pending. */
+ * status. The result fields need no initial value. Requires: !op->is_pending. */
 void io_submit(struct io_ring *ring, struct io_op *op);
 
 /*
- * Submit what is queued; then wait until at least one op is done, deadline_ns has passed (0: do
- * not wait; UINT64_MAX: for ever) or io_ring_wake was called. Then io_ring_done hands out the done
- * ops one by one, NULL when there are no more.
+ * Submit what is queued; then wait until at least one op is done, deadline_ns on the monotonic
+ * clock has passed (0: do not wait; UINT64_MAX: for ever) or io_ring_wake was called. May also
+ * return early with nothing done. Then io_ring_done hands out the done ops one by one, NULL when
+ * there are no more; what is not asked for stays and makes the next io_ring_wait return at once.
  */
 void io_ring_wait(struct io_ring *ring, uint64_t deadline_ns);
 struct io_op *io_ring_done(struct io_ring *ring);
-/* From any thread: make a waiting or the next io_ring_wait return. */
+/* From any thread: make a waiting or the next io_ring_wait return. What the caller wrote before is
+ * seen by the ring's thread after that return. Several wakes may make one return. */
 void io_ring_wake(struct io_ring *ring);
 
-/* Convenience for blocking callers: submit one op and wait for it (other ops of the ring complete
- * meanwhile and stay to be handed out). */
+/* Convenience for blocking callers: one op, done on return (other ops of the ring may complete
+ * meanwhile and stay to be handed out). The machine's back ends use a plain call: for a single op
+ * it costs no more than a ring. */
 MUST_CHECK struct status io_read(struct io_ring *ring, struct io_file *file, void *data,
                                  size_t size, uint64_t offset, size_t *out_size);
 MUST_CHECK struct status io_write(struct io_ring *ring, struct io_file *file, const void *data,
@@ -169,18 +182,24 @@ struct io_listen_options {
     const char *address; /* "127.0.0.1", "::1", or a path if is_unix */
     uint16_t port;       /* 0: any; io_socket_port tells. */
     bool is_unix;
-    int backlog;
+    int backlog;          /* 0: 511. */
+    unsigned keepalive_s; /* Of accepted connections; 0: no keepalive. */
 };
 MUST_CHECK struct status io_listen(struct io *io, const struct io_listen_options *options,
                                    struct errbuf *err, struct io_socket **out_socket);
+/*
+ * Begin to connect to a numeric address, or to a unix path (has a '/'; port is ignored), without
+ * waiting: a peer that cannot be reached shows as the failure of the first RECV or SEND.
+ */
 MUST_CHECK struct status io_connect(struct io *io, const char *address, uint16_t port,
                                     struct io_socket **out_socket);
 uint16_t io_socket_port(const struct io_socket *socket);
 /* "127.0.0.1:50312" of the other (peer) or this side. Truncated to size, terminated. */
 void io_socket_name(const struct io_socket *socket, bool peer, char *out_text, size_t size);
-/* Shut down both directions: pending RECV and SEND complete soon. */
+/* Shut down both directions: a pending RECV, SEND or ACCEPT completes soon (RECV with what has
+ * arrived or the end of the stream, ACCEPT with ST_CANCELLED). Any thread. */
 void io_socket_shutdown(struct io_socket *socket);
-/* Requires: no op on it is pending. Takes NULL. */
+/* Requires: no op on it is pending. Takes NULL. What was sent is still delivered. */
 void io_socket_close(struct io_socket *socket);
 
 #endif
