@@ -16,7 +16,8 @@
 
 struct alloc {
     /* Resize p (NULL: allocate) from old_size to new_size (0: free, returns NULL). On failure NULL
-     * and p is untouched. Alignment is that of malloc. */
+     * and p is untouched. Alignment is that of malloc, also where p was aligned to more. Asking for
+     * nothing (p NULL, new_size 0) gives nothing: NULL. */
     void *(*resize)(struct alloc *a, void *p, size_t old_size, size_t new_size);
     /* As above for a fresh block aligned to a power of two; freed with alloc_free. */
     void *(*aligned)(struct alloc *a, size_t alignment, size_t size);
@@ -55,8 +56,9 @@ static inline void alloc_free(struct alloc *a, void *p, size_t size)
 
 /*
  * An allocator that fails on command, for tests: the call numbered fail_at (1 is the next one)
- * and, if fail_for_ever, all later ones. fail_at 0 never fails. Also counts live bytes and calls,
- * so that a test can see leaks. Threads: one at a time.
+ * and, if fail_for_ever, all later ones. fail_at counts down as calls are made; 0 never fails.
+ * Freeing is no call. Counts live bytes and calls, so that a test can see leaks and can fail each
+ * call of an operation in turn. Threads: one at a time.
  */
 struct alloc_test {
     struct alloc alloc;

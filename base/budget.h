@@ -4,8 +4,12 @@
  * One budget a node. Everything that grows charges what it holds under a tag before it grows and
  * refunds when it gives back. The cap counts all tags together; INFO shows each.
  *
- * Threads: any (relaxed atomics; the cap may be overshot by what concurrent callers charge at the
- * same moment, one charge each).
+ *   1. total_bytes is the sum of held_bytes once no call is under way.
+ *   2. A charge that was granted kept total_bytes at or under the cap at that moment, whatever
+ *      other threads did. Only budget_force goes past it.
+ *   3. Nobody refunds what was not charged under that tag (checked).
+ *
+ * Threads: any, relaxed atomics; a figure read by another thread is one of the recent ones.
  */
 #ifndef VARVE_BASE_BUDGET_H
 #define VARVE_BASE_BUDGET_H
@@ -33,7 +37,7 @@ struct budget {
     size_t cap_bytes; /* 0: no cap. Set at init. */
     _Atomic size_t held_bytes[BUDGET_TAGS];
     _Atomic size_t total_bytes;
-    _Atomic size_t peak_bytes;
+    _Atomic size_t peak_bytes; /* The greatest total_bytes ever. */
 };
 
 void budget_init(struct budget *b, size_t cap_bytes);

@@ -2,8 +2,10 @@
  * histogram -- how long things took: counts in buckets of bounded relative error (HDR form:
  * powers of two, 32 linear steps in each, so under 3.2 %).
  *
- * Fixed size, no allocation; values are nanoseconds by convention. Threads: one writer; merge to
- * combine.
+ * Fixed size (15 KiB), no allocation; values are nanoseconds by convention. Values below 32 have a
+ * bucket each; above, the bucket is the leading bit and the five bits after it.
+ *
+ * Threads: one writer, no reader beside it; merge to combine.
  */
 #ifndef VARVE_BASE_HISTOGRAM_H
 #define VARVE_BASE_HISTOGRAM_H
@@ -15,7 +17,7 @@ enum { HISTOGRAM_STEPS = 32, HISTOGRAM_BUCKETS = 60 * HISTOGRAM_STEPS };
 
 struct histogram {
     uint64_t count;
-    uint64_t min;
+    uint64_t min; /* UINT64_MAX when empty. */
     uint64_t max;
     double sum;
     double sum_squares;
@@ -25,9 +27,12 @@ struct histogram {
 void histogram_init(struct histogram *h);
 void histogram_add(struct histogram *h, uint64_t value);
 void histogram_merge(struct histogram *h, const struct histogram *other);
-/* The value below which percent (0..100) of the samples lie, interpolated. 0 when empty. */
+/* The value below which percent (0..100) of the samples lie, interpolated within a bucket
+ * and never outside [min, max]. 0 when empty. */
 double histogram_percentile(const struct histogram *h, double percent);
+/* 0 when empty, here and below. */
 double histogram_mean(const struct histogram *h);
+/* Standard deviation of the samples themselves (divided by count). */
 double histogram_deviation(const struct histogram *h);
 
 #endif

@@ -15,9 +15,12 @@ enum log_level { LOG_DEBUG, LOG_VERBOSE, LOG_NOTICE, LOG_WARNING };
 
 struct log {
     enum log_level level; /* Lines below are dropped before formatting. */
+    /* line is borrowed for the call. */
     void (*write)(struct log *l, enum log_level level, const char *line);
 };
 
+/* One line, without a newline: cut at 1023 bytes, bytes outside printable ASCII as \xNN, so that
+ * foreign data can neither forge a line nor steer a terminal. */
 __attribute__((format(printf, 3, 4))) void log_line(struct log *l, enum log_level level,
                                                     const char *format, ...);
 

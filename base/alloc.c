@@ -1,0 +1,105 @@
+#include "base/alloc.h"
+
+#include "base/check.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void *heap_resize(struct alloc *a, void *p, size_t old_size, size_t new_size)
+{
+    (void)a;
+    (void)old_size;
+    if (new_size == 0) {
+        free(p);
+        return NULL;
+    }
+    return realloc(p, new_size);
+}
+
+static void *heap_aligned(struct alloc *a, size_t alignment, size_t size)
+{
+    void *p = NULL;
+
+    (void)a;
+    if (alignment < sizeof(void *))
+        alignment = sizeof(void *);
+    return posix_memalign(&p, alignment, size) == 0 ? p : NULL;
+}
+
+struct alloc *alloc_heap(void)
+{
+    static const struct alloc HEAP = { .resize = heap_resize, .aligned = heap_aligned };
+    /* Callers see one mutable type for all allocators; this one is never written to. */
+    return (struct alloc *)&HEAP;
+}
+
+void *alloc_zeroed(struct alloc *a, size_t size)
+{
+    void *p = alloc_bytes(a, size);
+
+    if (p != NULL)
+        memset(p, 0, size);
+    return p;
+}
+
+void *alloc_array(struct alloc *a, size_t count, size_t size)
+{
+    size_t total;
+
+    if (__builtin_mul_overflow(count, size, &total))
+        return NULL;
+    return alloc_zeroed(a, total);
+}
+
+/* Counts one call; true if it is to fail. */
+static bool test_fails(struct alloc_test *t)
+{
+    t->calls++;
+    if (t->fail_at == 0)
+        return false;
+    if (t->fail_at > 1) {
+        t->fail_at--;
+        return false;
+    }
+    if (!t->fail_for_ever)
+        t->fail_at = 0;
+    return true;
+}
+
+static void *test_resize(struct alloc *a, void *p, size_t old_size, size_t new_size)
+{
+    struct alloc_test *t = (struct alloc_test *)a;
+
+    CHECK(p != NULL || old_size == 0);
+    CHECK(t->live_bytes >= old_size);
+    if (new_size == 0) {
+        free(p);
+        t->live_bytes -= old_size;
+        return NULL;
+    }
+    if (test_fails(t))
+        return NULL;
+    void *q = realloc(p, new_size);
+    if (q != NULL)
+        t->live_bytes += new_size - old_size;
+    return q;
+}
+
+static void *test_aligned(struct alloc *a, size_t alignment, size_t size)
+{
+    struct alloc_test *t = (struct alloc_test *)a;
+
+    if (test_fails(t))
+        return NULL;
+    void *p = heap_aligned(a, alignment, size);
+    if (p != NULL)
+        t->live_bytes += size;
+    return p;
+}
+
+void alloc_test_init(struct alloc_test *t)
+{
+    *t = (struct alloc_test) {
+        .alloc = { .resize = test_resize, .aligned = test_aligned },
+    };
+}
