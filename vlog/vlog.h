@@ -91,6 +91,9 @@ struct vlog_config {
     struct vlog_options options;
     const struct vlog_file *files; /* What the manifest knows. Copied. */
     size_t file_count;
+    /* Segments with this id or a later one are replayed, adopted or not: a segment may be a value
+     * file for one memtable and still be log for the next. Older ones are not read at open. */
+    uint64_t replay_from;
     /* Ids for new files, persisted ahead by the caller. Called by writer and background threads. */
     struct status (*take_file_id)(void *context, uint64_t *out_id);
     void *id_context;
@@ -111,11 +114,11 @@ struct vlog_replayed {
 typedef struct status vlog_visit_entry(void *context, const struct vlog_replayed *entry);
 
 /*
- * Open the log in dir: read the segments that are not value files, in order, tell torn from
- * corrupt, and hand every surviving entry to visit, oldest first; a failure of visit ends the open
- * with it. Old segments stay until vlog_release; staging goes on in a fresh one.
- * Files of other kinds are left alone (the manifest's owner removes orphans).
- * Returns OK; CORRUPT (file and offset in err); UNSUPPORTED (newer format); IO; NO_MEMORY.
+ * Open the log in dir: read the segments from replay_from on, in order, tell torn from corrupt,
+ * and hand every surviving entry to visit, oldest first; a failure of visit ends the open with it.
+ * Old segments stay until vlog_release; staging goes on in a fresh one. Files of other kinds are
+ * left alone (the manifest's owner removes orphans). Returns OK; CORRUPT (file and offset in err);
+ * UNSUPPORTED (newer format); IO; NO_MEMORY.
  */
 MUST_CHECK struct status vlog_open(const struct vlog_config *config, struct io_ring *ring,
                                    vlog_visit_entry *visit, void *context, struct vlog **out_vlog);

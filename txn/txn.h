@@ -1,0 +1,193 @@
+/*
+ * txn -- from what a command wants to what the tree holds: the clock, evaluation over pending
+ * writes, and the one commit pipeline.
+ *
+ * evaluate -> propose -> durable (with peers: committed) -> apply -> publish -> release. The server
+ * and the embedded store use the same pipeline; who makes a proposal durable is handed in as a
+ * function (on one node the log, later Raft).
+ *
+ *   1. A version is given out once, rising, and lies under a persisted mark before it is used.
+ *   2. Proposals are applied in the order they were proposed; publication never skips one.
+ *   3. A proposal that was not made durable is never applied and never released as OK.
+ *   4. An evaluation sees every write evaluated before it, applied or pending; what it answers
+ *      (errors included) may leave only when all it saw is applied (its ticket).
+ *   5. A batch has one version; of N writes to one key in an open batch the last one stays, and a
+ *      create followed by a delete still writes the delete (WATCH must see it).
+ *
+ * Threads: a pipeline one at a time (the reactor, or the embedded leader under its lock).
+ */
+#ifndef VARVE_TXN_TXN_H
+#define VARVE_TXN_TXN_H
+
+#include "base/env.h"
+#include "base/status.h"
+
+#include "lsm/lsm.h"
+
+/* ---- The hybrid clock --------------------------------------------------------------------- */
+
+/* A version: 46 bits of wall milliseconds, 18 bits logical. */
+enum { TXN_LOGICAL_BITS = 18 };
+
+static inline uint64_t txn_physical_ms(uint64_t version)
+{
+    return version >> TXN_LOGICAL_BITS;
+}
+
+/* now() = max(last + 1, wall ms << 18), never back, never beyond the persisted mark. */
+struct txn_clock {
+    struct clock *wall;
+    struct lsm *lsm; /* Keeps the mark. */
+    uint64_t last;
+    uint64_t mark;
+};
+/* Starts above everything the store has seen. Persists a first mark. */
+MUST_CHECK struct status txn_clock_init(struct txn_clock *c, struct clock *wall, struct lsm *l,
+                                        struct io_ring *ring);
+/* The next version. Raises the mark on ring when it is near (a manifest edit every ~10 s of
+ * physical time); IO, FAILED when that fails: no version is given out then. */
+MUST_CHECK struct status txn_clock_now(struct txn_clock *c, struct io_ring *ring,
+                                       uint64_t *out_version);
+/* The version a read at this moment has, without using one up: >= all given out. */
+uint64_t txn_clock_read(struct txn_clock *c);
+
+/* ---- The commit pipeline ----------------------------------------------------------------------
+ */
+
+enum txn_proposal_state {
+    TXN_BUILDING,
+    TXN_PROPOSED, /* With the proposer; may become durable. */
+    TXN_APPLIED,  /* Durable, in the tree, visible. */
+    TXN_DROPPED,  /* Refused or lost: status says why. The outcome is unknown if it was proposed. */
+};
+
+struct txn_proposal {
+    struct lsm_batch batch;
+    struct vlog_handle *handles; /* Of the batch's values, once proposed. */
+    uint32_t handle_capacity;
+    enum txn_proposal_state state;
+    struct status status;
+    uint64_t version;
+    uint64_t index;
+    uint64_t lsn;
+    uint64_t ticket; /* Counts proposals of the pipeline from 1. */
+    struct txn_proposal *next;
+    void *owner;
+};
+
+/* Makes proposals durable. propose fills handles and *out_lsn; ST_AGAIN: try again after the
+ * proposer's driver has run; other failures drop the proposal. durable_lsn: all up to it are. */
+struct txn_proposer {
+    void *context;
+    struct status (*propose)(void *context, uint64_t index, struct txn_proposal *p,
+                             uint64_t *out_lsn);
+    uint64_t (*durable_lsn)(void *context);
+    const char *(*failure)(void *context); /* Why nothing will become durable any more; or NULL. */
+};
+
+struct txn_pipeline {
+    const struct env *env;
+    struct lsm *lsm;
+    struct txn_clock clock;
+    struct txn_proposer proposer;
+    uint64_t next_index;
+    uint64_t next_ticket;
+    uint64_t applied_ticket;     /* All proposals up to this one are applied. */
+    struct txn_proposal *oldest; /* Proposed, not applied yet. */
+    struct txn_proposal *newest;
+    struct txn_proposal *refused; /* Could not be proposed yet (ST_AGAIN), in order. */
+    struct txn_proposal *refused_last;
+};
+
+MUST_CHECK struct status txn_pipeline_init(struct txn_pipeline *p, const struct env *env,
+                                           struct lsm *l, const struct txn_proposer *proposer,
+                                           struct io_ring *ring);
+void txn_pipeline_deinit(struct txn_pipeline *p); /* Requires: nothing under way. */
+
+void txn_proposal_init(struct txn_pipeline *p, struct txn_proposal *proposal);
+void txn_proposal_deinit(struct txn_pipeline *p, struct txn_proposal *proposal);
+
+/* Seal proposal->batch at a fresh version and propose it. The proposal stays the caller's but must
+ * not move until it is applied or dropped. A failure leaves it dropped. */
+MUST_CHECK struct status txn_propose(struct txn_pipeline *p, struct txn_proposal *proposal,
+                                     struct io_ring *ring);
+
+/* Propose what was refused, apply and publish what has become durable; drop everything if the
+ * proposer failed. Returns the finished proposals (applied or dropped), oldest first, linked by
+ * next; NULL if none. Call after the proposer's driver made progress. */
+struct txn_proposal *txn_pipeline_step(struct txn_pipeline *p);
+
+/* ---- Evaluation over pending writes (one evaluator a pipeline) ----------------------------------
+ */
+
+/*
+ * An evaluator runs commands one after another against tree + pending writes. A command is begun,
+ * reads and writes through it, and is kept (its writes join the open proposal) or dropped (it
+ * blocked on a read, or failed: nothing happened). At the end of a turn the open proposal is
+ * proposed; many commands share it.
+ */
+struct txn_evaluator;
+MUST_CHECK struct status txn_evaluator_create(struct txn_pipeline *p, uint32_t keyspace,
+                                              struct txn_evaluator **out_evaluator);
+void txn_evaluator_destroy(struct txn_evaluator *e); /* Takes NULL. */
+
+/* Begin a command. Its reads of the tree go through r (non-blocking or not). The command reads at
+ * X = txn_read_version(e): later versions are greater than any X served. */
+void txn_begin(struct txn_evaluator *e, struct lsm_reader *r);
+uint64_t txn_read_version(const struct txn_evaluator *e);
+
+/* As lsm_get, but the command's own writes come first, then pending ones. *out's bytes are borrowed
+ * until the command ends. A row that is pending in the open proposal has version 0: use txn_settle
+ * before a version matters. */
+MUST_CHECK struct status txn_get(struct txn_evaluator *e, struct bytes key, unsigned flags,
+                                 struct lsm_value *out);
+/* Bytes are copied. ST_LIMIT, ST_NO_MEMORY: the command must be dropped. */
+MUST_CHECK struct status txn_put(struct txn_evaluator *e, const struct lsm_put *put);
+MUST_CHECK struct status txn_delete(struct txn_evaluator *e, struct bytes key);
+/* Waits for nothing: hides pending writes in the range too. */
+MUST_CHECK struct status txn_delete_range(struct txn_evaluator *e, struct bytes begin,
+                                          struct bytes end);
+MUST_CHECK struct status txn_side(struct txn_evaluator *e, struct bytes side);
+
+/* The command is done: its writes join the open proposal. *out_ticket: its reply may leave when
+ * txn_applied_ticket >= it; 0 if it saw and wrote nothing pending. */
+MUST_CHECK struct status txn_keep(struct txn_evaluator *e, uint64_t *out_ticket);
+/* The command leaves nothing. *out_ticket as above, for what it saw. */
+void txn_drop(struct txn_evaluator *e, uint64_t *out_ticket);
+
+/* Bytes in the open proposal; the driver closes it before it passes the log's batch limit. */
+size_t txn_open_size(const struct txn_evaluator *e);
+/* End of the turn: propose the open proposal if it holds anything. ST_AGAIN never: it is queued. */
+MUST_CHECK struct status txn_end_turn(struct txn_evaluator *e, struct io_ring *ring);
+/* As the end of a turn, so that every pending row has a version (WATCH). */
+MUST_CHECK struct status txn_settle(struct txn_evaluator *e, struct io_ring *ring);
+
+/* Run the pipeline after the log made progress: applied writes leave the pending overlay. */
+void txn_advance(struct txn_evaluator *e);
+uint64_t txn_applied_ticket(const struct txn_evaluator *e);
+/* The ticket of the newest proposal, the open one included: wait for it and the tree holds all that
+ * was evaluated (SCAN, KEYS, RANDOMKEY). */
+uint64_t txn_newest_ticket(const struct txn_evaluator *e);
+/* Why no proposal will be applied any more; NULL while healthy. */
+const char *txn_failure(const struct txn_evaluator *e);
+
+/* ---- WATCH
+ * ------------------------------------------------------------------------------------------ */
+
+/* What a client saw of a key: compared at EXEC, kept by the client's session alone. */
+struct txn_watch {
+    uint64_t version; /* 0: absent (or already expired) when watched. */
+    uint64_t expire_ms;
+};
+/* Look at key now. Settles the open proposal first if the key is pending in it. */
+MUST_CHECK struct status txn_watch(struct txn_evaluator *e, struct io_ring *ring, struct bytes key,
+                                   struct txn_watch *out_watch);
+/* Within EXEC's command: OK, or CONFLICT if the key was written or has expired since. A create and
+ * delete in between of a key that was absent is seen by its tombstone's version. */
+MUST_CHECK struct status txn_watch_check(struct txn_evaluator *e, struct bytes key,
+                                         const struct txn_watch *w);
+/* While any watch is open its owner holds a lsm_snapshot at or below its versions (so that
+ * compaction keeps the tombstones it must see), for 60 s at most: then EXEC answers nil. */
+enum { TXN_WATCH_MAX_MS = 60000 };
+
+#endif
