@@ -19,6 +19,7 @@
  *      refused with ST_INVALID, as is an op against the direction its file was opened for.
  *   6. What goes wrong with an op is the op's status; error keeps the errno for the message. A
  *      write that ran out of space part way says ST_NO_SPACE and in done_size how far it came.
+ *   7. A socket has at most one RECV or ACCEPT and one SEND pending.
  *
  * Threads: struct io and files any (a file's ops may be submitted on any ring); a ring by one
  * thread at a time, except io_ring_wake which anybody may call. A socket belongs to the ring of its

@@ -16,6 +16,19 @@
 
 #include <stdatomic.h>
 
+/*
+ * The power-cut harness proves itself by failing a build that only pretends to sync
+ * (tests/crash/powercut). Such a build exists beside debug builds alone.
+ */
+#ifdef VARVE_TEST_NO_SYNC
+#ifdef NDEBUG
+#error "VARVE_TEST_NO_SYNC loses acknowledged data: never in a release build"
+#endif
+enum { IO_HOST_SYNCS = 0 };
+#else
+enum { IO_HOST_SYNCS = 1 };
+#endif
+
 /* One kernel call moves at most this much: below the kernel's own cap (2 GiB - 4 KiB), aligned. */
 enum { IO_HOST_CHUNK = 1 << 30 };
 
@@ -58,6 +71,18 @@ struct status io_host_lock_take(struct io *io, const char *path, struct errbuf *
                                 struct io_lock **out);
 void io_host_lock_drop(struct io_lock *lock);
 
+/* The entries of the table that are the same for both. */
+#define IO_HOST_TABLE_ENTRIES                                                                      \
+    .close_machine = io_host_close_machine, .open = io_host_open, .close = io_host_close,          \
+    .size = io_host_size, .truncate = io_host_truncate, .allocate = io_host_allocate,              \
+    .mkdir = io_host_mkdir, .rename = io_host_rename, .unlink = io_host_unlink,                    \
+    .link = io_host_link, .exists = io_host_exists, .sync_dir = io_host_sync_dir,                  \
+    .list = io_host_list, .lock_take = io_host_lock_take, .lock_drop = io_host_lock_drop,          \
+    .perform = io_host_perform, .listen = io_host_listen, .connect = io_host_connect,              \
+    .socket_port = io_host_socket_port, .socket_name = io_host_socket_name,                        \
+    .socket_shutdown = io_host_socket_shutdown, .wait = io_host_wait, .done = io_host_done,        \
+    .wake = io_host_wake
+
 /* Run a file op to its end by plain calls. Results are set; is_pending is left alone. */
 void io_host_perform(struct io_ring *ring, struct io_op *op);
 
@@ -79,19 +104,18 @@ static inline size_t io_host_chunk(const struct io_op *op)
     return rest < IO_HOST_CHUNK ? rest : IO_HOST_CHUNK;
 }
 
-/* The monotonic clock that deadlines are on. */
-uint64_t io_host_now_ns(void);
-
 /* ---- Sockets (io_socket.c) ------------------------------------------------------------------ */
 
 struct host_socket {
     struct io_socket socket;
     int fd;
     bool is_unix;
-    bool is_drained;      /* uring: the last RECV took all there was; poll before the next. */
-    struct io_ring *ring; /* posix: where it is registered with epoll; NULL before. */
-    struct io_op_list receivers; /* posix: RECV and ACCEPT ops that wait for input. */
-    struct io_op_list senders;   /* posix: SEND ops that wait for room. */
+    bool is_drained;          /* uring: the last RECV took all there was; poll before the next. */
+    struct io_op *receiver;   /* The pending RECV or ACCEPT. */
+    struct io_op *sender;     /* The pending SEND. */
+    struct io_ring *ring;     /* posix: whose epoll watches it; NULL before its first wait. */
+    struct host_socket *next; /* posix: in the ring's list of watched sockets. */
+    struct host_socket *prev;
 };
 
 struct status io_host_listen(struct io *io, const struct io_listen_options *options,
@@ -103,12 +127,24 @@ void io_host_socket_name(const struct io_socket *socket, bool peer, char *out_te
 void io_host_socket_shutdown(struct io_socket *socket);
 void io_host_socket_close(struct io_socket *socket);
 
+/* Take note that a socket op is pending on its socket, and that it is over. */
+void io_host_attach(struct io_op *op);
+void io_host_detach(struct io_op *op);
+
+static inline bool io_host_is_socket_op(const struct io_op *op)
+{
+    return op->opcode >= IO_OP_ACCEPT && op->opcode <= IO_OP_SEND;
+}
+
 /* Wrap the descriptor of an accepted connection of listener for op, or fail op. Takes fd. */
 void io_host_accepted(struct io_op *op, int fd);
-/* True for accept failures that concern one peer that went away: ask again. */
-bool io_host_accept_is_transient(int error);
+/*
+ * Settle a socket op that the kernel refused with error. False if that only concerned a peer that
+ * went away while it was accepted, or a signal: ask again.
+ */
+bool io_host_socket_failed(struct io_op *op, int error);
 
-/* ---- Waking (io_waker.c) -------------------------------------------------------------------- */
+/* ---- Waking and waiting (io_ring.c) --------------------------------------------------------- */
 
 /*
  * A ring's doorbell: an eventfd that is written to only when the owner sleeps, so that a wake of a
@@ -116,7 +152,8 @@ bool io_host_accept_is_transient(int error);
  *
  * AWAKE -> ASLEEP by the owner before it sleeps; anybody -> RUNG; RUNG -> AWAKE by the owner. The
  * exchange that finds ASLEEP writes the eventfd. That write may come late, when the owner has gone
- * on and sleeps again: the owner then finds ASLEEP, not RUNG, and sleeps on.
+ * on and sleeps again: the owner then finds ASLEEP, not RUNG, and sleeps on. The eventfd is watched
+ * for its edge and never read.
  */
 struct io_waker {
     int fd;
@@ -130,10 +167,8 @@ bool io_waker_doze(struct io_waker *w);
 /* Owner: up again, or never slept. True if it was rung since the last call. */
 bool io_waker_rouse(struct io_waker *w);
 
-/* ---- Timers (io_timers.c) ------------------------------------------------------------------- */
-
 /* TIMER ops by deadline: a pairing heap through op->scratch, so that a timer costs no memory and
- * no kernel object. Zero is empty. */
+ * no kernel object. Zero is empty. (io_timers.c) */
 struct io_timers {
     struct io_op *root;
 };
@@ -142,5 +177,23 @@ void io_timers_add(struct io_timers *t, struct io_op *op);
 uint64_t io_timers_next_ns(const struct io_timers *t);
 /* Take the earliest timer if it is due, else NULL. */
 struct io_op *io_timers_take(struct io_timers *t, uint64_t now_ns);
+
+/* The front of both rings. */
+struct host_ring {
+    struct io_ring ring;
+    struct io_waker waker;
+    struct io_timers timers;
+    struct io_op_list done;
+    /* One round: submit what is queued, sleep up to timeout_ns (0: do not; UINT64_MAX: for ever)
+     * for completions or the doorbell, and collect into done what there is. */
+    void (*turn)(struct host_ring *ring, uint64_t timeout_ns);
+};
+void io_host_wait(struct io_ring *ring, uint64_t deadline_ns);
+struct io_op *io_host_done(struct io_ring *ring);
+void io_host_wake(struct io_ring *ring);
+/* For destroy: the timers and done ops become the caller's again. */
+void io_host_release_ops(struct host_ring *ring);
+/* Give op back to the caller of io_ring_destroy, cancelled. */
+void io_host_cancel(struct io_op *op);
 
 #endif

@@ -1,0 +1,467 @@
+/*
+ * The io_uring back end.
+ *
+ * A ring is one kernel ring. A thread-bound ring lets the kernel do its completion work only when
+ * the thread asks (SINGLE_ISSUER, DEFER_TASKRUN): no interrupts, no atomic counts. A ring that is
+ * passed around cannot have that, as the kernel ties both to one thread.
+ *
+ * Ops go into the submission queue as they come and to the kernel with the next wait: one system
+ * call a turn, however many ops. A full queue is handed over early. Completions are taken in
+ * batches. What the kernel left undone is asked for again: the rest of a short transfer, what a
+ * signal or the exit of the submitting thread interrupted. Nothing that failed is.
+ *
+ * Descriptors of sockets are blocking, and the kernel polls for them. A RECV that emptied its
+ * socket makes the next one poll first, which saves a vain attempt for each request of a client
+ * that waits for its reply.
+ */
+#include "base/io_host.h"
+
+#include <errno.h>
+#include <liburing.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "base/check.h"
+
+enum { SUBMISSIONS_MAX = 512, NS_PER_S = 1000 * 1000 * 1000, RETRY_NS = 1000 * 1000 };
+
+/* User data that is no op: ops are aligned. */
+enum { TAG_BELL = 1, TAG_CANCEL = 2 };
+
+/* In op->scratch[0]: the kernel said EAGAIN to a file op; let a worker block instead. */
+enum { NEEDS_WORKER = 1 };
+
+struct uring_ring {
+    struct host_ring host;
+    struct io_uring native;
+    struct io_op_list backlog; /* The kernel would not take more submissions. */
+    size_t in_flight;          /* Ops in the submission queue or the kernel. */
+    bool is_thread_bound;
+    bool is_enabled; /* Bound rings start with the first use, which names the thread. */
+    bool is_bell_armed;
+    bool is_draining;
+};
+
+/* ---- Submitting -------------------------------------------------------------------------- */
+
+static void enable(struct uring_ring *r)
+{
+    if (r->is_enabled)
+        return;
+    /* liburing 2.3 declares io_uring_enable_rings but does not export it. */
+    CHECK(io_uring_register((unsigned)r->native.ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0) ==
+          0);
+    /* Best effort: spares a look-up of the ring's descriptor in each call of this thread. */
+    (void)io_uring_register_ring_fd(&r->native);
+    r->is_enabled = true;
+}
+
+/* A free submission entry, or NULL if the kernel does not take what is queued. */
+static struct io_uring_sqe *next_entry(struct uring_ring *r)
+{
+    struct io_uring_sqe *sqe = io_uring_get_sqe(&r->native);
+
+    if (sqe == NULL) {
+        enable(r);
+        (void)io_uring_submit(&r->native); /* What fails is tried again by the next turn. */
+        sqe = io_uring_get_sqe(&r->native);
+    }
+    return sqe;
+}
+
+static void fill_transfer(struct io_uring_sqe *sqe, const struct io_op *op)
+{
+    int fd = io_host_fd(op->file);
+    uint8_t *data = (uint8_t *)op->data + op->done_size;
+    unsigned size = (unsigned)io_host_chunk(op);
+    uint64_t offset = op->offset + op->done_size;
+
+    if (op->opcode == IO_OP_READ)
+        io_uring_prep_read(sqe, fd, data, size, offset);
+    else
+        io_uring_prep_write(sqe, fd, data, size, offset);
+}
+
+static void fill_sync(struct io_uring_sqe *sqe, const struct io_op *op)
+{
+    if (IO_HOST_SYNCS)
+        io_uring_prep_fsync(sqe, io_host_fd(op->file), IORING_FSYNC_DATASYNC);
+    else
+        io_uring_prep_nop(sqe);
+}
+
+static void fill_socket(struct io_uring_sqe *sqe, const struct io_op *op)
+{
+    const struct host_socket *s = (const struct host_socket *)op->socket;
+    uint8_t *data = (uint8_t *)op->data + op->done_size;
+    size_t size = io_host_chunk(op);
+
+    if (op->opcode == IO_OP_ACCEPT) {
+        io_uring_prep_accept(sqe, s->fd, NULL, NULL, SOCK_CLOEXEC);
+    } else if (op->opcode == IO_OP_RECV) {
+        io_uring_prep_recv(sqe, s->fd, data, size, 0);
+        if (s->is_drained)
+            sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
+    } else {
+        io_uring_prep_send(sqe, s->fd, data, size, MSG_NOSIGNAL | MSG_WAITALL);
+    }
+}
+
+/* Queue op for the kernel. False if there is no room. */
+static bool try_enqueue(struct uring_ring *r, struct io_op *op)
+{
+    struct io_uring_sqe *sqe = next_entry(r);
+
+    if (sqe == NULL)
+        return false;
+    if (io_host_is_socket_op(op))
+        fill_socket(sqe, op);
+    else if (op->opcode == IO_OP_SYNC)
+        fill_sync(sqe, op);
+    else
+        fill_transfer(sqe, op);
+    if (op->scratch[0] == NEEDS_WORKER)
+        sqe->flags |= IOSQE_ASYNC;
+    io_uring_sqe_set_data(sqe, op);
+    r->in_flight++;
+    return true;
+}
+
+static void enqueue(struct uring_ring *r, struct io_op *op)
+{
+    if (r->backlog.head != NULL || !try_enqueue(r, op))
+        io_op_list_push(&r->backlog, op);
+}
+
+static void submit(struct io_ring *ring, struct io_op *op)
+{
+    struct uring_ring *r = (struct uring_ring *)ring;
+
+    if (op->opcode == IO_OP_TIMER) {
+        io_timers_add(&r->host.timers, op);
+        return;
+    }
+    if (io_host_is_socket_op(op))
+        io_host_attach(op);
+    op->scratch[0] = 0;
+    enqueue(r, op);
+}
+
+static void flush_backlog(struct uring_ring *r)
+{
+    while (r->backlog.head != NULL && try_enqueue(r, r->backlog.head))
+        (void)io_op_list_pop(&r->backlog);
+}
+
+/* ---- Completing -------------------------------------------------------------------------- */
+
+static void finish(struct uring_ring *r, struct io_op *op)
+{
+    if (io_host_is_socket_op(op))
+        io_host_detach(op);
+    io_op_list_push(&r->host.done, op);
+}
+
+/* True if op was not carried out and may be asked for again, unchanged. */
+static bool is_unattempted(struct io_op *op, int error)
+{
+    switch (error) {
+    case EINTR:
+    case ECANCELED: /* The thread that submitted it has ended. */
+        return true;
+    case EAGAIN:
+        if (io_host_is_socket_op(op))
+            return true;
+        if (op->scratch[0] == NEEDS_WORKER)
+            return false;
+        op->scratch[0] = NEEDS_WORKER;
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* The kernel's success for op. True if op is over, and settled. */
+static bool advance(struct io_op *op, int res, unsigned flags)
+{
+    struct host_socket *s = (struct host_socket *)op->socket;
+
+    switch (op->opcode) {
+    case IO_OP_READ:
+    case IO_OP_WRITE:
+        return io_host_advance(op, (size_t)res);
+    case IO_OP_ACCEPT:
+        io_host_accepted(op, res);
+        return true;
+    case IO_OP_RECV:
+        op->done_size = (size_t)res;
+        s->is_drained = (flags & IORING_CQE_F_SOCK_NONEMPTY) == 0;
+        break;
+    case IO_OP_SEND:
+        op->done_size += (size_t)res;
+        if (op->done_size < op->size)
+            return false;
+        break;
+    case IO_OP_SYNC:
+    case IO_OP_TIMER:
+        break;
+    }
+    io_op_settle(op, 0);
+    return true;
+}
+
+/* The kernel's failure for op. True if op is over, and settled. */
+static bool fail(struct io_op *op, int error)
+{
+    if (is_unattempted(op, error))
+        return false;
+    if (io_host_is_socket_op(op))
+        return io_host_socket_failed(op, error);
+    io_op_settle(op, error);
+    return true;
+}
+
+static void complete(struct uring_ring *r, struct io_op *op, int res, unsigned flags)
+{
+    r->in_flight--;
+    bool is_over = res >= 0 ? advance(op, res, flags) : fail(op, -res);
+    if (is_over) {
+        finish(r, op);
+    } else if (r->is_draining) {
+        io_op_settle(op, ECANCELED);
+        finish(r, op);
+    } else {
+        enqueue(r, op);
+    }
+}
+
+static void collect(struct uring_ring *r)
+{
+    struct io_uring_cqe *cqe;
+    unsigned head;
+    unsigned count = 0;
+
+    io_uring_for_each_cqe(&r->native, head, cqe)
+    {
+        uint64_t tag = cqe->user_data;
+        count++;
+        if (tag == TAG_BELL)
+            r->is_bell_armed = (cqe->flags & IORING_CQE_F_MORE) != 0;
+        else if (tag != TAG_CANCEL)
+            complete(r, (struct io_op *)(uintptr_t)tag, cqe->res, cqe->flags);
+    }
+    io_uring_cq_advance(&r->native, count);
+}
+
+/* ---- Waiting ----------------------------------------------------------------------------- */
+
+/* Have the doorbell's edges reported, until further notice. False if that must wait. */
+static bool arm_bell(struct uring_ring *r)
+{
+    if (r->is_bell_armed)
+        return true;
+    struct io_uring_sqe *sqe = next_entry(r);
+    if (sqe == NULL)
+        return false;
+    io_uring_prep_poll_multishot(sqe, r->host.waker.fd, POLLIN);
+    io_uring_sqe_set_data64(sqe, TAG_BELL);
+    r->is_bell_armed = true;
+    return true;
+}
+
+/* True if only the kernel can tell whether something is done. */
+static bool needs_kernel(const struct uring_ring *r)
+{
+    unsigned flags = IO_URING_READ_ONCE(*r->native.sq.kflags);
+
+    return io_uring_sq_ready(&r->native) > 0 ||
+           (flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
+}
+
+/* The system call of a turn. 0 or more: fine; else a negated errno value. */
+static int enter(struct uring_ring *r, uint64_t timeout_ns)
+{
+    struct io_uring_cqe *cqe;
+    struct __kernel_timespec t = { .tv_sec = (int64_t)(timeout_ns / NS_PER_S),
+                                   .tv_nsec = (int64_t)(timeout_ns % NS_PER_S) };
+
+    if (timeout_ns == 0)
+        return needs_kernel(r) ? io_uring_submit_and_get_events(&r->native) : 0;
+    if (timeout_ns == UINT64_MAX)
+        return io_uring_submit_and_wait(&r->native, 1);
+    return io_uring_submit_and_wait_timeout(&r->native, &cqe, 1, &t, NULL);
+}
+
+/* The kernel had no memory for a submission. Once something completed it may have; if nothing is
+ * under way, only time helps. */
+static void hold_back(struct uring_ring *r)
+{
+    struct timespec t = { .tv_nsec = RETRY_NS };
+
+    if (io_uring_cq_ready(&r->native) == 0)
+        (void)nanosleep(&t, NULL);
+}
+
+static void turn(struct host_ring *ring, uint64_t timeout_ns)
+{
+    struct uring_ring *r = (struct uring_ring *)ring;
+
+    enable(r);
+    flush_backlog(r);
+    bool is_short_of_room = (timeout_ns > 0 && !arm_bell(r)) || r->backlog.head != NULL;
+    if (is_short_of_room && timeout_ns > RETRY_NS)
+        timeout_ns = RETRY_NS;
+    int result = enter(r, timeout_ns);
+    if (result == -EAGAIN || result == -EBUSY)
+        hold_back(r);
+    else /* EEXIST: a second thread on a bound ring. EBADR: the kernel lost a completion. */
+        CHECK(result >= 0 || result == -ETIME || result == -EINTR);
+    collect(r);
+}
+
+/* ---- Life -------------------------------------------------------------------------------- */
+
+/* Two tries: what we like, and what every kernel since 5.19 has. */
+static int init_native(struct uring_ring *r, const struct io_ring_options *o)
+{
+    unsigned submissions = o->entries < SUBMISSIONS_MAX ? o->entries : SUBMISSIONS_MAX;
+    unsigned base = IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP | IORING_SETUP_SUBMIT_ALL;
+    struct io_uring_params p = { .cq_entries =
+                                     2 * (o->entries < UINT16_MAX ? o->entries : UINT16_MAX) };
+    int result;
+
+    r->is_enabled = !o->is_thread_bound;
+    p.flags = base;
+    if (o->is_thread_bound) {
+        p.flags |= IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
+                   IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_R_DISABLED;
+        result = io_uring_queue_init_params(submissions, &r->native, &p);
+        if (result != -EINVAL)
+            return result;
+        p.flags = base | IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG;
+        r->is_enabled = true;
+    }
+    return io_uring_queue_init_params(submissions, &r->native, &p);
+}
+
+static struct status ring_create(struct io *io, const struct io_ring_options *options,
+                                 struct io_ring **out)
+{
+    struct uring_ring *r = alloc_zeroed(io->alloc, sizeof *r);
+    struct status s;
+
+    if (r == NULL)
+        return status_of(ST_NO_MEMORY);
+    r->host.ring.io = io;
+    r->host.turn = turn;
+    s = io_waker_init(&r->host.waker);
+    if (failed(s))
+        goto out_ring;
+    int result = init_native(r, options);
+    if (result != 0) {
+        s = status_of(io_code_of_errno(-result));
+        goto out_waker;
+    }
+    *out = &r->host.ring;
+    return s;
+
+out_waker:
+    io_waker_deinit(&r->host.waker);
+out_ring:
+    alloc_free(io->alloc, r, sizeof *r);
+    return s;
+}
+
+/*
+ * The kernel writes into buffers of ops it has: none may be left when this returns. Closing the
+ * ring would cancel them too, but only some time later.
+ */
+static void drain(struct uring_ring *r)
+{
+    struct io_op *op;
+
+    r->is_draining = true;
+    while ((op = io_op_list_pop(&r->backlog)) != NULL) {
+        io_op_settle(op, ECANCELED);
+        finish(r, op);
+    }
+    while (r->in_flight > 0) {
+        struct io_uring_sqe *sqe = next_entry(r);
+        if (sqe != NULL) {
+            io_uring_prep_cancel(sqe, NULL, IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL);
+            io_uring_sqe_set_data64(sqe, TAG_CANCEL);
+        }
+        turn(&r->host, 100 * (uint64_t)RETRY_NS);
+    }
+}
+
+static void ring_destroy(struct io_ring *ring)
+{
+    struct uring_ring *r = (struct uring_ring *)ring;
+
+    drain(r);
+    io_uring_queue_exit(&r->native);
+    io_host_release_ops(&r->host);
+    io_waker_deinit(&r->host.waker);
+    alloc_free(ring->io->alloc, r, sizeof *r);
+}
+
+static const struct io_table URING_TABLE = {
+    IO_HOST_TABLE_ENTRIES, .ring_create = ring_create,           .ring_destroy = ring_destroy,
+    .submit = submit,      .socket_close = io_host_socket_close,
+};
+
+/* ---- Machine ----------------------------------------------------------------------------- */
+
+static const char *explain(int error)
+{
+    switch (error) {
+    case ENOSYS:
+        return "this kernel has no io_uring";
+    case EPERM:
+    case EACCES:
+        return "io_uring is forbidden here (kernel.io_uring_disabled, or a sandbox)";
+    case ENOMEM:
+        return "io_uring may not lock the memory it needs (RLIMIT_MEMLOCK)";
+    case EINVAL:
+        return "the io_uring of this kernel is older than 5.19";
+    default:
+        return "io_uring cannot be set up";
+    }
+}
+
+/* A ring that works, of the age we need. 0 or an errno value. */
+static int probe(void)
+{
+    struct io_uring_params p = { .flags = IORING_SETUP_COOP_TASKRUN | IORING_SETUP_SUBMIT_ALL };
+    unsigned features = IORING_FEAT_NODROP | IORING_FEAT_EXT_ARG;
+    struct io_uring ring;
+    int error = EINVAL;
+
+    int result = io_uring_queue_init_params(1, &ring, &p);
+    if (result != 0)
+        return -result;
+    if ((p.features & features) == features) {
+        io_uring_prep_nop(io_uring_get_sqe(&ring));
+        result = io_uring_submit_and_wait(&ring, 1);
+        error = result < 0 ? -result : 0;
+    }
+    io_uring_queue_exit(&ring);
+    return error;
+}
+
+struct status io_machine_uring(struct alloc *a, struct io **out_io, const char **out_why)
+{
+    struct host *h = NULL;
+    int error = probe();
+
+    if (error != 0) {
+        *out_why = explain(error);
+        return status_of(ST_UNSUPPORTED);
+    }
+    TRY(io_host_create(a, &URING_TABLE, IO_KIND_URING, &h));
+    h->has_blocking_sockets = true;
+    *out_io = &h->io;
+    return status_ok();
+}
