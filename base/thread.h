@@ -38,6 +38,7 @@ enum mutex_rank {
     RANK_EMBED = 10,
     RANK_COMMIT = 20,
     RANK_LSM = 30,
+    RANK_LOG_PREPARE = 35, /* vlog, making a segment ready: takes file ids, the manifest's. */
     RANK_MANIFEST = 40,
     RANK_VLOG = 50,
     RANK_CACHE = 60,

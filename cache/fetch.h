@@ -43,10 +43,11 @@ enum fetch_fill {
 enum { FETCH_HEADER_SIZE = 32 };
 
 struct fetch_request {
-    struct io_file *file; /* Stays open until the fetch is reset and its reads are done. */
-    uint64_t file_id;     /* Physical; with offset it names the block for ever. */
-    uint64_t offset;      /* Where the block begins; any alignment. */
-    uint32_t size;        /* Of the block. */
+    struct io_file
+        *file;        /* Stays open until the fetch is reset and its reads are done: see hold. */
+    uint64_t file_id; /* Physical; with offset it names the block for ever. */
+    uint64_t offset;  /* Where the block begins; any alignment. */
+    uint32_t size;    /* Of the block. */
     enum fetch_kind kind;
     /* Called once after the read, before anybody sees the bytes: check the checksum, fill the
      * header. context is borrowed until the fetch is reset and its reads are done; err takes the
@@ -54,6 +55,14 @@ struct fetch_request {
     struct status (*verify)(void *context, const struct fetch_request *request, struct bytes block,
                             uint8_t *out_header, struct errbuf *err);
     void *context;
+    uint64_t cookie; /* verify's: what else it must know of this block. */
+    /* NULL, or how a read keeps file and context alive, so that nobody has to wait for reads that
+     * nobody waits for: fetch_get calls hold(context) when it records or begins a device read for
+     * this request, and drop(context) follows when that read is over or forgotten, from whichever
+     * thread ends it. Then the caller's promise for both ends with the fetch_get. Neither blocks,
+     * nor calls the cache. */
+    void (*hold)(void *context);
+    void (*drop)(void *context);
 };
 
 /* A pinned block. data is borrowed from the fetch until fetch_reset or fetch_release. */
@@ -99,6 +108,14 @@ void fetch_deinit(struct fetch *f);
 
 MUST_CHECK struct status fetch_get(struct fetch *f, const struct fetch_request *request,
                                    struct fetch_block *out_block);
+
+/*
+ * As fetch_get for a block whose bytes the caller has in memory (the tail of the log): a miss is
+ * filled with a copy of them, verified like what comes from the device. Never reads, never
+ * ST_AGAIN; file, hold and drop are not used.
+ */
+MUST_CHECK struct status fetch_get_given(struct fetch *f, const struct fetch_request *request,
+                                         struct bytes given, struct fetch_block *out_block);
 
 /* Unpin one block before the reset: iterators give back blocks as they go. */
 void fetch_release(struct fetch *f, const struct fetch_block *block);

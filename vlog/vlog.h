@@ -14,13 +14,14 @@
  *   2. LSNs number batches without a gap. The log replays to a prefix of what was staged, and to
  *      all that was acknowledged in durable mode.
  *   3. A batch lies in one segment; what a handle names never moves within a generation.
- *   4. Recovery drops a bad batch only as a torn tail: no valid batch with a later LSN exists, and
- *      its LSN is above every durable LSN recorded anywhere. All else is ST_CORRUPT, file kept.
+ *   4. Recovery drops a bad batch only as a torn tail: its LSN is above every durable LSN recorded
+ *      anywhere (each batch records what was durable when it was built, in durable mode all before
+ *      it: so any later batch of that mode proves it was whole). All else is ST_CORRUPT, file kept.
  *   5. A failed write or sync poisons the log: every later stage or write says ST_FAILED and why.
  *   6. What was ever adopted or linked is unlinked at the end of its life, never recycled.
- *   7. File ids come from the caller (who persists them ahead) and are never reused. A recycled
- *      segment gets a new id; its checksums are salted with (store, id, epoch), so old bytes in it
- *      are no batches.
+ *   7. File ids come from the caller (who persists them ahead), rise, and are never reused. A
+ *      recycled segment gets a new id; its checksums are salted with (store, id), so old bytes in
+ *      it are no batches.
  *
  * Who decides: the tree (lsm/) owns the manifest and says which segment is adopted, released,
  * rewritten, dropped; the log does what it is told and remembers it in memory only.
@@ -61,7 +62,7 @@ enum { VLOG_VALUE_HEADER = 8 };
 
 enum vlog_mode {
     VLOG_DURABLE, /* Acknowledged = on the device: O_DIRECT | O_DSYNC into zero-filled, recycled
-                     segments; where O_DIRECT is refused, buffered writes and fdatasync. */
+                     segments; where O_DIRECT is refused, O_DSYNC alone. */
     VLOG_RELAXED, /* Acknowledged = in the kernel: survives kill -9, not power loss. */
 };
 
@@ -71,6 +72,7 @@ struct vlog_options {
     uint32_t batch_size_max; /* Payload of one batch. 0: 64 MiB. Larger entries are refused. */
     uint32_t pool_max;       /* Free segments kept for reuse. 0: 4. */
     uint64_t seal_idle_ns;   /* Idle time before a seal batch. 0: 10 ms. */
+    bool is_direct_value_io; /* Value files are read and written around the page cache. */
 };
 
 /* A value file, as the manifest records it: reads of `logical` go to `physical`. */
@@ -81,6 +83,7 @@ struct vlog_file {
     uint64_t size_bytes;  /* Of the physical file. */
     uint64_t value_count; /* Values the physical file holds. */
     uint64_t value_bytes; /* Their bytes, headers included. */
+    uint32_t ordinal_end; /* All ordinals are below it. Says where the directory is. */
 };
 
 struct vlog_config {
@@ -94,6 +97,9 @@ struct vlog_config {
     /* Segments with this id or a later one are replayed, adopted or not: a segment may be a value
      * file for one memtable and still be log for the next. Older ones are not read at open. */
     uint64_t replay_from;
+    /* Entries up to this LSN are not needed from the log any more (flushed, as the manifest says):
+     * later ones must all be there, and new LSNs go on above it. */
+    uint64_t flushed_lsn;
     /* Ids for new files, persisted ahead by the caller. Called by writer and background threads. */
     struct status (*take_file_id)(void *context, uint64_t *out_id);
     void *id_context;
@@ -150,6 +156,8 @@ size_t vlog_entry_size(const struct vlog_entry *e);
  * copy). *out_lsn is the batch's LSN: the entry is acknowledged once vlog_written_lsn >= it.
  * ST_AGAIN: batch or segment is full, or a roll is under way: run vlog_write_step, come back.
  * ST_LIMIT: larger than batch_size_max. ST_FAILED: poisoned.
+ * ST_NO_SPACE, ST_NO_MEMORY, ST_IO: the next segment could not be made; nothing was lost, and the
+ * next vlog_write_step tries again.
  */
 MUST_CHECK struct status vlog_stage(struct vlog *v, const struct vlog_entry *e, uint64_t *out_lsn);
 
@@ -207,8 +215,9 @@ MUST_CHECK struct status vlog_read(struct vlog *v, struct fetch *f, const struct
 
 /* ---- Background: one thread at a time ------------------------------------------------------- */
 
-/* Make the next segment ready (recycle or zero-fill), write directory and footer of segments that
- * were rolled. VLOG_IDLE when there is nothing to do. */
+/* Make the next segment ready (recycle or zero-fill), make rolled segments durable, recycle or
+ * unlink what was let go. In steps of about a millisecond, blocking. VLOG_IDLE when there is
+ * nothing to do. */
 enum vlog_step vlog_work_step(struct vlog *v, struct io_ring *ring, uint64_t now_ns);
 /* Called (from any thread) when vlog_work_step has something to do: wakes the driver. */
 void vlog_on_work(struct vlog *v, void (*wake)(void *context), void *context);
@@ -226,16 +235,17 @@ struct vlog_segment_info {
     uint64_t value_count;
     uint64_t value_bytes; /* Separated values in it, headers included. */
     bool is_active;       /* Being written. */
-    bool is_sealed;       /* Directory and footer are durable: may be adopted. */
+    bool is_sealed;       /* Rolled, and all of it durable: may be adopted. */
 };
 /* Oldest first. Returns how many there are; fills at most max. Any thread. */
 size_t vlog_segments(struct vlog *v, struct vlog_segment_info *out, size_t max);
 /* Bytes in use of segments that are still log. Any thread. */
 uint64_t vlog_log_bytes(const struct vlog *v);
 
-/* The segment becomes a value file under its own id. Call before the manifest edit that says so:
- * from here on it is never recycled. Requires: sealed. Cuts unused space off its end. *out_file is
- * what the manifest records; reads go on as before. */
+/* The segment becomes a value file under its own id: directory and footer are written behind its
+ * last batch, unused space is cut off, all of it is durable on OK. Call before the manifest edit
+ * that says so: from here on it is never recycled. Requires: sealed, and it has values (INVALID).
+ * *out_file is what the manifest records; reads go on as before. On failure it stays log. */
 MUST_CHECK struct status vlog_adopt(struct vlog *v, struct io_ring *ring, uint64_t segment,
                                     struct vlog_file *out_file);
 
