@@ -65,8 +65,7 @@ struct lsm_batch {
     bool is_sealed;
 };
 
-/* size_max bounds body and values together; past it operations set is_failed and the seal says
- * ST_LIMIT. */
+/* size_max bounds body and values together; operations that would pass it answer ST_LIMIT. */
 void lsm_batch_init(struct lsm_batch *b, struct alloc *a, uint32_t separation_min, size_t size_max);
 void lsm_batch_deinit(struct lsm_batch *b);
 void lsm_batch_reset(struct lsm_batch *b);
@@ -78,8 +77,8 @@ struct lsm_put {
     uint8_t type;
     uint64_t expire_ms;
 };
-/* All bytes are copied. ST_LIMIT: key longer than LSM_USER_KEY_MAX or keyspace out of range;
- * ST_NO_MEMORY. Nothing is added then. */
+/* All bytes are copied. ST_LIMIT: key longer than LSM_USER_KEY_MAX, keyspace out of range, batch
+ * full; ST_NO_MEMORY. Nothing is added then. */
 MUST_CHECK struct status lsm_batch_put(struct lsm_batch *b, const struct lsm_put *p);
 MUST_CHECK struct status lsm_batch_delete(struct lsm_batch *b, uint32_t keyspace, struct bytes key);
 /* Hides [begin, end) of the keyspace. An empty or inverted range is nothing. */

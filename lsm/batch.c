@@ -1,0 +1,415 @@
+#include "lsm/batch.h"
+
+#include "base/check.h"
+
+#include <stdlib.h>
+
+void lsm_batch_init(struct lsm_batch *b, struct alloc *a, uint32_t separation_min, size_t size_max)
+{
+    *b = (struct lsm_batch) { .separation_min = separation_min };
+    buf_init(&b->body, a, size_max);
+    buf_init(&b->values, a, size_max);
+    buf_init(&b->spans, a, size_max);
+}
+
+void lsm_batch_deinit(struct lsm_batch *b)
+{
+    buf_deinit(&b->body);
+    buf_deinit(&b->values);
+    buf_deinit(&b->spans);
+}
+
+void lsm_batch_reset(struct lsm_batch *b)
+{
+    buf_reset(&b->body);
+    buf_reset(&b->values);
+    buf_reset(&b->spans);
+    b->op_count = 0;
+    b->value_count = 0;
+    b->range_count = 0;
+    b->key_value_bytes = 0;
+    b->is_sealed = false;
+}
+
+/* What a failed operation takes back, so that nothing of it is left. */
+struct batch_mark {
+    size_t body_size;
+    size_t values_size;
+    size_t spans_size;
+};
+
+static struct batch_mark mark_of(const struct lsm_batch *b)
+{
+    return (struct batch_mark) { b->body.size, b->values.size, b->spans.size };
+}
+
+static struct status take_back(struct lsm_batch *b, struct batch_mark m)
+{
+    b->body.size = m.body_size;
+    b->values.size = m.values_size;
+    b->spans.size = m.spans_size;
+    b->body.is_failed = false;
+    b->values.is_failed = false;
+    b->spans.is_failed = false;
+    return status_of(ST_NO_MEMORY);
+}
+
+static bool any_failed(const struct lsm_batch *b)
+{
+    return b->body.is_failed || b->values.is_failed || b->spans.is_failed;
+}
+
+static void begin(struct lsm_batch *b)
+{
+    CHECK(!b->is_sealed);
+    if (b->body.size == 0)
+        (void)buf_extend(&b->body, LSM_BODY_HEADER);
+}
+
+static void append_head(struct lsm_batch *b, uint8_t kind, uint8_t type, uint64_t expire_ms)
+{
+    buf_append_u8(&b->body, kind);
+    buf_append_u8(&b->body, expire_ms != 0 ? LSM_OP_HAS_EXPIRY : 0);
+    buf_append_u8(&b->body, type);
+    if (expire_ms != 0)
+        buf_append_varint(&b->body, expire_ms);
+}
+
+static void append_key(struct lsm_batch *b, uint32_t keyspace, struct bytes key)
+{
+    buf_append_varint(&b->body, varint_size(keyspace) + key.size);
+    buf_append_varint(&b->body, keyspace);
+    buf_append(&b->body, key);
+}
+
+/* The most an operation adds to the body beside its bytes: head, expiry, two lengths, keyspaces. */
+enum { OP_OVERHEAD = 3 + 5 * VARINT_MAX };
+
+static struct status check_room(const struct lsm_batch *b, uint32_t keyspace, struct bytes key,
+                                size_t inline_size, size_t apart_size)
+{
+    size_t room = b->body.size_max - b->body.size - b->values.size;
+    if (keyspace > LSM_KEYSPACE_MAX || key.size > LSM_USER_KEY_MAX)
+        return status_of(ST_LIMIT);
+    if (b->body.size + b->values.size > b->body.size_max || inline_size > room ||
+        apart_size > room - inline_size ||
+        room - inline_size - apart_size < LSM_BODY_HEADER + OP_OVERHEAD + key.size)
+        return status_of(ST_LIMIT);
+    return status_ok();
+}
+
+struct status lsm_batch_put(struct lsm_batch *b, const struct lsm_put *p)
+{
+    struct batch_mark m = mark_of(b);
+    bool is_apart = p->value.size >= b->separation_min;
+
+    if (p->value.size > UINT32_MAX)
+        return status_of(ST_LIMIT);
+    TRY(check_room(b, p->keyspace, p->key, is_apart ? 0 : p->value.size,
+                   is_apart ? p->value.size : 0));
+    begin(b);
+    append_head(b, is_apart ? LSM_PUT_HANDLE : LSM_PUT, p->type, p->expire_ms);
+    append_key(b, p->keyspace, p->key);
+    buf_append_varint(&b->body, p->value.size);
+    if (is_apart) {
+        struct bytes span = bytes_of(NULL, p->value.size);
+        buf_append(&b->values, p->value);
+        buf_append(&b->spans, bytes_of(&span, sizeof span));
+    } else {
+        buf_append(&b->body, p->value);
+    }
+    if (any_failed(b))
+        return take_back(b, m);
+    b->op_count++;
+    b->value_count += is_apart;
+    b->key_value_bytes += p->key.size + (is_apart ? 0 : p->value.size);
+    return status_ok();
+}
+
+struct status lsm_batch_delete(struct lsm_batch *b, uint32_t keyspace, struct bytes key)
+{
+    struct batch_mark m = mark_of(b);
+
+    TRY(check_room(b, keyspace, key, 0, 0));
+    begin(b);
+    append_head(b, LSM_DELETE, 0, 0);
+    append_key(b, keyspace, key);
+    if (any_failed(b))
+        return take_back(b, m);
+    b->op_count++;
+    b->key_value_bytes += key.size;
+    return status_ok();
+}
+
+struct status lsm_batch_delete_range(struct lsm_batch *b, uint32_t keyspace, struct bytes begin_key,
+                                     struct bytes end)
+{
+    struct batch_mark m = mark_of(b);
+
+    if (end.size > LSM_USER_KEY_MAX)
+        return status_of(ST_LIMIT);
+    TRY(check_room(b, keyspace, begin_key, end.size, 0));
+    if (bytes_compare(begin_key, end) >= 0)
+        return status_ok();
+    begin(b);
+    append_head(b, LSM_RANGE_DELETE, 0, 0);
+    append_key(b, keyspace, begin_key);
+    append_key(b, keyspace, end);
+    if (any_failed(b))
+        return take_back(b, m);
+    b->op_count++;
+    b->range_count++;
+    b->key_value_bytes += begin_key.size + end.size;
+    return status_ok();
+}
+
+struct status lsm_batch_side(struct lsm_batch *b, struct bytes side)
+{
+    struct batch_mark m = mark_of(b);
+
+    TRY(check_room(b, 0, bytes_of(NULL, 0), side.size, 0));
+    begin(b);
+    append_head(b, LSM_OP_SIDE, 0, 0);
+    buf_append_varint(&b->body, side.size);
+    buf_append(&b->body, side);
+    if (any_failed(b))
+        return take_back(b, m);
+    b->op_count++;
+    return status_ok();
+}
+
+bool lsm_batch_is_empty(const struct lsm_batch *b)
+{
+    return b->op_count == 0;
+}
+
+/* ---- Sealing ------------------------------------------------------------------------------- */
+
+/* An operation and where its bytes lie, for normalising. */
+struct placed_op {
+    struct lsm_op op;
+    uint32_t position;
+    uint32_t body_begin;
+    uint32_t body_end;
+    bool is_dropped;
+};
+
+static bool is_point(const struct placed_op *p)
+{
+    return p->op.kind == LSM_PUT || p->op.kind == LSM_PUT_HANDLE || p->op.kind == LSM_DELETE;
+}
+
+static int compare_points(const void *a, const void *b)
+{
+    const struct placed_op *const *x = a;
+    const struct placed_op *const *y = b;
+    int c = bytes_compare((*x)->op.key, (*y)->op.key);
+    if (c != 0)
+        return c;
+    return (*x)->position < (*y)->position ? -1 : (*x)->position > (*y)->position;
+}
+
+static struct status place_ops(const struct lsm_batch *b, struct placed_op *ops)
+{
+    struct lsm_op_reader r;
+    TRY(lsm_op_reader_init(&r, buf_bytes(&b->body)));
+    for (uint32_t i = 0; i < b->op_count; i++) {
+        ops[i].position = i;
+        ops[i].body_begin = (uint32_t)(b->body.size - r.rest.size);
+        TRY(lsm_op_next(&r, &ops[i].op));
+        ops[i].body_end = (uint32_t)(b->body.size - r.rest.size);
+    }
+    return status_ok();
+}
+
+/* Drop points that a later point on the same key, or a later range delete, makes meaningless: with
+ * one version for all they would be two entries of one (key, version), or be taken for newer than
+ * the range delete that came after them. Returns how many. */
+static uint32_t drop_overwritten(struct placed_op *ops, struct placed_op **points, uint32_t count)
+{
+    uint32_t dropped = 0;
+    size_t point_count = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        if (is_point(&ops[i]))
+            points[point_count++] = &ops[i];
+    }
+    qsort(points, point_count, sizeof *points, compare_points);
+    for (size_t i = 0; i + 1 < point_count; i++) {
+        if (bytes_equal(points[i]->op.key, points[i + 1]->op.key)) {
+            points[i]->is_dropped = true;
+            dropped++;
+        }
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (ops[i].op.kind != LSM_RANGE_DELETE)
+            continue;
+        for (uint32_t j = 0; j < i; j++) {
+            if (is_point(&ops[j]) && !ops[j].is_dropped &&
+                bytes_compare(ops[j].op.key, ops[i].op.key) >= 0 &&
+                bytes_compare(ops[j].op.key, ops[i].op.value) < 0) {
+                ops[j].is_dropped = true;
+                dropped++;
+            }
+        }
+    }
+    return dropped;
+}
+
+/* Close the gaps the dropped operations leave in body, values and spans. */
+static void squeeze(struct lsm_batch *b, const struct placed_op *ops, uint32_t dropped)
+{
+    size_t body_size = LSM_BODY_HEADER;
+    size_t values_from = 0;
+    size_t values_size = 0;
+    uint32_t value_count = 0;
+    struct bytes *spans = (struct bytes *)b->spans.data;
+
+    for (uint32_t i = 0; i < b->op_count; i++) {
+        size_t size = ops[i].body_end - ops[i].body_begin;
+        size_t value_size = ops[i].op.kind == LSM_PUT_HANDLE ? ops[i].op.value_size : 0;
+        if (!ops[i].is_dropped) {
+            memmove(b->body.data + body_size, b->body.data + ops[i].body_begin, size);
+            body_size += size;
+            if (ops[i].op.kind == LSM_PUT_HANDLE) {
+                memmove(b->values.data + values_size, b->values.data + values_from, value_size);
+                values_size += value_size;
+                spans[value_count++].size = value_size;
+            }
+        }
+        values_from += value_size;
+    }
+    b->body.size = body_size;
+    b->values.size = values_size;
+    b->spans.size = value_count * sizeof(struct bytes);
+    b->value_count = value_count;
+    b->op_count -= dropped;
+}
+
+static struct status normalise(struct lsm_batch *b)
+{
+    struct alloc *a = b->body.alloc;
+    size_t count = b->op_count;
+    struct status s = status_ok();
+    struct placed_op *ops = alloc_array(a, count, sizeof *ops);
+    struct placed_op **points = alloc_array(a, count, sizeof(struct placed_op *));
+
+    if (ops == NULL || points == NULL) {
+        s = status_of(ST_NO_MEMORY);
+        goto out;
+    }
+    s = place_ops(b, ops);
+    if (failed(s))
+        goto out;
+    uint32_t dropped = drop_overwritten(ops, points, (uint32_t)count);
+    if (dropped > 0)
+        squeeze(b, ops, dropped);
+out:
+    alloc_free(a, ops, count * sizeof *ops);
+    alloc_free(a, points, count * sizeof(struct placed_op *));
+    return s;
+}
+
+struct status lsm_batch_seal(struct lsm_batch *b, uint64_t version)
+{
+    if (!b->is_sealed) {
+        begin(b);
+        if (b->body.is_failed)
+            return status_of(ST_NO_MEMORY);
+        put_u32(b->body.data + 8, b->op_count);
+        put_u32(b->body.data + 12, b->value_count);
+        if (b->op_count > 1)
+            TRY(normalise(b));
+        struct bytes *spans = (struct bytes *)b->spans.data;
+        size_t at = 0;
+        for (uint32_t i = 0; i < b->value_count; i++) {
+            spans[i].data = b->values.data + at;
+            at += spans[i].size;
+        }
+        b->is_sealed = true;
+    }
+    put_u64(b->body.data, version);
+    put_u32(b->body.data + 8, b->op_count);
+    put_u32(b->body.data + 12, b->value_count);
+    return status_ok();
+}
+
+uint64_t lsm_batch_version(const struct lsm_batch *b)
+{
+    CHECK(b->is_sealed);
+    return get_u64(b->body.data);
+}
+
+struct bytes lsm_batch_body(const struct lsm_batch *b)
+{
+    CHECK(b->is_sealed);
+    return buf_bytes(&b->body);
+}
+
+const struct bytes *lsm_batch_values(const struct lsm_batch *b)
+{
+    CHECK(b->is_sealed);
+    return (const struct bytes *)b->spans.data;
+}
+
+/* ---- Reading a body ------------------------------------------------------------------------- */
+
+struct status lsm_op_reader_init(struct lsm_op_reader *r, struct bytes body)
+{
+    if (body.size < LSM_BODY_HEADER)
+        return status_of(ST_CORRUPT);
+    *r = (struct lsm_op_reader) {
+        .rest = bytes_skip(body, LSM_BODY_HEADER),
+        .version = get_u64(body.data),
+        .op_count = get_u32(body.data + 8),
+        .value_count = get_u32(body.data + 12),
+    };
+    return status_ok();
+}
+
+static bool take_sized(struct bytes *rest, size_t size_max, struct bytes *out)
+{
+    uint64_t size;
+    return take_varint(rest, &size) && size <= size_max && take_bytes(rest, (size_t)size, out);
+}
+
+static bool take_op(struct lsm_op_reader *r, struct lsm_op *op)
+{
+    uint8_t flags;
+    struct bytes *rest = &r->rest;
+
+    *op = (struct lsm_op) { 0 };
+    if (!take_u8(rest, &op->kind) || !take_u8(rest, &flags) || !take_u8(rest, &op->type) ||
+        (flags & ~LSM_OP_HAS_EXPIRY) != 0)
+        return false;
+    if (flags != 0 && !take_varint(rest, &op->expire_ms))
+        return false;
+    if (!take_sized(rest, op->kind == LSM_OP_SIDE ? SIZE_MAX : LSM_KEY_MAX, &op->key))
+        return false;
+    switch (op->kind) {
+    case LSM_PUT:
+        return take_sized(rest, SIZE_MAX, &op->value);
+    case LSM_PUT_HANDLE:
+        op->value_ordinal = r->values_read++;
+        return take_varint(rest, &op->value_size) && op->value_size <= UINT32_MAX &&
+               op->value_ordinal < r->value_count;
+    case LSM_RANGE_DELETE:
+        return take_sized(rest, LSM_KEY_MAX, &op->value);
+    case LSM_DELETE:
+    case LSM_OP_SIDE:
+        return true;
+    default:
+        return false;
+    }
+}
+
+struct status lsm_op_next(struct lsm_op_reader *r, struct lsm_op *out)
+{
+    if (r->ops_read == r->op_count)
+        return r->rest.size == 0 && r->values_read == r->value_count ? status_of(ST_NOT_FOUND)
+                                                                     : status_of(ST_CORRUPT);
+    if (!take_op(r, out))
+        return status_of(ST_CORRUPT);
+    r->ops_read++;
+    return status_ok();
+}
