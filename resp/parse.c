@@ -1,0 +1,342 @@
+#include "resp/parse.h"
+
+#include "resp/number.h"
+
+#include <stdio.h>
+
+enum {
+    ARGV_FIRST = 16,  /* Arguments there is room for after the first. */
+    ARGV_KEPT = 1024, /* A longer array is given back when its request is done. */
+};
+
+void resp_parser_init(struct resp_parser *p, struct alloc *alloc, const struct resp_limits *limits,
+                      bool is_trusted)
+{
+    *p = (struct resp_parser) { .alloc = alloc, .limits = limits, .is_trusted = is_trusted };
+}
+
+static void free_argv(struct resp_parser *p)
+{
+    alloc_free(p->alloc, p->argv, p->argv_capacity * sizeof *p->argv);
+    p->argv = NULL;
+    p->argv_capacity = 0;
+}
+
+void resp_parser_deinit(struct resp_parser *p)
+{
+    free_argv(p);
+}
+
+size_t resp_parser_held(const struct resp_parser *p)
+{
+    return p->argv_capacity * sizeof *p->argv;
+}
+
+size_t resp_parser_missing(const struct resp_parser *p, size_t size)
+{
+    size_t wanted = p->has_bulk ? p->position + p->bulk_bytes + 2 : p->searched + 1;
+    return wanted > size ? wanted - size : 1;
+}
+
+static enum resp_parse_result bad(struct resp_parser *p, const char *error)
+{
+    (void)snprintf(p->error, sizeof p->error, "Protocol error: %s", error);
+    return RESP_PARSE_BAD;
+}
+
+static bool grow_argv(struct resp_parser *p)
+{
+    size_t capacity = p->argv_capacity == 0 ? ARGV_FIRST : 2 * p->argv_capacity;
+    struct bytes *argv = alloc_resize(p->alloc, p->argv, p->argv_capacity * sizeof *p->argv,
+                                      capacity * sizeof *p->argv);
+    if (argv == NULL)
+        return false;
+    p->argv = argv;
+    p->argv_capacity = capacity;
+    return true;
+}
+
+/*
+ * Note the argument that lies at offset in the request. The bytes may move before the request is
+ * complete, so until then a view's pointer is only its offset; finish() makes it one.
+ */
+static bool push_arg(struct resp_parser *p, size_t offset, size_t size)
+{
+    if (p->argc == p->argv_capacity && !grow_argv(p))
+        return false;
+    p->argv[p->argc++] = (struct bytes) { .data = (const uint8_t *)offset, .size = size };
+    return true;
+}
+
+static enum resp_parse_result finish(struct resp_parser *p, const uint8_t *data,
+                                     struct resp_request *out_request)
+{
+    for (size_t i = 0; i < p->argc; i++)
+        p->argv[i].data = data + (size_t)p->argv[i].data;
+    p->is_done = true;
+    *out_request =
+        (struct resp_request) { .argv = p->argv, .argc = p->argc, .size_bytes = p->position };
+    return RESP_PARSE_REQUEST;
+}
+
+static void begin(struct resp_parser *p)
+{
+    if (p->argv_capacity > ARGV_KEPT)
+        free_argv(p);
+    p->is_done = false;
+    p->has_bulk = false;
+    p->has_count = false;
+    p->position = 0;
+    p->searched = 0;
+    p->args_left = 0;
+    p->argc = 0;
+}
+
+/*
+ * Find the byte that ends the line at p->position. MORE if it has not come; BAD if the line is
+ * longer than it may be, whether or not its end is at hand.
+ */
+static enum resp_parse_result find_line_end(struct resp_parser *p, const uint8_t *data, size_t size,
+                                            char end, const char *too_long, size_t *out_end)
+{
+    size_t window = p->position + p->limits->line_max_bytes + 1;
+    size_t stop = size < window ? size : window;
+    const uint8_t *found = NULL;
+
+    if (p->searched < p->position)
+        p->searched = p->position;
+    if (p->searched < stop)
+        found = memchr(data + p->searched, end, stop - p->searched);
+    if (found != NULL) {
+        *out_end = (size_t)(found - data);
+        return RESP_PARSE_REQUEST;
+    }
+    p->searched = stop;
+    return stop == window ? bad(p, too_long) : RESP_PARSE_MORE;
+}
+
+/*
+ * Take the line at p->position: a marker, a number, '\r' and one byte more, which Redis does not
+ * look at. *out_is_number is false if it is none; the position moves behind the line.
+ */
+static enum resp_parse_result take_header(struct resp_parser *p, const uint8_t *data, size_t size,
+                                          const char *too_long, bool *out_is_number,
+                                          int64_t *out_number)
+{
+    size_t start = p->position + 1;
+    size_t i = start;
+    int64_t number = 0;
+
+    /* Nearly always a few digits, all of them here. */
+    while (i < size && i < start + 9 && data[i] >= '0' && data[i] <= '9')
+        number = 10 * number + (data[i++] - '0');
+    if (i + 1 < size && data[i] == '\r' && i > start && (data[start] != '0' || i == start + 1)) {
+        p->position = i + 2;
+        *out_is_number = true;
+        *out_number = number;
+        return RESP_PARSE_REQUEST;
+    }
+
+    enum resp_parse_result r = find_line_end(p, data, size, '\r', too_long, &i);
+    if (r != RESP_PARSE_REQUEST)
+        return r;
+    if (i + 1 >= size) {
+        p->searched = i;
+        return RESP_PARSE_MORE;
+    }
+    *out_is_number = i > start && resp_int_parse(bytes_of(data + start, i - start), out_number);
+    p->position = i + 2;
+    return RESP_PARSE_REQUEST;
+}
+
+static enum resp_parse_result take_count(struct resp_parser *p, const uint8_t *data, size_t size)
+{
+    bool is_number;
+    int64_t count;
+    enum resp_parse_result r =
+        take_header(p, data, size, "too big mbulk count string", &is_number, &count);
+
+    if (r != RESP_PARSE_REQUEST)
+        return r;
+    if (!is_number || (count > 0 && (uint64_t)count > p->limits->args_max))
+        return bad(p, "invalid multibulk length");
+    if (!p->is_trusted && count > RESP_UNTRUSTED_ARGS_MAX)
+        return bad(p, "unauthenticated multibulk length");
+    p->has_count = true;
+    p->args_left = count > 0 ? (size_t)count : 0;
+    return RESP_PARSE_REQUEST;
+}
+
+static enum resp_parse_result take_bulk_header(struct resp_parser *p, const uint8_t *data,
+                                               size_t size)
+{
+    size_t line = p->position;
+    bool is_number;
+    int64_t length;
+    enum resp_parse_result r =
+        take_header(p, data, size, "too big bulk count string", &is_number, &length);
+
+    if (r != RESP_PARSE_REQUEST)
+        return r;
+    if (data[line] != '$') {
+        (void)snprintf(p->error, sizeof p->error, "Protocol error: expected '$', got '%c'",
+                       data[line]);
+        return RESP_PARSE_BAD;
+    }
+    if (!is_number || length < 0 || (uint64_t)length > p->limits->bulk_max_bytes)
+        return bad(p, "invalid bulk length");
+    if (!p->is_trusted && length > RESP_UNTRUSTED_BULK_MAX_BYTES)
+        return bad(p, "unauthenticated bulk length");
+    p->has_bulk = true;
+    p->bulk_bytes = (size_t)length;
+    return RESP_PARSE_REQUEST;
+}
+
+static enum resp_parse_result parse_array(struct resp_parser *p, const uint8_t *data, size_t size,
+                                          struct resp_request *out_request)
+{
+    enum resp_parse_result r;
+
+    if (!p->has_count) {
+        r = take_count(p, data, size);
+        if (r != RESP_PARSE_REQUEST)
+            return r;
+    }
+    while (p->args_left > 0) {
+        if (!p->has_bulk) {
+            r = take_bulk_header(p, data, size);
+            if (r != RESP_PARSE_REQUEST)
+                return r;
+        }
+        size_t end = p->position + p->bulk_bytes + 2;
+        if (end > p->limits->request_max_bytes)
+            return bad(p, "too big request");
+        if (end > size)
+            return RESP_PARSE_MORE;
+        if (!push_arg(p, p->position, p->bulk_bytes))
+            return bad(p, "out of memory");
+        p->position = end;
+        p->has_bulk = false;
+        p->args_left--;
+    }
+    return finish(p, data, out_request);
+}
+
+static bool is_blank(uint8_t c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+static int hex_digit(uint8_t c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* The byte that the escape behind a backslash at line[i] stands for; *i moves to its last byte. */
+static uint8_t unescape(const uint8_t *line, size_t size, size_t *i)
+{
+    uint8_t c = line[*i + 1];
+
+    if (c == 'x' && *i + 3 < size && hex_digit(line[*i + 2]) >= 0 && hex_digit(line[*i + 3]) >= 0) {
+        c = (uint8_t)(hex_digit(line[*i + 2]) << 4 | hex_digit(line[*i + 3]));
+        *i += 3;
+        return c;
+    }
+    *i += 1;
+    switch (c) {
+    case 'n':
+        return '\n';
+    case 'r':
+        return '\r';
+    case 't':
+        return '\t';
+    case 'b':
+        return '\b';
+    case 'a':
+        return '\a';
+    default:
+        return c;
+    }
+}
+
+/*
+ * Take one word off line at *at, writing what it stands for from line[0] of out on; out may be the
+ * word's own first byte, as a word only gets shorter. A quote may open in the middle of a word,
+ * but what follows its end must be a blank or nothing. False if a quote does not end so.
+ */
+static bool take_word(uint8_t *line, size_t size, size_t *at, uint8_t *out, size_t *out_size)
+{
+    uint8_t quote = 0;
+    size_t i = *at;
+    size_t n = 0;
+
+    for (; i < size; i++) {
+        uint8_t c = line[i];
+        if (quote == 0) {
+            if (is_blank(c))
+                break;
+            if (c == '"' || c == '\'')
+                quote = c;
+            else
+                out[n++] = c;
+        } else if (c == quote) {
+            quote = 0;
+            i++;
+            if (i < size && !is_blank(line[i]))
+                return false;
+            break;
+        } else if (c == '\\' && quote == '"' && i + 1 < size) {
+            out[n++] = unescape(line, size, &i);
+        } else if (c == '\\' && quote == '\'' && i + 1 < size && line[i + 1] == '\'') {
+            out[n++] = '\'';
+            i++;
+        } else {
+            out[n++] = c;
+        }
+    }
+    *at = i;
+    *out_size = n;
+    return quote == 0;
+}
+
+static enum resp_parse_result parse_inline(struct resp_parser *p, uint8_t *data, size_t size,
+                                           struct resp_request *out_request)
+{
+    size_t end;
+    enum resp_parse_result r = find_line_end(p, data, size, '\n', "too big inline request", &end);
+
+    if (r != RESP_PARSE_REQUEST)
+        return r;
+    p->position = end + 1;
+    if (end > 0 && data[end - 1] == '\r')
+        end--;
+    for (size_t at = 0;;) {
+        while (at < end && is_blank(data[at]))
+            at++;
+        if (at == end)
+            return finish(p, data, out_request);
+        size_t start = at;
+        size_t word_size;
+        if (!take_word(data, end, &at, data + start, &word_size))
+            return bad(p, "unbalanced quotes in request");
+        if (!push_arg(p, start, word_size))
+            return bad(p, "out of memory");
+    }
+}
+
+enum resp_parse_result resp_parse(struct resp_parser *p, uint8_t *data, size_t size,
+                                  struct resp_request *out_request)
+{
+    if (p->is_done)
+        begin(p);
+    if (p->error[0] != '\0')
+        return RESP_PARSE_BAD;
+    if (size == 0)
+        return RESP_PARSE_MORE;
+    if (data[0] == '*')
+        return parse_array(p, data, size, out_request);
+    return parse_inline(p, data, size, out_request);
+}
