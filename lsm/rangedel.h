@@ -2,9 +2,10 @@
  * rangedel -- range deletes, fragmented: for a key, which is the newest range delete that hides it?
  *
  * A range delete (begin, end, version) hides every version < its own of keys in [begin, end). A set
- * of them is cut at all begins and ends into disjoint fragments, sorted by begin, each with the
- * versions that cover it, newest first: one binary search answers. Immutable once built; memtables
- * build a new set when one is added (they are rare), tables when they are opened.
+ * of them is cut at all begins and ends into disjoint fragments, sorted by begin; of each, the
+ * versions that cover it are found newest first. n deletes take O(n log n) memory however they
+ * overlap. Immutable once built; memtables build a new set when one is added (they are rare),
+ * tables when they are first asked.
  *
  * Threads: a built set any.
  */
@@ -24,7 +25,10 @@ struct lsm_range_delete {
 
 struct lsm_rangedel_set;
 
-/* deletes in any order, overlapping at will; bytes are copied. */
+enum { LSM_RANGEDEL_MAX = 1 << 20 }; /* Deletes in one set. */
+
+/* deletes in any order, overlapping at will; bytes are copied. ST_LIMIT: more than
+ * LSM_RANGEDEL_MAX. */
 MUST_CHECK struct status lsm_rangedel_build(struct alloc *a, const struct lsm_range_delete *deletes,
                                             size_t count, struct lsm_rangedel_set **out_set);
 void lsm_rangedel_destroy(struct lsm_rangedel_set *s);
