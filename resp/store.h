@@ -87,7 +87,8 @@ struct store_ops {
     /* A row of the expiry index of this slot was written: may be the slot's earliest. */
     void (*expiry_hint)(struct store *s, uint32_t slot, uint64_t expire_ms);
 
-    /* WATCH: settle what is pending, look, remember. AGAIN as get. */
+    /* WATCH: settle what is pending, look, remember. AGAIN as get. database is a number (SELECT),
+     * key the physical key of the row under the id the number has at the time of the call. */
     struct status (*watch)(struct store *s, uint32_t database, struct bytes key,
                            struct store_watch *out);
     /* OK or CONFLICT; AGAIN as get. */
@@ -105,6 +106,8 @@ struct store_ops {
      * next call. */
     struct status (*cursor_next)(struct store_cursor *c, struct bytes *out_key,
                                  struct store_row *out_row);
+    /* The next row will be the first at or after key. Forward only; reads nothing yet. */
+    void (*cursor_seek)(struct store_cursor *c, struct bytes key);
     void (*cursor_close)(struct store_cursor *c);
 };
 

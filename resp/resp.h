@@ -1,0 +1,195 @@
+/*
+ * resp -- the Redis protocol and its commands: bytes in, evaluations, bytes out.
+ *
+ * A gateway (struct resp) is what the sessions of one reactor share: the command index, limits,
+ * counters. A session is one client: what it has said so far that later commands depend on. It is
+ * handed the bytes received, says when they hold a request, and runs it against a store
+ * (resp/store.h), appending the reply to a buf. Sockets, files, clocks, threads and configuration
+ * are the host's, reached through struct resp_host.
+ *
+ * What a driver does with the bytes of a connection, again and again:
+ *
+ *     resp_session_parse   MORE: receive more behind what is there.
+ *                          BAD: send what was answered, and close.
+ *                          REQUEST: begin a command of the store, and
+ *     resp_session_run     OK: keep what the command wrote; send the reply when that is durable.
+ *                          AGAIN: drop it; run again when the reads that were wanted are there.
+ *                          Anything else: drop it; the reply says what failed.
+ *     then drop resp_session_request_size bytes, and close if resp_session_is_closing.
+ *
+ *   1. The bytes of a request stay where they are, unchanged, until it has run.
+ *   2. A run that answers AGAIN has appended nothing and changed nothing in the session.
+ *   3. Nothing grows without a limit: resp_options has them all.
+ *
+ * Threads: one reactor's; nothing is shared between gateways.
+ */
+#ifndef VARVE_RESP_RESP_H
+#define VARVE_RESP_RESP_H
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/bytes.h"
+#include "base/errbuf.h"
+#include "base/status.h"
+
+#include "resp/parse.h"
+#include "resp/store.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The Redis whose behaviour and INFO fields clients may count on. */
+#define RESP_REDIS_VERSION "7.2.4"
+
+/* A key's bytes; the rows that carry it have a little more. */
+enum { RESP_KEY_MAX_BYTES = 64000 };
+
+struct resp;
+struct resp_session;
+
+/* ---- The host ------------------------------------------------------------------------------ */
+
+/* How a connection stands, for CLIENT LIST. */
+struct resp_connection {
+    uint64_t age_s;
+    uint64_t idle_s;
+    size_t input_bytes;      /* Received, not yet consumed. */
+    size_t input_room_bytes; /* Left in the receive buffer. */
+    size_t output_bytes;     /* Waiting to be sent. */
+    size_t output_buffer_bytes;
+    bool wants_write;
+};
+
+enum resp_shutdown_flag {
+    RESP_SHUTDOWN_NOSAVE = 1 << 0, /* All are accepted; data is durable already. */
+    RESP_SHUTDOWN_SAVE = 1 << 1,
+    RESP_SHUTDOWN_NOW = 1 << 2,
+    RESP_SHUTDOWN_FORCE = 1 << 3,
+};
+
+struct resp_config_pair {
+    struct bytes name;
+    struct bytes value;
+};
+
+/* What the program around the gateway does for it. Calls return at once. */
+struct resp_host {
+    const struct resp_host_ops *ops;
+};
+struct resp_host_ops {
+    /* Is there a password at all (requirepass)? */
+    bool (*has_password)(struct resp_host *h);
+    /* Is it this one? Takes as long for any wrong one. */
+    bool (*check_password)(struct resp_host *h, struct bytes password);
+
+    /* Append the "field:value\r\n" lines of an INFO section ("server", "clients", "memory",
+     * "persistence", "stats", "replication", "cpu", "cluster", or one of the host's own). The
+     * names of its own sections, in order, come from info_section; NULL ends them. */
+    void (*info)(struct resp_host *h, const char *section, struct buf *out);
+    const char *(*info_section)(struct resp_host *h, size_t index);
+
+    /* Configuration, by place: the name, and the value appended to out_value; NULL at the end. */
+    const char *(*config_get)(struct resp_host *h, size_t index, struct buf *out_value);
+    /* Set all pairs or none. On failure *out_bad is the place of the pair to blame and why says
+     * what is wrong ("argument must be a memory value"); NOT_FOUND: no such parameter. */
+    struct status (*config_set)(struct resp_host *h, const struct resp_config_pair *pairs,
+                                size_t count, size_t *out_bad, struct errbuf *why);
+    void (*reset_stats)(struct resp_host *h);
+
+    /* The sessions, in order of ids; after NULL comes the first, after the last NULL. */
+    struct resp_session *(*next_session)(struct resp_host *h, struct resp_session *previous);
+    void (*connection)(struct resp_host *h, const struct resp_session *s,
+                       struct resp_connection *out);
+
+    /* Stop serving soon. OK: it will; the session that asked gets no reply. BUSY: why not, in why.
+     */
+    struct status (*shutdown)(struct resp_host *h, unsigned flags, struct errbuf *why);
+    /* Take an earlier shutdown back; false if none is under way. */
+    bool (*shutdown_abort)(struct resp_host *h);
+};
+
+/* ---- The gateway --------------------------------------------------------------------------- */
+
+struct resp_options {
+    struct alloc *alloc;
+    struct resp_host *host;
+    struct resp_limits limits;  /* See RESP_LIMITS_DEFAULT. */
+    size_t queue_max_bytes;     /* A transaction's queued commands; 0: 64 MiB. */
+    size_t queue_max_count;     /* 0: 65,536. */
+    size_t iteration_max_bytes; /* What KEYS may collect; 0: 512 MiB. */
+};
+
+struct resp_stats {
+    uint64_t commands;      /* Run to an end. */
+    uint64_t errors;        /* Error replies. */
+    uint64_t keyspace_hits; /* Lookups of reading commands. */
+    uint64_t keyspace_misses;
+    uint64_t expired_keys; /* Removed because their time was over. */
+};
+
+/* limits are copied and may be changed later through resp_limits. */
+MUST_CHECK struct status resp_create(const struct resp_options *options, struct resp **out_resp);
+void resp_destroy(struct resp *resp); /* Takes NULL. Requires: no sessions left. */
+
+/* For CONFIG SET proto-max-bulk-len and client-query-buffer-limit. */
+struct resp_limits *resp_limits(struct resp *resp);
+const struct resp_stats *resp_stats(const struct resp *resp);
+void resp_reset_stats(struct resp *resp);
+
+/* ---- Sessions ------------------------------------------------------------------------------ */
+
+struct resp_session_options {
+    uint64_t id;         /* Never given out before. */
+    const char *address; /* "127.0.0.1:40000". Copied, as the next. */
+    const char *local_address;
+    int fd;      /* For CLIENT LIST only. */
+    void *owner; /* The host's. */
+};
+
+MUST_CHECK struct status resp_session_create(struct resp *resp,
+                                             const struct resp_session_options *options,
+                                             struct resp_session **out_session);
+/* Takes NULL. Closes what a blocked command left open. */
+void resp_session_destroy(struct resp_session *s);
+
+/* Look for the next request in the bytes received. BAD: the error is appended to out. */
+enum resp_parse_result resp_session_parse(struct resp_session *s, uint8_t *data, size_t size,
+                                          struct buf *out);
+/* After REQUEST: its bytes. */
+size_t resp_session_request_size(const struct resp_session *s);
+/* After MORE: see resp_parser_missing. */
+size_t resp_session_missing(const struct resp_session *s, size_t size);
+
+/* Run the request that was parsed last, within a command of the store. */
+MUST_CHECK struct status resp_session_run(struct resp_session *s, struct store *store,
+                                          struct buf *out);
+
+/* The client asked to leave, or lost the right to stay: send what there is, then close. */
+bool resp_session_is_closing(const struct resp_session *s);
+/* It watches keys: keep their versions' tombstones (TXN_WATCH_MAX_MS). */
+bool resp_session_is_watching(const struct resp_session *s);
+uint64_t resp_session_id(const struct resp_session *s);
+void *resp_session_owner(const struct resp_session *s);
+/* Bytes of memory it holds. */
+size_t resp_session_held(const struct resp_session *s);
+
+/* ---- Work that no client asks for ----------------------------------------------------------- */
+
+/*
+ * Remove keys of a slot whose time is over, at most keys_max of them, as one command of the store
+ * (begin, run, keep or drop, as above). *out_next_ms: the slot's earliest expiry after that; 0:
+ * none. *out_removed == keys_max: there may be more at once.
+ */
+MUST_CHECK struct status resp_expire_slot(struct resp *resp, struct store *store, uint32_t slot,
+                                          size_t keys_max, size_t *out_removed,
+                                          uint64_t *out_next_ms);
+
+/* The rows of a database in a slot, for its purge: [*out_begin, *out_end), each of
+ * RESP_DATABASE_PREFIX bytes in room. */
+enum { RESP_SLOTS = 16384, RESP_DATABASE_PREFIX = 6 };
+void resp_database_range(uint32_t slot, uint32_t database_id,
+                         uint8_t room[2 * RESP_DATABASE_PREFIX], struct bytes *out_begin,
+                         struct bytes *out_end);
+
+#endif
