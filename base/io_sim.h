@@ -61,9 +61,6 @@ struct io_sim *io_sim_create(const struct io_sim_options *options,
                              const struct io_sim_image *image);
 /* As io_close_machine. Requires: its files, rings, sockets and locks are closed. Takes NULL. */
 void io_sim_destroy(struct io_sim *sim);
-/* As io_sim_destroy, with whatever is still open: they are freed with the machine, pending ops
- * never complete. For tests that end in the middle. */
-void io_sim_power_off(struct io_sim *sim);
 
 struct io *io_sim_io(struct io_sim *sim);
 struct clock *io_sim_clock(struct io_sim *sim);
@@ -232,10 +229,11 @@ bool io_sim_replay_next(struct io_sim_replay *replay);
 const struct io_sim_mark *io_sim_replay_marks(const struct io_sim_replay *replay,
                                               size_t *out_count);
 
-/* The pending units at this moment. */
+/* The pending units at this moment, and where among them the data of the newest write is. */
 struct io_sim_units {
     size_t count;
-    size_t last_write; /* Units from here on are the newest write's data; == count without one. */
+    size_t last_write;
+    size_t last_write_count;
 };
 struct io_sim_units io_sim_replay_units(struct io_sim_replay *replay);
 struct io_sim_image *io_sim_replay_crash(struct io_sim_replay *replay,
