@@ -147,14 +147,18 @@ static bool try_receive(struct io_op *op)
 
 static bool try_accept(struct io_op *op)
 {
-    int fd = ((const struct host_socket *)op->socket)->fd;
+    const struct host_socket *listener = (const struct host_socket *)op->socket;
 
     for (;;) {
-        int accepted = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        int accepted = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (accepted >= 0) {
             io_host_accepted(op, accepted);
             return true;
         }
+        /* A unix listener that was shut down says EAGAIN for ever. If the mark is set after this
+         * look, so is the edge. */
+        if (errno == EAGAIN && atomic_load_explicit(&listener->is_shut, memory_order_acquire))
+            errno = EINVAL;
         if (errno == EAGAIN)
             return false;
         if (io_host_socket_failed(op, errno))

@@ -97,7 +97,8 @@ static void prepare_listener(int fd, const struct io_listen_options *o)
     }
 }
 
-/* True if path is a socket that nobody listens on any more: its server died. */
+/* True if nobody listens on path any more: its server died. One that lives sees a connection come
+ * and go. */
 static bool is_stale(const struct address *a)
 {
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -307,8 +308,11 @@ void io_host_socket_name(const struct io_socket *socket, bool peer, char *out_te
 
 void io_host_socket_shutdown(struct io_socket *socket)
 {
+    struct host_socket *s = (struct host_socket *)socket;
+
+    atomic_store_explicit(&s->is_shut, true, memory_order_release);
     /* Fails only where there is nothing to shut down. */
-    (void)shutdown(((const struct host_socket *)socket)->fd, SHUT_RDWR);
+    (void)shutdown(s->fd, SHUT_RDWR);
 }
 
 void io_host_socket_close(struct io_socket *socket)

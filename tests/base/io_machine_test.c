@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "tests/base/io_contract.h"
+#include "tests/base/io_machine.h"
 
 static void open_machine(struct io_contract_machine *m, enum io_kind kind)
 {
@@ -35,7 +35,7 @@ static void close_machine(struct io_contract_machine *m)
     cr_assert_eq(nftw(m->dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS), 0);
 }
 
-static void run_case(enum io_kind kind, bool binds_rings, void (*run)(struct io_contract_machine *))
+void io_machine_run(enum io_kind kind, bool binds_rings, void (*run)(struct io_contract_machine *m))
 {
     struct io_contract_machine m = { .binds_rings = binds_rings };
 
@@ -47,17 +47,17 @@ static void run_case(enum io_kind kind, bool binds_rings, void (*run)(struct io_
 #define ON_URING(name)                                                                             \
     Test(base_io_uring, name, .timeout = 60)                                                       \
     {                                                                                              \
-        run_case(IO_KIND_URING, false, io_contract_##name);                                        \
+        io_machine_run(IO_KIND_URING, false, io_contract_##name);                                  \
     }
 #define ON_BOUND_URING(name)                                                                       \
     Test(base_io_uring_bound, name, .timeout = 60)                                                 \
     {                                                                                              \
-        run_case(IO_KIND_URING, true, io_contract_##name);                                         \
+        io_machine_run(IO_KIND_URING, true, io_contract_##name);                                   \
     }
 #define ON_POSIX(name)                                                                             \
     Test(base_io_posix, name, .timeout = 60)                                                       \
     {                                                                                              \
-        run_case(IO_KIND_POSIX, false, io_contract_##name);                                        \
+        io_machine_run(IO_KIND_POSIX, false, io_contract_##name);                                  \
     }
 
 IO_CONTRACT_CASES(ON_URING)

@@ -126,6 +126,8 @@ void io_contract_a_pending_accept_ends_with_shutdown(struct io_contract_machine 
     io_contract_wait(m, ring, &a);
     MUST_BE(a.status, ST_CANCELLED);
     cr_assert_null(a.accepted);
+    run(m, ring, &a); /* And from then on. */
+    MUST_BE(a.status, ST_CANCELLED);
     io_socket_close(listener);
     io_ring_destroy(ring);
 }
