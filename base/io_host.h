@@ -36,7 +36,7 @@ enum { IO_HOST_CHUNK = 1 << 30 };
 
 struct host {
     struct io io;
-    struct mutex lock;         /* Guards held. */
+    struct mutex lock;         /* Guards held; io_uring: rings come and go under it. */
     struct host_lock *held;    /* The in-process registry of locks. */
     bool has_blocking_sockets; /* io_uring polls by itself, and only on blocking sockets. */
 };

@@ -345,6 +345,30 @@ static int init_native(struct uring_ring *r, const struct io_ring_options *o)
     return io_uring_queue_init_params(submissions, &r->native, &p);
 }
 
+/*
+ * Rings are mapped and unmapped under the machine's lock: the kernel hands out an address again
+ * at once, and only so is it known, also to a race detector, that one thread's ring had gone before
+ * another's came.
+ */
+static int map_native(struct uring_ring *r, const struct io_ring_options *o)
+{
+    struct host *h = (struct host *)r->host.ring.io;
+
+    mutex_lock(&h->lock);
+    int result = init_native(r, o);
+    mutex_unlock(&h->lock);
+    return result;
+}
+
+static void unmap_native(struct uring_ring *r)
+{
+    struct host *h = (struct host *)r->host.ring.io;
+
+    mutex_lock(&h->lock);
+    io_uring_queue_exit(&r->native);
+    mutex_unlock(&h->lock);
+}
+
 static struct status ring_create(struct io *io, const struct io_ring_options *options,
                                  struct io_ring **out)
 {
@@ -358,7 +382,7 @@ static struct status ring_create(struct io *io, const struct io_ring_options *op
     s = io_waker_init(&r->host.waker);
     if (failed(s))
         goto out_ring;
-    int result = init_native(r, options);
+    int result = map_native(r, options);
     if (result != 0) {
         s = status_of(io_code_of_errno(-result));
         goto out_waker;
@@ -401,7 +425,7 @@ static void ring_destroy(struct io_ring *ring)
     struct uring_ring *r = (struct uring_ring *)ring;
 
     drain(r);
-    io_uring_queue_exit(&r->native);
+    unmap_native(r);
     io_host_release_ops(&r->host);
     io_waker_deinit(&r->host.waker);
     alloc_free(ring->io->alloc, r, sizeof *r);
