@@ -97,7 +97,9 @@ void io_contract_bytes_travel_both_ways(struct io_contract_machine *m)
             run(m, ring, &ask);
             if (r.is_pending)
                 io_contract_wait(m, ring, &r);
-            cr_assert_eq(r.done_size, 4);
+            MUST(r.status);
+            cr_assert_gt(r.done_size, 0);
+            receive_all(m, ring, p.server, in + r.done_size, 4 - r.done_size);
         } else {
             run(m, ring, &ask);
             receive_all(m, ring, p.server, in, 4);
@@ -320,7 +322,9 @@ void io_contract_many_connections_are_served(struct io_contract_machine *m)
         io_contract_wait_all(m, ring, expected);
         for (size_t i = round % 2; i < COUNT; i += 2) {
             MUST(receives[i].status);
-            cr_assert_eq(receives[i].done_size, 8);
+            size_t got = receives[i].done_size;
+            cr_assert_gt(got, 0);
+            receive_all(m, ring, servers[i], in[i] + got, 8 - got);
             cr_assert_eq(get_u64(in[i]), round * COUNT + i);
             io_submit(ring, &receives[i]);
         }
