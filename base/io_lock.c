@@ -143,7 +143,10 @@ void io_host_lock_drop(struct io_lock *lock)
         at = &(*at)->next;
     *at = l->next;
     mutex_unlock(&h->lock);
-    (void)ftruncate(l->fd, 0); /* The text says who holds; nobody does now. */
-    (void)close(l->fd);        /* Drops the flock. */
+    /* The text says who holds, and nobody does now. If it cannot be emptied, the next holder
+     * replaces it: the flock alone decides. */
+    int ignored = ftruncate(l->fd, 0);
+    (void)ignored;
+    (void)close(l->fd); /* Drops the flock. */
     alloc_free(lock->io->alloc, l, sizeof *l);
 }

@@ -9,7 +9,8 @@
 
 #include <stdio.h>
 
-enum { THREADS = 4, ROUNDS = 50000, HELD = 8, CAP = 10000 };
+/* One thread alone asks for more than the cap now and then, whatever the machine makes of four. */
+enum { THREADS = 4, ROUNDS = 50000, HELD = 8, CAP = 3000 };
 
 struct worker {
     struct budget *budget;

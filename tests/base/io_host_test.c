@@ -402,7 +402,8 @@ ON_BOTH(a_unix_path_is_taken_over_from_the_dead_only)
     char name[128];
 
     snprintf(path, sizeof path, "%s/socket", m->dir);
-    strncpy(a.sun_path, path, sizeof a.sun_path - 1);
+    cr_assert(strlen(path) < sizeof a.sun_path);
+    memcpy(a.sun_path, path, strlen(path) + 1);
     int dead = socket(AF_UNIX, SOCK_STREAM, 0);
     cr_assert_eq(bind(dead, (struct sockaddr *)&a, sizeof a), 0);
     close(dead);
