@@ -277,13 +277,31 @@ void io_ring_wake(struct io_ring *ring)
     ring->io->table->wake(ring);
 }
 
-/* Submit op and wait until it is done; keep others that are met on the way. */
-static void run_on_ring(struct io_ring *ring, struct io_op *op)
+/* Take op out of the ops kept for later. False if it is not among them. */
+static bool take_finished(struct io_ring *ring, const struct io_op *op)
+{
+    struct io_op_list kept = { .head = NULL };
+    bool is_there = false;
+
+    for (struct io_op *met = io_op_list_pop(&ring->finished); met != NULL;
+         met = io_op_list_pop(&ring->finished)) {
+        if (met == op)
+            is_there = true;
+        else
+            io_op_list_push(&kept, met);
+    }
+    ring->finished = kept;
+    return is_there;
+}
+
+/* Wait until op is done; keep others that are met on the way. */
+static void wait_for(struct io_ring *ring, const struct io_op *op)
 {
     const struct io_table *table = ring->io->table;
     bool is_done = false;
 
-    table->submit(ring, op);
+    if (take_finished(ring, op))
+        return;
     while (!is_done) {
         table->wait(ring, UINT64_MAX);
         for (struct io_op *met = table->done(ring); met != NULL; met = table->done(ring)) {
@@ -297,13 +315,23 @@ static void run_on_ring(struct io_ring *ring, struct io_op *op)
     ring->is_roused = true;
 }
 
+struct status io_wait(struct io_ring *ring, struct io_op *op)
+{
+    if (op->is_pending)
+        wait_for(ring, op);
+    op->is_pending = false;
+    return op->status;
+}
+
 static struct status run(struct io_ring *ring, struct io_op *op)
 {
     if (start(op)) {
-        if (ring->io->table->perform != NULL)
+        if (ring->io->table->perform != NULL) {
             ring->io->table->perform(ring, op);
-        else
-            run_on_ring(ring, op);
+        } else {
+            ring->io->table->submit(ring, op);
+            wait_for(ring, op);
+        }
     }
     op->is_pending = false;
     return op->status;

@@ -168,6 +168,10 @@ struct io_op *io_ring_done(struct io_ring *ring);
  * seen by the ring's thread after that return. Several wakes may make one return. */
 void io_ring_wake(struct io_ring *ring);
 
+/* Wait until op, submitted on this ring before, is done; it is not handed out then. Returns its
+ * status. Other ops that are done meanwhile stay to be handed out. */
+MUST_CHECK struct status io_wait(struct io_ring *ring, struct io_op *op);
+
 /* Convenience for blocking callers: one op, done on return (other ops of the ring may complete
  * meanwhile and stay to be handed out). The machine's back ends use a plain call: for a single op
  * it costs no more than a ring. */

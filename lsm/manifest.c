@@ -109,6 +109,7 @@ static void encode_meta(const struct lsm_table_meta *m, struct buf *out)
     buf_append_varint(out, m->range_delete_count);
     buf_append_varint(out, m->key_bytes);
     buf_append_varint(out, m->value_bytes);
+    buf_append_varint(out, m->digest);
     buf_append_varint(out, m->ref_count);
     for (uint32_t i = 0; i < m->ref_count; i++) {
         buf_append_varint(out, m->refs[i].logical);
@@ -208,7 +209,8 @@ static struct status decode_meta(struct bytes *p, struct alloc *a, struct lsm_ta
         !take_varint(p, &m->version_min) || !take_varint(p, &m->version_max) ||
         !take_varint(p, &m->entry_count) || !take_varint(p, &m->delete_count) ||
         !take_varint(p, &m->range_delete_count) || !take_varint(p, &m->key_bytes) ||
-        !take_varint(p, &m->value_bytes) || !take_u32_varint(p, &ref_count) ||
+        !take_varint(p, &m->value_bytes) || !take_varint(p, &m->digest) ||
+        !take_u32_varint(p, &ref_count) ||
         ref_count > p->size / 3 || m->footer_offset > m->file_size ||
         bytes_compare(m->smallest, m->largest) > 0)
         return status_of(ST_CORRUPT);

@@ -21,6 +21,7 @@
 #define VARVE_LSM_TABLE_H
 
 #include "base/env.h"
+#include "base/hash.h"
 #include "base/io.h"
 
 #include "cache/fetch.h"
@@ -49,6 +50,8 @@ struct lsm_table_meta {
     uint64_t range_delete_count;
     uint64_t key_bytes;
     uint64_t value_bytes; /* Inline. */
+    uint64_t digest;      /* Sum of lsm_table_digest over all entries: what a compaction read is
+                             what it wrote and what it dropped. */
     uint64_t footer_offset;
     struct lsm_table_ref *refs;
     uint32_t ref_count;
@@ -103,6 +106,11 @@ const struct lsm_table_meta *lsm_table_meta(const struct lsm_table *t);
 MUST_CHECK struct status lsm_table_get(struct lsm_table *t, struct fetch *f, struct bytes key,
                                        uint64_t key_hash, uint64_t at, struct lsm_entry *out);
 uint64_t lsm_table_key_hash(struct bytes key);
+/* One entry's part of a table's digest. */
+static inline uint64_t lsm_table_digest(uint64_t key_hash, uint64_t version)
+{
+    return hash_u64(key_hash + hash_u64(version));
+}
 /* Start loading the lines a get will need (filter), so that several tables' misses overlap. */
 void lsm_table_prefetch(struct lsm_table *t, uint64_t key_hash);
 

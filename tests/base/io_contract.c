@@ -722,6 +722,28 @@ void io_contract_blocking_calls_leave_other_ops_alone(struct io_contract_machine
     io_close(f);
 }
 
+void io_contract_waiting_for_one_op_leaves_the_others(struct io_contract_machine *m)
+{
+    struct io_ring *ring = io_contract_ring(m, 0);
+    struct io_file *f = io_contract_open(m, "f", IO_READ | IO_WRITE | IO_CREATE);
+    struct io_op a = { .opcode = IO_OP_WRITE, .file = f, .data = "abc", .size = 3 };
+    struct io_op b = { .opcode = IO_OP_WRITE, .file = f, .data = "xyz", .size = 3, .offset = 3 };
+    struct io_op timer = { .opcode = IO_OP_TIMER, .deadline_ns = 1 };
+
+    io_submit(ring, &timer);
+    io_submit(ring, &a);
+    io_submit(ring, &b);
+    MUST(io_wait(ring, &b));
+    cr_assert_not(b.is_pending);
+    MUST(io_wait(ring, &a)); /* Done already, perhaps: met on the way. */
+    MUST(io_wait(ring, &a)); /* Nothing to wait for any more. */
+    cr_assert(timer.is_pending);
+    io_contract_wait_all(m, ring, 1);
+    cr_assert_not(timer.is_pending);
+    io_ring_destroy(ring);
+    io_close(f);
+}
+
 void io_contract_destroy_cancels_what_is_pending(struct io_contract_machine *m)
 {
     struct io_ring *ring = io_contract_ring(m, 0);

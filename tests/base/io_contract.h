@@ -51,6 +51,7 @@ struct io_contract_machine {
     X(a_wake_ends_the_next_wait)                                                                   \
     X(what_is_not_collected_stays)                                                                 \
     X(blocking_calls_leave_other_ops_alone)                                                        \
+    X(waiting_for_one_op_leaves_the_others)                                                        \
     X(destroy_cancels_what_is_pending)                                                             \
     /* Sockets */                                                                                  \
     X(bytes_travel_both_ways)                                                                      \

@@ -1,0 +1,419 @@
+#include "lsm/table_reader.h"
+
+#include "base/budget.h"
+#include "base/check.h"
+
+#include "lsm/liveness.h"
+#include "lsm/manifest.h"
+
+/* ---- Life ---------------------------------------------------------------------------------- */
+
+struct status lsm_table_open(const struct env *env, const char *dir,
+                             const struct lsm_table_meta *meta, struct lsm_table **out_table)
+{
+    char name[LSM_NAME_MAX];
+    char path[IO_PATH_MAX];
+
+    if (meta->footer_offset >= meta->file_size || meta->file_size > TABLE_SIZE_MAX ||
+        meta->ref_count > TABLE_REF_MAX)
+        return status_of(ST_CORRUPT);
+    lsm_table_name(meta->id, name, sizeof name);
+    TRY(lsm_path(dir, name, path));
+    struct lsm_table *t = alloc_aligned(env->alloc, 64, sizeof *t);
+    if (t == NULL)
+        return status_of(ST_NO_MEMORY);
+    *t = (struct lsm_table) {
+        .id = meta->id,
+        .meta = meta,
+        .env = env,
+        .file_size = meta->file_size,
+        .footer_offset = meta->footer_offset,
+        .ref_count = meta->ref_count,
+    };
+    /* Around the page cache, as there is a cache already. */
+    struct status s = io_open(env->io, path, IO_READ | IO_DIRECT, &t->file);
+    if (s.code == ST_UNSUPPORTED)
+        s = io_open(env->io, path, IO_READ, &t->file);
+    if (failed(s)) {
+        alloc_free(env->alloc, t, sizeof *t);
+        return s;
+    }
+    mutex_init(&t->lock, RANK_CACHE);
+    atomic_init(&t->holds, 1);
+    budget_force(env->budget, BUDGET_TABLE_META, sizeof *t);
+    *out_table = t;
+    return status_ok();
+}
+
+size_t lsm_table_memory(const struct lsm_table *t)
+{
+    size_t size = sizeof *t;
+
+    /* Acquire: see is_pinned. */
+    if (atomic_load_explicit(&t->is_pinned, memory_order_acquire))
+        size += t->top_capacity;
+    const struct lsm_rangedel_set *s =
+        atomic_load_explicit(&t->range_deletes, memory_order_acquire);
+    return size + (s != NULL ? lsm_rangedel_bytes(s) : 0);
+}
+
+static void hold(void *context)
+{
+    struct lsm_table *t = context;
+    /* Relaxed: the caller holds the table already. */
+    atomic_fetch_add_explicit(&t->holds, 1, memory_order_relaxed);
+}
+
+static void drop(void *context)
+{
+    struct lsm_table *t = context;
+
+    /* Release what this holder did; the last one acquires what all did. */
+    if (atomic_fetch_sub_explicit(&t->holds, 1, memory_order_acq_rel) > 1)
+        return;
+    budget_refund(t->env->budget, BUDGET_TABLE_META, lsm_table_memory(t));
+    io_close(t->file);
+    lsm_rangedel_destroy(atomic_load_explicit(&t->range_deletes, memory_order_relaxed));
+    alloc_free(t->env->alloc, t->top_data, t->top_capacity);
+    mutex_deinit(&t->lock);
+    alloc_free(t->env->alloc, t, sizeof *t);
+}
+
+void lsm_table_close(struct lsm_table *t)
+{
+    if (t != NULL)
+        drop(t);
+}
+
+const struct lsm_table_meta *lsm_table_meta(const struct lsm_table *t)
+{
+    return t->meta;
+}
+
+/* ---- Blocks -------------------------------------------------------------------------------- */
+
+struct status table_corrupt(const struct lsm_table *t, struct errbuf *err, const char *what)
+{
+    errbuf_set(err, "table %llu: %s", (unsigned long long)t->id, what);
+    return status_of(ST_CORRUPT);
+}
+
+struct status table_verify_block(const struct lsm_table *t, struct bytes block,
+                                 enum table_block_type type, uint64_t offset, uint8_t *out_header,
+                                 struct errbuf *err)
+{
+    struct bytes body;
+    struct lsm_block_hint hint;
+
+    TRY(table_block_check(block, type, t->id, offset, &body, err));
+    if (type == TABLE_FILTER && body.size + TABLE_TRAILER != lsm_filter_part_size(t->filter))
+        return table_corrupt(t, err, "filter partition of another size");
+    if (type != TABLE_DATA && type != TABLE_INDEX)
+        return status_ok();
+    struct status s = lsm_block_check(body, type == TABLE_DATA ? t->ref_count : 1, &hint, err);
+    if (failed(s))
+        errbuf_prefix(err, "table %llu at %llu", (unsigned long long)t->id,
+                      (unsigned long long)offset);
+    else
+        memcpy(out_header, &hint, sizeof hint);
+    return s;
+}
+
+static struct status verify(void *context, const struct fetch_request *request, struct bytes block,
+                            uint8_t *out_header, struct errbuf *err)
+{
+    return table_verify_block(context, block, (enum table_block_type)request->cookie,
+                              request->offset, out_header, err);
+}
+
+static enum fetch_kind kind_of(enum table_block_type type)
+{
+    switch (type) {
+    case TABLE_INDEX:
+        return FETCH_INDEX;
+    case TABLE_FILTER:
+        return FETCH_FILTER;
+    default: /* The others are read once or rarely. */
+        return FETCH_DATA;
+    }
+}
+
+struct status table_fetch(struct lsm_table *t, struct fetch *f, struct table_place place,
+                          enum table_block_type type, struct fetch_block *out_block)
+{
+    struct fetch_request request = {
+        .file = t->file,
+        .file_id = t->id,
+        .offset = place.offset,
+        .size = place.size,
+        .kind = kind_of(type),
+        .verify = verify,
+        .context = t,
+        .cookie = type,
+        .hold = hold,
+        .drop = drop,
+    };
+    return fetch_get(f, &request, out_block);
+}
+
+struct status table_index_place(const struct lsm_table *t, const struct lsm_block *index,
+                                uint32_t i, uint64_t begin, uint64_t end,
+                                struct table_place *out_place, struct errbuf *err)
+{
+    struct lsm_entry e;
+
+    lsm_block_entry(index, i, &e);
+    uint64_t offset = begin + e.handle.offset;
+    if (e.kind != LSM_PUT_HANDLE || e.handle.length <= TABLE_TRAILER || offset > end ||
+        e.handle.length > end - offset)
+        return table_corrupt(t, err, "the index leads outside of the table");
+    *out_place = (struct table_place) { offset, e.handle.length };
+    return status_ok();
+}
+
+/* ---- Pinning ------------------------------------------------------------------------------- */
+
+/* Decode a checked tail into what shall be pinned. top_data, with slack behind it, is the caller's.
+ */
+static struct status decode_tail(const struct lsm_table *t, struct bytes body,
+                                 struct table_tail *out_tail, uint8_t **out_top_data,
+                                 struct lsm_block *out_top, struct errbuf *err)
+{
+    struct lsm_block_hint hint;
+
+    TRY(table_tail_decode(body, t->id, t->footer_offset, out_tail, err));
+    if (out_tail->ref_count != t->ref_count ||
+        (out_tail->top_size == 0) != (out_tail->entry_count == 0))
+        return table_corrupt(t, err, "tail and manifest disagree");
+    *out_top_data = NULL;
+    if (out_tail->top_size == 0)
+        return status_ok();
+    struct bytes top = bytes_of(body.data + TABLE_TAIL_HEADER, out_tail->top_size);
+    struct status s = lsm_block_check(top, 1, &hint, err);
+    if (failed(s)) {
+        errbuf_prefix(err, "table %llu: top index", (unsigned long long)t->id);
+        return s;
+    }
+    uint8_t *data = alloc_aligned(t->env->alloc, 64, top.size + LSM_BLOCK_TRAILER);
+    if (data == NULL)
+        return status_of(ST_NO_MEMORY);
+    memcpy(data, top.data, top.size);
+    memset(data + top.size, 0, LSM_BLOCK_TRAILER);
+    *out_top_data = data;
+    *out_top = lsm_block_of(data, &hint);
+    return status_ok();
+}
+
+static struct status load_tail(struct lsm_table *t, struct fetch *f)
+{
+    struct table_place place = { t->footer_offset, (uint32_t)(t->file_size - t->footer_offset) };
+    struct fetch_block block;
+    struct table_tail tail;
+    struct lsm_block top = { .data = NULL };
+    uint8_t *top_data;
+
+    TRY(table_fetch(t, f, place, TABLE_TAIL, &block));
+    struct bytes body = bytes_of(block.data.data, block.data.size - TABLE_TRAILER);
+    struct status s = decode_tail(t, body, &tail, &top_data, &top, &f->err);
+    fetch_release(f, &block);
+    TRY(s);
+    size_t capacity = top_data != NULL ? (size_t)tail.top_size + LSM_BLOCK_TRAILER : 0;
+
+    mutex_lock(&t->lock);
+    bool is_late = atomic_load_explicit(&t->is_pinned, memory_order_relaxed);
+    if (!is_late) {
+        t->tail = tail;
+        t->filter =
+            (struct lsm_filter_shape) { tail.filter_parts, tail.filter_lines, tail.filter_probes };
+        t->filter_offset = tail.filter_offset;
+        t->top = top;
+        t->top_data = top_data;
+        t->top_capacity = capacity;
+        t->cache = f->options.cache;
+        budget_force(t->env->budget, BUDGET_TABLE_META, capacity);
+        /* Release: publishes the fields above to who acquires it set. */
+        atomic_store_explicit(&t->is_pinned, true, memory_order_release);
+    }
+    mutex_unlock(&t->lock);
+    if (is_late)
+        alloc_free(t->env->alloc, top_data, capacity);
+    return status_ok();
+}
+
+struct status table_pin(struct lsm_table *t, struct fetch *f)
+{
+    /* Acquire: see load_tail. */
+    if (atomic_load_explicit(&t->is_pinned, memory_order_acquire))
+        return status_ok();
+    return load_tail(t, f);
+}
+
+/* ---- Point reads --------------------------------------------------------------------------- */
+
+uint64_t lsm_table_key_hash(struct bytes key)
+{
+    return hash_bytes(key, 0);
+}
+
+void lsm_table_prefetch(struct lsm_table *t, uint64_t key_hash)
+{
+    (void)key_hash;
+    __builtin_prefetch(t);
+}
+
+/* NOT_FOUND if the filter knows that the table lacks the key. */
+static struct status ask_filter(struct lsm_table *t, struct fetch *f, uint64_t key_hash)
+{
+    uint32_t size = (uint32_t)lsm_filter_part_size(t->filter);
+    struct table_place place = {
+        t->filter_offset + (uint64_t)size * lsm_filter_part(t->filter, key_hash), size
+    };
+    struct fetch_block part;
+
+    TRY(table_fetch(t, f, place, TABLE_FILTER, &part));
+    return lsm_filter_may_have(t->filter, part.data.data, key_hash) ? status_ok()
+                                                                    : status_of(ST_NOT_FOUND);
+}
+
+/* The data block that holds the first entry at or after (key, at), if any does. */
+static struct status find_block(struct lsm_table *t, struct fetch *f, struct bytes key, uint64_t at,
+                                struct table_place *out_place)
+{
+    struct table_place place;
+    struct fetch_block block;
+    bool is_key;
+
+    uint32_t i = lsm_block_seek(&t->top, key, at, &is_key);
+    if (i == t->top.hint.count)
+        return status_of(ST_NOT_FOUND);
+    TRY(table_part_place(t, i, &place, &f->err));
+    TRY(table_fetch(t, f, place, TABLE_INDEX, &block));
+    struct lsm_block part = lsm_block_of(block.data.data, block.header);
+    i = lsm_block_seek(&part, key, at, &is_key);
+    if (i == part.hint.count)
+        return table_corrupt(t, &f->err, "an index partition ends before its separator");
+    return table_data_place(t, &part, i, out_place, &f->err);
+}
+
+struct status lsm_table_get(struct lsm_table *t, struct fetch *f, struct bytes key,
+                            uint64_t key_hash, uint64_t at, struct lsm_entry *out)
+{
+    struct table_place place;
+    struct fetch_block block;
+    bool is_key;
+
+    TRY(table_pin(t, f));
+    if (t->tail.top_size == 0)
+        return status_of(ST_NOT_FOUND);
+    if (t->filter.parts > 0)
+        TRY(ask_filter(t, f, key_hash));
+    TRY(find_block(t, f, key, at, &place));
+    TRY(table_fetch(t, f, place, TABLE_DATA, &block));
+    struct lsm_block data = lsm_block_of(block.data.data, block.header);
+    uint32_t i = lsm_block_seek(&data, key, at, &is_key);
+    if (!is_key)
+        return status_of(ST_NOT_FOUND);
+    table_entry(t, &data, i, out);
+    out->key = key;
+    return status_ok();
+}
+
+/* ---- Range deletes and liveness ------------------------------------------------------------ */
+
+static struct status decode_range_deletes(struct lsm_table *t, struct bytes body,
+                                          struct lsm_rangedel_set **out_set, struct errbuf *err)
+{
+    uint32_t count;
+
+    if (!take_u32(&body, &count) || count != t->tail.range_delete_count)
+        return table_corrupt(t, err, "range deletes are miscounted");
+    size_t size = ((size_t)count + 1) * sizeof(struct lsm_range_delete);
+    struct lsm_range_delete *deletes = alloc_bytes(t->env->alloc, size);
+    if (deletes == NULL)
+        return status_of(ST_NO_MEMORY);
+    struct status s = status_ok();
+    for (uint32_t i = 0; i < count && succeeded(s); i++) {
+        if (!table_range_delete_take(&body, &deletes[i]))
+            s = table_corrupt(t, err, "a range delete is damaged");
+    }
+    if (succeeded(s) && body.size > 0)
+        s = table_corrupt(t, err, "range deletes are miscounted");
+    if (succeeded(s))
+        s = lsm_rangedel_build(t->env->alloc, deletes, count, out_set);
+    alloc_free(t->env->alloc, deletes, size);
+    return s;
+}
+
+struct status lsm_table_range_deletes(struct lsm_table *t, struct fetch *f,
+                                      const struct lsm_rangedel_set **out_set)
+{
+    struct lsm_rangedel_set *set = NULL;
+    struct fetch_block block;
+
+    if (t->meta->range_delete_count > 0)
+        /* Acquire: the set was built by another thread, perhaps. */
+        set = atomic_load_explicit(&t->range_deletes, memory_order_acquire);
+    if (t->meta->range_delete_count == 0 || set != NULL) {
+        *out_set = set;
+        return status_ok();
+    }
+    TRY(table_pin(t, f));
+    TRY(table_fetch(t, f, t->tail.range_deletes, TABLE_RANGE_DELETES, &block));
+    struct status s = decode_range_deletes(
+        t, bytes_of(block.data.data, block.data.size - TABLE_TRAILER), &set, &f->err);
+    fetch_release(f, &block);
+    TRY(s);
+    struct lsm_rangedel_set *other = NULL;
+    /* Release: publishes the set; acquire: the one of who was faster. */
+    if (atomic_compare_exchange_strong_explicit(&t->range_deletes, &other, set,
+                                                memory_order_acq_rel, memory_order_acquire)) {
+        budget_force(t->env->budget, BUDGET_TABLE_META, lsm_rangedel_bytes(set));
+    } else {
+        lsm_rangedel_destroy(set);
+        set = other;
+    }
+    *out_set = set;
+    return status_ok();
+}
+
+/* Where the properties say that ref's liveness block is. */
+static struct status liveness_place(struct lsm_table *t, struct fetch *f, uint32_t ref,
+                                    struct table_place *out_place)
+{
+    struct fetch_block block;
+
+    TRY(table_fetch(t, f, t->tail.properties, TABLE_PROPERTIES, &block));
+    size_t at = TABLE_PROPERTIES_HEADER + (size_t)TABLE_PROPERTIES_REF * ref;
+    struct status s = status_ok();
+    if (block.data.size < at + TABLE_PROPERTIES_REF + TABLE_TRAILER) {
+        s = table_corrupt(t, &f->err, "properties lack a reference");
+    } else {
+        const uint8_t *p = block.data.data + at;
+        *out_place = (struct table_place) { get_u64(p + 24), get_u32(p + 32) };
+        if (out_place->offset > t->footer_offset ||
+            out_place->size > t->footer_offset - out_place->offset)
+            s = table_corrupt(t, &f->err, "a liveness block lies outside of the table");
+    }
+    fetch_release(f, &block);
+    return s;
+}
+
+struct status lsm_table_liveness(struct lsm_table *t, struct fetch *f, uint32_t ref,
+                                 void (*visit)(void *context, uint32_t first, uint32_t count),
+                                 void *context)
+{
+    struct table_place place;
+    struct fetch_block block;
+
+    if (ref >= t->ref_count)
+        return status_of(ST_INVALID);
+    TRY(table_pin(t, f));
+    TRY(liveness_place(t, f, ref, &place));
+    TRY(table_fetch(t, f, place, TABLE_LIVENESS, &block));
+    struct status s = lsm_liveness_decode(
+        bytes_of(block.data.data, block.data.size - TABLE_TRAILER), ref, visit, context);
+    fetch_release(f, &block);
+    if (s.code == ST_CORRUPT)
+        return table_corrupt(t, &f->err, "a liveness block is damaged");
+    return s;
+}
