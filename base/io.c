@@ -245,6 +245,15 @@ void io_ring_destroy(struct io_ring *ring)
     ring->io->table->ring_destroy(ring);
 }
 
+struct status io_ring_register_memory(struct io_ring *ring, void *data, size_t size)
+{
+    CHECK(size > 0);
+    CHECK(size <= 1 << 30);
+    if (ring->io->table->ring_register_memory == NULL)
+        return status_of(ST_UNSUPPORTED);
+    return ring->io->table->ring_register_memory(ring, data, size);
+}
+
 void io_submit(struct io_ring *ring, struct io_op *op)
 {
     if (start(op))

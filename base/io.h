@@ -144,6 +144,8 @@ struct io_ring_options {
     /* One thread for life: the first to submit or wait also waits, and destroys the ring. Cheaper
      * on io_uring, so reactors say it; a ring that waiting callers pass around must not. */
     bool is_thread_bound;
+    /* How many regions io_ring_register_memory may name. */
+    unsigned regions_max;
 };
 
 MUST_CHECK struct status io_ring_create(struct io *io, const struct io_ring_options *options,
@@ -151,6 +153,15 @@ MUST_CHECK struct status io_ring_create(struct io *io, const struct io_ring_opti
 /* Cancels and drains what is pending: afterwards ops and buffers are the caller's again, with
  * status ST_CANCELLED if they had not been done. Takes NULL. */
 void io_ring_destroy(struct io_ring *ring);
+
+/*
+ * Name memory that many direct ops will move data to and from (a slab of a cache), so that the
+ * kernel pins it once and not in each op. A hint: where it is refused (ST_LIMIT, ST_NO_MEMORY:
+ * locked memory is limited) or means nothing (ST_UNSUPPORTED), ops work as before. The memory is
+ * borrowed until the ring is destroyed. By the ring's thread. Requires: size <= 1 GiB, no overlap
+ * with another region.
+ */
+MUST_CHECK struct status io_ring_register_memory(struct io_ring *ring, void *data, size_t size);
 
 /* Queue op. Takes effect no later than the next io_ring_wait. Cannot fail: errors come as the op's
  * status. The result fields need no initial value. Requires: !op->is_pending. */

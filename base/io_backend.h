@@ -37,6 +37,8 @@ struct io_table {
     struct status (*ring_create)(struct io *io, const struct io_ring_options *options,
                                  struct io_ring **out);
     void (*ring_destroy)(struct io_ring *ring);
+    /* NULL where there is nothing to gain. */
+    struct status (*ring_register_memory)(struct io_ring *ring, void *data, size_t size);
     void (*submit)(struct io_ring *ring, struct io_op *op);
     void (*wait)(struct io_ring *ring, uint64_t deadline_ns);
     struct io_op *(*done)(struct io_ring *ring);

@@ -23,6 +23,7 @@
 #include <time.h>
 
 #include "base/check.h"
+#include "base/io_regions.h"
 
 enum { SUBMISSIONS_MAX = 512, NS_PER_S = 1000 * 1000 * 1000, RETRY_NS = 1000 * 1000 };
 
@@ -36,6 +37,7 @@ struct uring_ring {
     struct host_ring host;
     struct io_uring native;
     struct io_op_list backlog; /* The kernel would not take more submissions. */
+    struct io_regions regions; /* What the kernel has pinned. */
     size_t in_flight;          /* Ops in the submission queue or the kernel. */
     bool is_thread_bound;
     bool is_enabled; /* Bound rings start with the first use, which names the thread. */
@@ -70,14 +72,24 @@ static struct io_uring_sqe *next_entry(struct uring_ring *r)
     return sqe;
 }
 
-static void fill_transfer(struct io_uring_sqe *sqe, const struct io_op *op)
+static void fill_transfer(const struct uring_ring *r, struct io_uring_sqe *sqe,
+                          const struct io_op *op)
 {
     int fd = io_host_fd(op->file);
     uint8_t *data = (uint8_t *)op->data + op->done_size;
     unsigned size = (unsigned)io_host_chunk(op);
     uint64_t offset = op->offset + op->done_size;
 
-    if (op->opcode == IO_OP_READ)
+    bool is_read = op->opcode == IO_OP_READ;
+    const struct io_region *region = NULL;
+
+    if ((op->file->flags & IO_DIRECT) != 0 && r->regions.count > 0)
+        region = io_regions_find(&r->regions, data, size);
+    if (region != NULL && is_read)
+        io_uring_prep_read_fixed(sqe, fd, data, size, offset, (int)region->slot);
+    else if (region != NULL)
+        io_uring_prep_write_fixed(sqe, fd, data, size, offset, (int)region->slot);
+    else if (is_read)
         io_uring_prep_read(sqe, fd, data, size, offset);
     else
         io_uring_prep_write(sqe, fd, data, size, offset);
@@ -120,7 +132,7 @@ static bool try_enqueue(struct uring_ring *r, struct io_op *op)
     else if (op->opcode == IO_OP_SYNC)
         fill_sync(sqe, op);
     else
-        fill_transfer(sqe, op);
+        fill_transfer(r, sqe, op);
     if (op->scratch[0] == NEEDS_WORKER)
         sqe->flags |= IOSQE_ASYNC;
     io_uring_sqe_set_data(sqe, op);
@@ -369,6 +381,29 @@ static void unmap_native(struct uring_ring *r)
     mutex_unlock(&h->lock);
 }
 
+/* A kernel that grants no table makes the hint mean nothing; the ring is as good as before. */
+static struct status init_regions(struct uring_ring *r, unsigned count_max)
+{
+    if (count_max == 0 || io_uring_register_buffers_sparse(&r->native, count_max) != 0)
+        return status_ok();
+    return io_regions_init(&r->regions, r->host.ring.io->alloc, count_max);
+}
+
+static struct status ring_register_memory(struct io_ring *ring, void *data, size_t size)
+{
+    struct uring_ring *r = (struct uring_ring *)ring;
+    struct iovec v = { .iov_base = data, .iov_len = size };
+    __u64 tag = 0;
+
+    if (r->regions.count == r->regions.count_max)
+        return status_of(ST_LIMIT);
+    int result = io_uring_register_buffers_update_tag(&r->native, r->regions.count, &v, &tag, 1);
+    if (result != 1)
+        return status_of(result < 0 ? io_code_of_errno(-result) : ST_UNSUPPORTED);
+    io_regions_add(&r->regions, data, size);
+    return status_ok();
+}
+
 static struct status ring_create(struct io *io, const struct io_ring_options *options,
                                  struct io_ring **out)
 {
@@ -387,9 +422,14 @@ static struct status ring_create(struct io *io, const struct io_ring_options *op
         s = status_of(io_code_of_errno(-result));
         goto out_waker;
     }
+    s = init_regions(r, options->regions_max);
+    if (failed(s))
+        goto out_native;
     *out = &r->host.ring;
     return s;
 
+out_native:
+    unmap_native(r);
 out_waker:
     io_waker_deinit(&r->host.waker);
 out_ring:
@@ -426,14 +466,19 @@ static void ring_destroy(struct io_ring *ring)
 
     drain(r);
     unmap_native(r);
+    io_regions_deinit(&r->regions, ring->io->alloc);
     io_host_release_ops(&r->host);
     io_waker_deinit(&r->host.waker);
     alloc_free(ring->io->alloc, r, sizeof *r);
 }
 
 static const struct io_table URING_TABLE = {
-    IO_HOST_TABLE_ENTRIES, .ring_create = ring_create,           .ring_destroy = ring_destroy,
-    .submit = submit,      .socket_close = io_host_socket_close,
+    IO_HOST_TABLE_ENTRIES,
+    .ring_create = ring_create,
+    .ring_destroy = ring_destroy,
+    .ring_register_memory = ring_register_memory,
+    .submit = submit,
+    .socket_close = io_host_socket_close,
 };
 
 /* ---- Machine ----------------------------------------------------------------------------- */

@@ -32,6 +32,7 @@ struct io_contract_machine {
     X(an_op_against_the_direction_is_invalid)                                                      \
     X(an_unaligned_direct_op_is_invalid)                                                           \
     X(an_offset_beyond_the_signed_range_is_invalid)                                                \
+    X(registered_memory_moves_the_same_bytes)                                                      \
     X(direct_durable_writes_are_read_back)                                                         \
     X(a_sync_after_writes_is_ok)                                                                   \
     X(size_truncate_allocate)                                                                      \
