@@ -110,7 +110,6 @@ struct host_socket {
     struct io_socket socket;
     int fd;
     bool is_unix;
-    bool is_drained;          /* uring: the last RECV took all there was; poll before the next. */
     _Atomic bool is_shut;     /* Set before the kernel is told. */
     struct io_op *receiver;   /* The pending RECV or ACCEPT. */
     struct io_op *sender;     /* The pending SEND. */

@@ -10,9 +10,7 @@
  * batches. What the kernel left undone is asked for again: the rest of a short transfer, what a
  * signal or the exit of the submitting thread interrupted. Nothing that failed is.
  *
- * Descriptors of sockets are blocking, and the kernel polls for them. A RECV that emptied its
- * socket makes the next one poll first, which saves a vain attempt for each request of a client
- * that waits for its reply.
+ * Descriptors of sockets are blocking, and the kernel polls for them.
  */
 #include "base/io_host.h"
 
@@ -113,8 +111,6 @@ static void fill_socket(struct io_uring_sqe *sqe, const struct io_op *op)
         io_uring_prep_accept(sqe, s->fd, NULL, NULL, SOCK_CLOEXEC);
     } else if (op->opcode == IO_OP_RECV) {
         io_uring_prep_recv(sqe, s->fd, data, size, 0);
-        if (s->is_drained)
-            sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
     } else {
         io_uring_prep_send(sqe, s->fd, data, size, MSG_NOSIGNAL | MSG_WAITALL);
     }
@@ -195,10 +191,8 @@ static bool is_unattempted(struct io_op *op, int error)
 }
 
 /* The kernel's success for op. True if op is over, and settled. */
-static bool advance(struct io_op *op, int res, unsigned flags)
+static bool advance(struct io_op *op, int res)
 {
-    struct host_socket *s = (struct host_socket *)op->socket;
-
     switch (op->opcode) {
     case IO_OP_READ:
     case IO_OP_WRITE:
@@ -208,7 +202,6 @@ static bool advance(struct io_op *op, int res, unsigned flags)
         return true;
     case IO_OP_RECV:
         op->done_size = (size_t)res;
-        s->is_drained = (flags & IORING_CQE_F_SOCK_NONEMPTY) == 0;
         break;
     case IO_OP_SEND:
         op->done_size += (size_t)res;
@@ -234,10 +227,10 @@ static bool fail(struct io_op *op, int error)
     return true;
 }
 
-static void complete(struct uring_ring *r, struct io_op *op, int res, unsigned flags)
+static void complete(struct uring_ring *r, struct io_op *op, int res)
 {
     r->in_flight--;
-    bool is_over = res >= 0 ? advance(op, res, flags) : fail(op, -res);
+    bool is_over = res >= 0 ? advance(op, res) : fail(op, -res);
     if (is_over) {
         finish(r, op);
     } else if (r->is_draining) {
@@ -261,7 +254,7 @@ static void collect(struct uring_ring *r)
         if (tag == TAG_BELL)
             r->is_bell_armed = (cqe->flags & IORING_CQE_F_MORE) != 0;
         else if (tag != TAG_CANCEL)
-            complete(r, (struct io_op *)(uintptr_t)tag, cqe->res, cqe->flags);
+            complete(r, (struct io_op *)(uintptr_t)tag, cqe->res);
     }
     io_uring_cq_advance(&r->native, count);
 }
