@@ -84,6 +84,16 @@ double histogram_percentile(const struct histogram *h, double percent)
     return (double)h->max;
 }
 
+uint64_t histogram_count_below(const struct histogram *h, uint64_t limit)
+{
+    uint64_t count = 0;
+    double width;
+
+    for (size_t i = 0; i < HISTOGRAM_BUCKETS && bucket_bounds(i, &width) < (double)limit; i++)
+        count += h->buckets[i];
+    return count;
+}
+
 double histogram_mean(const struct histogram *h)
 {
     return h->count == 0 ? 0 : h->sum / (double)h->count;

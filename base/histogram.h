@@ -30,6 +30,8 @@ void histogram_merge(struct histogram *h, const struct histogram *other);
 /* The value below which percent (0..100) of the samples lie, interpolated within a bucket
  * and never outside [min, max]. 0 when empty. */
 double histogram_percentile(const struct histogram *h, double percent);
+/* The samples in buckets that begin below limit: those below it, as far as the buckets tell. */
+uint64_t histogram_count_below(const struct histogram *h, uint64_t limit);
 /* 0 when empty, here and below. */
 double histogram_mean(const struct histogram *h);
 /* Standard deviation of the samples themselves (divided by count). */

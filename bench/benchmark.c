@@ -1,0 +1,252 @@
+#include "bench/benchmark.h"
+
+#include "bench/action.h"
+#include "bench/names.h"
+#include "bench/work.h"
+
+#include <string.h>
+
+#define FILL TRAIT_FRESH | TRAIT_WRITES
+#define PUTS NEED_PUT | NEED_WRITE
+
+static const struct benchmark TABLE[] = {
+    { .name = "fillseq",
+      .summary = "put all keys in order",
+      .work = work_fill_sequential,
+      .traits = FILL | TRAIT_WHOLE,
+      .needs = PUTS },
+    { .name = "fillbatch",
+      .summary = "the same in batches of 1000",
+      .work = work_fill_sequential,
+      .traits = FILL | TRAIT_WHOLE | TRAIT_BATCH_1000,
+      .needs = NEED_WRITE },
+    { .name = "fillrandom",
+      .summary = "put random keys (each once with --permutation)",
+      .work = work_fill_random,
+      .traits = FILL,
+      .needs = PUTS },
+    { .name = "filluniquerandom",
+      .summary = "put each key once, in random order",
+      .work = work_fill_unique,
+      .traits = FILL | TRAIT_ONE_THREAD | TRAIT_WHOLE,
+      .needs = PUTS },
+    { .name = "fillsync",
+      .summary = "num/1000 puts, each durable",
+      .work = work_fill_random,
+      .traits = FILL | TRAIT_SYNC | TRAIT_NUM_1000TH,
+      .needs = PUTS },
+    { .name = "fill100K",
+      .summary = "num/1000 puts of 100,000 bytes",
+      .work = work_fill_random,
+      .traits = FILL | TRAIT_NUM_1000TH | TRAIT_VALUE_100K,
+      .needs = PUTS },
+    { .name = "overwrite",
+      .summary = "put random keys into what is there",
+      .work = work_fill_random,
+      .traits = TRAIT_WRITES,
+      .needs = PUTS },
+    { .name = "deleteseq",
+      .summary = "delete all keys in order",
+      .work = work_delete_sequential,
+      .traits = TRAIT_WRITES | TRAIT_OF_DELETES | TRAIT_WHOLE,
+      .needs = NEED_DELETE | NEED_WRITE },
+    { .name = "deleterandom",
+      .summary = "delete random keys",
+      .work = work_delete_random,
+      .traits = TRAIT_WRITES | TRAIT_OF_DELETES,
+      .needs = NEED_DELETE | NEED_WRITE },
+    { .name = "readseq",
+      .summary = "read in order",
+      .work = work_read_forward,
+      .traits = TRAIT_OF_READS,
+      .needs = NEED_ITER },
+    { .name = "readreverse",
+      .summary = "read in order, backwards",
+      .work = work_read_backward,
+      .traits = TRAIT_OF_READS,
+      .needs = NEED_ITER },
+    { .name = "readtocache",
+      .summary = "read all in order with one thread",
+      .work = work_read_forward,
+      .traits = TRAIT_ONE_THREAD | TRAIT_WHOLE,
+      .needs = NEED_ITER },
+    { .name = "readrandom",
+      .summary = "get random keys",
+      .work = work_read_random,
+      .traits = TRAIT_OF_READS,
+      .needs = NEED_GET,
+      .message = MESSAGE_FOUND },
+    { .name = "readrandomsmall",
+      .summary = "the same, reads/1000 of them",
+      .work = work_read_random,
+      .traits = TRAIT_OF_READS | TRAIT_READS_1000TH,
+      .needs = NEED_GET,
+      .message = MESSAGE_FOUND },
+    { .name = "readmissing",
+      .summary = "get keys that are not there",
+      .work = work_read_random,
+      .traits = TRAIT_OF_READS | TRAIT_LONG_KEY,
+      .needs = NEED_GET,
+      .message = MESSAGE_FOUND },
+    { .name = "multireadrandom",
+      .summary = "get --batch_size random keys at once",
+      .work = work_multi_read_random,
+      .traits = TRAIT_OF_READS,
+      .needs = NEED_MULTI_GET,
+      .message = MESSAGE_FOUND },
+    { .name = "newiterator",
+      .summary = "make an iterator and drop it",
+      .work = work_new_iterator,
+      .traits = TRAIT_OF_READS,
+      .needs = NEED_ITER },
+    { .name = "newiteratorwhilewriting",
+      .summary = "the same beside a writer",
+      .work = work_iterate_while_writing,
+      .traits = TRAIT_OF_READS | TRAIT_EXTRA_THREAD | TRAIT_WRITES,
+      .needs = NEED_ITER | NEED_PUT },
+    { .name = "seekrandom",
+      .summary = "seek to random keys and read --seek_nexts entries",
+      .work = work_seek_random,
+      .traits = TRAIT_OF_READS,
+      .needs = NEED_ITER,
+      .message = MESSAGE_FOUND },
+    { .name = "seekrandomwhilewriting",
+      .summary = "the same beside a writer",
+      .work = work_seek_while_writing,
+      .traits = TRAIT_OF_READS | TRAIT_EXTRA_THREAD | TRAIT_WRITES,
+      .needs = NEED_ITER | NEED_PUT,
+      .message = MESSAGE_FOUND },
+    { .name = "readwhilewriting",
+      .summary = "readrandom beside a writer (--benchmark_write_rate_limit)",
+      .work = work_read_while_writing,
+      .traits = TRAIT_OF_READS | TRAIT_EXTRA_THREAD | TRAIT_WRITES,
+      .needs = NEED_GET | NEED_PUT,
+      .message = MESSAGE_FOUND },
+    { .name = "readrandomwriterandom",
+      .summary = "--readwritepercent gets in 100 operations, the rest puts",
+      .work = work_read_or_write,
+      .traits = TRAIT_OF_BOTH | TRAIT_WRITES,
+      .needs = NEED_GET | NEED_PUT,
+      .message = MESSAGE_READ_WRITE },
+    { .name = "updaterandom",
+      .summary = "get a random key and put it anew",
+      .work = work_update,
+      .traits = TRAIT_OF_BOTH | TRAIT_WRITES,
+      .needs = NEED_GET | NEED_PUT,
+      .message = MESSAGE_UPDATES },
+    { .name = "appendrandom",
+      .summary = "get a random key and put it longer",
+      .work = work_append,
+      .traits = TRAIT_OF_BOTH | TRAIT_WRITES,
+      .needs = NEED_GET | NEED_PUT,
+      .message = MESSAGE_UPDATES },
+    { .name = "ycsbload",
+      .summary = "YCSB: insert the records",
+      .work = ycsb_load,
+      .traits = FILL | TRAIT_YCSB | TRAIT_WHOLE,
+      .needs = NEED_PUT },
+    { .name = "ycsba",
+      .summary = "YCSB A: 50 % read, 50 % update, zipfian",
+      .work = ycsb_run,
+      .traits = TRAIT_YCSB | TRAIT_OF_READS | TRAIT_WRITES,
+      .needs = NEED_GET | NEED_PUT,
+      .mix = &YCSB_A },
+    { .name = "ycsbb",
+      .summary = "YCSB B: 95 % read, 5 % update, zipfian",
+      .work = ycsb_run,
+      .traits = TRAIT_YCSB | TRAIT_OF_READS | TRAIT_WRITES,
+      .needs = NEED_GET | NEED_PUT,
+      .mix = &YCSB_B },
+    { .name = "ycsbc",
+      .summary = "YCSB C: 100 % read, zipfian",
+      .work = ycsb_run,
+      .traits = TRAIT_YCSB | TRAIT_OF_READS,
+      .needs = NEED_GET,
+      .mix = &YCSB_C },
+    { .name = "ycsbd",
+      .summary = "YCSB D: 95 % read, 5 % insert, latest",
+      .work = ycsb_run,
+      .traits = TRAIT_YCSB | TRAIT_OF_READS | TRAIT_WRITES,
+      .needs = NEED_GET | NEED_PUT,
+      .mix = &YCSB_D },
+    { .name = "ycsbe",
+      .summary = "YCSB E: 95 % scan, 5 % insert, zipfian",
+      .work = ycsb_run,
+      .traits = TRAIT_YCSB | TRAIT_OF_READS | TRAIT_WRITES,
+      .needs = NEED_ITER | NEED_PUT,
+      .mix = &YCSB_E },
+    { .name = "ycsbf",
+      .summary = "YCSB F: 50 % read, 50 % read-modify-write, zipfian",
+      .work = ycsb_run,
+      .traits = TRAIT_YCSB | TRAIT_OF_READS | TRAIT_WRITES,
+      .needs = NEED_GET | NEED_PUT,
+      .mix = &YCSB_F },
+    { .name = "crc32c",
+      .summary = "CRC-32C of a 4 KiB block, 500 MB in all",
+      .work = work_crc32c,
+      .traits = TRAIT_NO_STORE,
+      .message = MESSAGE_4K },
+    { .name = "xxh3",
+      .summary = "XXH3 of a 4 KiB block, 500 MB in all",
+      .work = work_xxh3,
+      .traits = TRAIT_NO_STORE,
+      .message = MESSAGE_4K },
+    { .name = "flush",
+      .summary = "write the memtable out",
+      .act = action_flush,
+      .needs = NEED_FLUSH },
+    { .name = "waitforcompaction",
+      .summary = "flush, and wait until nothing is left to compact",
+      .act = action_settle,
+      .needs = NEED_SETTLE },
+    { .name = "compact",
+      .summary = "compact the whole store",
+      .act = action_compact,
+      .needs = NEED_COMPACT },
+    { .name = "reopen", .summary = "close and open the store", .act = action_reopen },
+    { .name = "stats", .summary = "what the engine says", .act = action_stats, .needs = NEED_TEXT },
+    { .name = "levelstats",
+      .summary = "... of its levels",
+      .act = action_level_stats,
+      .needs = NEED_TEXT },
+    { .name = "sstables",
+      .summary = "... of its tables",
+      .act = action_tables,
+      .needs = NEED_TEXT },
+};
+enum { BENCHMARK_COUNT = sizeof TABLE / sizeof TABLE[0] };
+
+static const char *name_at(size_t index)
+{
+    return index < BENCHMARK_COUNT ? TABLE[index].name : NULL;
+}
+
+const struct benchmark *benchmark_find(const char *name, struct errbuf *err)
+{
+    char close[256];
+
+    for (size_t i = 0; i < BENCHMARK_COUNT; i++) {
+        if (strcmp(TABLE[i].name, name) == 0)
+            return &TABLE[i];
+    }
+    names_close(name, name_at, "", close, sizeof close);
+    if (close[0] != '\0') {
+        errbuf_set(err, "no benchmark \"%s\"; did you mean %s?", name, close);
+        return NULL;
+    }
+    char list[ERRBUF_SIZE] = "";
+    size_t used = 0;
+    for (size_t i = 0; i < BENCHMARK_COUNT && used < sizeof list; i++) {
+        int n = snprintf(list + used, sizeof list - used, " %s", TABLE[i].name);
+        used += n > 0 ? (size_t)n : 0;
+    }
+    errbuf_set(err, "no benchmark \"%s\"; there are%s", name, list);
+    return NULL;
+}
+
+void benchmark_print_list(FILE *out)
+{
+    fprintf(out, "Benchmarks:\n");
+    for (size_t i = 0; i < BENCHMARK_COUNT; i++)
+        fprintf(out, "  %-24s %s\n", TABLE[i].name, TABLE[i].summary);
+}
