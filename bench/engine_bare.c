@@ -122,7 +122,7 @@ static void bare_session_close(struct session *session)
 }
 
 /* Wait for something to change for the callers of group. Gives up the mutex meanwhile. */
-static void wait_for_change(struct bare_engine *e, uint64_t group)
+static void wait_for_change(struct bare_engine *e, uint64_t group) REQUIRES(e->mutex)
 {
     _Atomic uint32_t *word = &e->changes[group % 2];
     uint32_t seen = atomic_load_explicit(word, memory_order_relaxed);
@@ -133,7 +133,7 @@ static void wait_for_change(struct bare_engine *e, uint64_t group)
 }
 
 /* Write the group that is being filled. Gives up the mutex meanwhile. */
-static void lead(struct bare_engine *e)
+static void lead(struct bare_engine *e) REQUIRES(e->mutex)
 {
     uint64_t group = e->filling++;
     size_t size = (size_t)align_up(e->used, IO_ALIGN);
