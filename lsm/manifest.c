@@ -210,9 +210,8 @@ static struct status decode_meta(struct bytes *p, struct alloc *a, struct lsm_ta
         !take_varint(p, &m->entry_count) || !take_varint(p, &m->delete_count) ||
         !take_varint(p, &m->range_delete_count) || !take_varint(p, &m->key_bytes) ||
         !take_varint(p, &m->value_bytes) || !take_varint(p, &m->digest) ||
-        !take_u32_varint(p, &ref_count) ||
-        ref_count > p->size / 3 || m->footer_offset > m->file_size ||
-        bytes_compare(m->smallest, m->largest) > 0)
+        !take_u32_varint(p, &ref_count) || ref_count > p->size / 3 ||
+        m->footer_offset > m->file_size || bytes_compare(m->smallest, m->largest) > 0)
         return status_of(ST_CORRUPT);
     if (ref_count > 0) {
         m->refs = alloc_array(a, ref_count, sizeof *m->refs);

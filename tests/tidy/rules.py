@@ -1,0 +1,79 @@
+"""rules -- what tests/tidy holds the tree to, as data. Every exception says why."""
+
+# ---- Who may include whom --------------------------------------------------------------------
+
+# A folder's own headers are always open to it. A folder that is not here includes what it likes.
+MAY_INCLUDE = {
+    "base": [],
+    "cache": ["base"],
+    "vlog": ["base", "cache"],
+    "lsm": ["base", "cache", "vlog"],
+    "txn": ["base", "lsm"],
+    "raft": ["base"],
+    "resp": ["base"],
+    "embed": ["base", "vlog", "lsm", "txn"],
+    "server": ["base", "cache", "vlog", "lsm", "txn", "raft", "resp", "embed", "bench"],
+    "bench": ["base", "cache", "vlog", "lsm", "txn", "raft", "resp", "embed"],
+}
+
+# Beside <m>/<m>.h, which is always public. tests/ may include everything.
+PUBLIC_HEADERS = {
+    "base": ["*.h"],
+    "cache": ["fetch.h", "kind.h"],  # The read that vlog and lsm share, without the cache.
+    "resp": ["store.h"],  # The one door to a store; server/ implements it.
+    "embed": ["varve.h"],  # The installed header.
+}
+PRIVATE_HEADERS = {
+    "base": ["io_backend.h", "io_host.h", "io_ring.h", "io_timers.h", "io_sim_*.h"],
+}
+
+# (files, may also include, may not include): for single files of a folder.
+FILE_INCLUDES = [
+    # The log store keeps the group's entries in the one log.
+    ("raft/log_store*", ["vlog"], []),
+    # The core decides: it is handed the time and asks for I/O.
+    ("raft/core*", [], ["base/io*", "base/clock.h"]),
+    ("raft/raft.h", [], ["base/io*", "base/clock.h"]),
+]
+
+# ---- Calls -----------------------------------------------------------------------------------
+
+# The machine: only base/ talks to it. Names are whole words; * stands for any ending.
+MACHINE_CALLS = {
+    "files": """open openat creat close read write pread pwrite preadv* pwritev* readv writev
+        lseek fsync fdatasync sync_file_range ftruncate truncate fallocate posix_fallocate unlink
+        unlinkat rename renameat* link linkat mkdir mkdirat rmdir opendir readdir closedir stat
+        fstat lstat access flock fcntl mmap munmap msync madvise ioctl realpath""",
+    "sockets": """socket bind listen accept accept4 connect send recv sendto recvfrom sendmsg
+        recvmsg shutdown setsockopt getsockopt poll ppoll select epoll_* getaddrinfo""",
+    "clock": "time clock gettimeofday clock_gettime clock_nanosleep nanosleep usleep sleep",
+    "chance": "rand rand_r srand random srandom drand48 getrandom getentropy",
+    "threads": "pthread_* thrd_* mtx_* cnd_* sem_* syscall",
+    "memory": """malloc calloc realloc reallocarray free posix_memalign aligned_alloc memalign
+        strdup strndup asprintf vasprintf getline""",
+    "stdio": """fopen fdopen freopen fclose fflush fread fwrite fgets fputs fputc putc printf
+        vprintf fprintf vfprintf puts putchar perror scanf fscanf""",
+    "process": """fork vfork exec* system popen pclose getenv setenv exit _exit abort signal
+        sigaction kill raise""",
+}
+
+# In every folder, tests too: each has a form that cannot overrun or hide an error.
+UNSAFE_CALLS = """sprintf vsprintf strcpy stpcpy strcat gets atoi atol atoll atof strtok
+    alloca __builtin_alloca setjmp longjmp"""
+
+# (files, kinds of MACHINE_CALLS allowed there, why)
+CALLS_ALLOWED = [
+    ("base/*", list(MACHINE_CALLS), "the seam"),
+    ("tests/*", list(MACHINE_CALLS), "tests stand outside of the program"),
+    ("examples/*", list(MACHINE_CALLS), "what an application would write"),
+]
+
+# ---- Data that can change --------------------------------------------------------------------
+
+# (archive member, symbol, why it may be written to). No module has a writable global.
+WRITABLE_ALLOWED = []
+
+# ---- Text ------------------------------------------------------------------------------------
+
+LINE_MAX = 100
+FUNCTION_MAX = 70  # Reported, never an error.
