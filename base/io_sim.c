@@ -382,6 +382,7 @@ static const struct io_table TABLE = {
     .wait = sim_wait,
     .done = sim_done,
     .wake = sim_wake,
+    .perform = sim_perform,
     .listen = sim_listen,
     .connect = sim_connect,
     .socket_port = sim_socket_port,

@@ -234,6 +234,7 @@ struct io_sim_units {
     size_t count;
     size_t last_write;
     size_t last_write_count;
+    bool has_sizes; /* Some file grew: grows and has_garbage make a difference. */
 };
 struct io_sim_units io_sim_replay_units(struct io_sim_replay *replay);
 struct io_sim_image *io_sim_replay_crash(struct io_sim_replay *replay,

@@ -64,6 +64,7 @@ static void add_record(struct sim_units *u, struct sim_node *n, size_t ordinal)
 
     if (r->kind != SIM_DATA) {
         add_unit(u, n, ordinal);
+        u->has_sizes |= r->kind == SIM_SIZE;
         return;
     }
     for (uint64_t at = r->offset; at < end;) {
@@ -204,6 +205,7 @@ void sim_units_collect(struct sim_units *u, const struct sim_disk *d)
     size_t slots = 16;
 
     u->count = 0;
+    u->has_sizes = false;
     collect_nodes(u, d);
     for (size_t i = 0; i < u->node_count; i++)
         for (size_t k = 0; k < u->nodes[i]->pending_count; k++)

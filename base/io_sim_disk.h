@@ -156,6 +156,7 @@ struct sim_units {
     size_t capacity;
     size_t last_write; /* As in struct io_sim_units. */
     size_t last_write_count;
+    bool has_sizes;
     struct sim_node **nodes; /* Those that a name may lead to after a cut. */
     size_t node_count;
     size_t node_capacity;

@@ -101,6 +101,7 @@ void sim_submit(struct io_ring *ring, struct io_op *op);
 void sim_wait(struct io_ring *ring, uint64_t deadline_ns);
 struct io_op *sim_done(struct io_ring *ring);
 void sim_wake(struct io_ring *ring);
+void sim_perform(struct io_ring *ring, struct io_op *op);
 /* Let op complete at time_ns. */
 void sim_schedule(struct io_sim *sim, struct io_op *op, uint64_t time_ns);
 

@@ -312,8 +312,8 @@ void sim_submit(struct io_ring *ring, struct io_op *op)
         sim_socket_submit(sim, op);
 }
 
-/* Complete the next due op of any ring. Requires: there is one. */
-static void happen(struct io_sim *sim)
+/* Complete the next due op of any ring; not handed out yet. Requires: there is one. */
+static struct io_op *happen(struct io_sim *sim)
 {
     struct sim_due due = take_due(sim, 0);
     struct io_op *op = due.op;
@@ -326,7 +326,25 @@ static void happen(struct io_sim *sim)
         io_op_settle(op, 0);
     else
         sim_socket_complete(sim, op);
+    return op;
+}
+
+/* The same, handed out by its ring. */
+static void happen_on_ring(struct io_sim *sim)
+{
+    struct io_op *op = happen(sim);
+
     io_op_list_push(&ring_of(op)->done, op);
+}
+
+void sim_perform(struct io_ring *ring, struct io_op *op)
+{
+    struct io_sim *sim = sim_of(ring->io);
+    struct io_op *done;
+
+    sim_submit(ring, op);
+    while ((done = happen(sim)) != op)
+        io_op_list_push(&ring_of(done)->done, done);
 }
 
 void sim_wait(struct io_ring *ring, uint64_t deadline_ns)
@@ -344,12 +362,12 @@ void sim_wait(struct io_ring *ring, uint64_t deadline_ns)
                 sim->now_ns = limit;
             break;
         }
-        happen(sim);
+        happen_on_ring(sim);
     }
     /* What else is ready at this moment comes along; all of it, or with a seed, perhaps. */
     while (r->done.head != NULL && sim->due_count > 0 && sim->dues[0].time_ns <= sim->now_ns &&
            (sim->options.seed == 0 || rand_below(&sim->order, 2) == 0))
-        happen(sim);
+        happen_on_ring(sim);
     r->is_woken = false;
 }
 

@@ -237,7 +237,8 @@ struct io_sim_units io_sim_replay_units(struct io_sim_replay *r)
 
     return (struct io_sim_units) { .count = u->count,
                                    .last_write = u->last_write,
-                                   .last_write_count = u->last_write_count };
+                                   .last_write_count = u->last_write_count,
+                                   .has_sizes = u->has_sizes };
 }
 
 struct io_sim_image *io_sim_replay_crash(struct io_sim_replay *r,

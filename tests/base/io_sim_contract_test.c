@@ -31,7 +31,8 @@ static void run_case(const struct io_sim_options *options,
         for (uint64_t seed = 1; seed <= 20; seed++) {                                              \
             struct io_sim_options o = { .seed = seed,                                              \
                                         .latency_min_ns = seed % 2 * 1000,                         \
-                                        .latency_max_ns = seed % 2 * 50000 };                      \
+                                        .latency_max_ns = seed % 2 * 50000,                        \
+                                        .has_short_recv = seed % 3 == 0 };                         \
             run_case(&o, io_contract_##name);                                                      \
         }                                                                                          \
     }
