@@ -45,6 +45,9 @@ class Tree:
     def code(self):
         return [f for f in self.files if f.endswith(CODE)]
 
+    def pages(self):
+        return [f for f in self.files if f.endswith(".md")]
+
     def prose(self):
         """Files that people write by hand and read in a column."""
         return [f for f in self.files if f.endswith(TEXT) or f == "CMakeLists.txt"
@@ -229,7 +232,7 @@ def rule_openings(tree):
         first = re.match(r'#include "(.*)"', tree.text(path))
         if path.endswith(".c") and first and is_own_header(path, first.group(1)):
             continue
-        if not tree.text(path).startswith("/*\n * "):
+        if not tree.text(path).startswith(("/*\n * ", "/* ")):
             yield path, 1, "does not begin by saying what it is"
 
 
@@ -243,6 +246,49 @@ def path_stem(path):
     return os.path.splitext(os.path.basename(path))[0]
 
 
+def rule_links(tree):
+    """A page links what is there, and an index links all its pages."""
+    present = set(tree.files) | {os.path.dirname(f) for f in tree.files}
+    for page in tree.pages():
+        linked = set()
+        for match in re.finditer(r"\]\(([^)#\s:]+)(?:#[^)]*)?\)", tree.text(page)):
+            target = os.path.normpath(os.path.join(os.path.dirname(page), match.group(1)))
+            linked.add(target)
+            if target not in present:
+                yield page, line_at(tree.text(page), match.start()), f"{target} is not there"
+        for inner in tree.pages():
+            if os.path.dirname(inner) == page[:-len(".md")] and inner not in linked:
+                yield page, 1, f"{inner} is not linked"
+
+
+def rule_promises(tree):
+    """A promise names tests, and they are there."""
+    cases = set()
+    for path in tree.code():
+        for match in re.finditer(r"\bTest\(\s*(\w+),\s*(\w+)", tree.text(path)):
+            cases.update((f"{match.group(1)}/{match.group(2)}", match.group(1) + "/*"))
+    names = {path_stem(f) for f in tree.files if f.startswith("tests")} | cases
+    for page in tree.pages():
+        if os.path.dirname(page) == os.path.join("docs", "promises"):
+            for number, last in last_cells(tree.text(page)):
+                named = re.findall(r"`([^`]+)`", last)
+                if not named:
+                    yield page, number, "no test is named"
+                for name in named:
+                    if name.replace("::", "/") not in names and name not in tree.files:
+                        yield page, number, f"there is no test {name}"
+
+
+def last_cells(text):
+    """(line, last cell) of the rows of all tables, without their heads."""
+    lines = text.splitlines()
+    is_rule = [re.match(r"\|[-:| ]+\|$", line) is not None for line in lines] + [False]
+    for i, line in enumerate(lines):
+        cells = re.split(r"(?<!\\)\|", line)[1:-1]
+        if len(cells) >= 2 and not is_rule[i] and not is_rule[i + 1]:
+            yield i + 1, cells[-1]
+
+
 RULES = {
     "includes": rule_includes,
     "calls": rule_calls,
@@ -251,6 +297,8 @@ RULES = {
     "comments": rule_comments,
     "lines": rule_lines,
     "openings": rule_openings,
+    "links": rule_links,
+    "promises": rule_promises,
 }
 
 
