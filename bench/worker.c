@@ -27,6 +27,28 @@ static struct status allocate(struct worker *w)
     return status_ok();
 }
 
+/* Operations of this worker: db_bench's flags are each thread's, YCSB's counts are of all. */
+static uint64_t operation_count(const struct worker *w)
+{
+    const struct run *r = w->run;
+    const struct flags *f = r->flags;
+    unsigned traits = r->benchmark->traits;
+    int64_t given = f->writes;
+
+    if (traits & TRAIT_OF_READS)
+        given = f->reads;
+    if (traits & TRAIT_OF_DELETES)
+        given = f->deletes;
+    if (traits & TRAIT_OF_BOTH)
+        given = f->reads > f->writes ? f->reads : f->writes;
+    uint64_t count = given < 0 ? r->num : (uint64_t)given;
+    if (traits & TRAIT_READS_1000TH)
+        count /= 1000;
+    if (traits & TRAIT_YCSB)
+        count = count * (w->index + 1) / r->thread_count - count * w->index / r->thread_count;
+    return count;
+}
+
 struct status worker_create(struct run *r, unsigned index, struct worker **out_worker)
 {
     struct worker *w = alloc_aligned(r->env->alloc, _Alignof(struct worker), sizeof *w);
@@ -39,6 +61,7 @@ struct status worker_create(struct run *r, unsigned index, struct worker **out_w
     /* Repeats of a benchmark must not ask for, or write, the same again. */
     rand_seed(&w->rand, r->seed + 1000 * (uint64_t)index + 1000003 * (uint64_t)r->repeat);
     w->generation = (index << 24) + (r->repeat << 28);
+    w->limit = operation_count(w);
     tally_init(&w->tally);
     struct status s = allocate(w);
     if (failed(s))
@@ -67,34 +90,11 @@ void worker_destroy(struct worker *w)
     alloc_free(a, w, sizeof *w);
 }
 
-/* Operations of this worker: db_bench's flags are each thread's, YCSB's counts are of all. */
-static uint64_t operation_count(const struct worker *w)
-{
-    const struct run *r = w->run;
-    const struct flags *f = r->flags;
-    unsigned traits = r->benchmark->traits;
-    int64_t given = f->writes;
-
-    if (traits & TRAIT_OF_READS)
-        given = f->reads;
-    if (traits & TRAIT_OF_DELETES)
-        given = f->deletes;
-    if (traits & TRAIT_OF_BOTH)
-        given = f->reads > f->writes ? f->reads : f->writes;
-    uint64_t count = given < 0 ? r->num : (uint64_t)given;
-    if (traits & TRAIT_READS_1000TH)
-        count /= 1000;
-    if (traits & TRAIT_YCSB)
-        count = count * (w->index + 1) / r->thread_count - count * w->index / r->thread_count;
-    return count;
-}
-
 static void start(struct worker *w)
 {
     struct run *r = w->run;
     uint64_t now = clock_ns(r->env->clock);
 
-    w->limit = operation_count(w);
     if (r->flags->duration > 0 && !(r->benchmark->traits & TRAIT_WHOLE))
         w->deadline_ns = now + (uint64_t)r->flags->duration * 1000000000;
     w->last_ns = now;
