@@ -60,6 +60,12 @@ void lsm_table_meta_deinit(struct lsm_table_meta *m, struct alloc *a);
 MUST_CHECK struct status lsm_table_meta_copy(const struct lsm_table_meta *m, struct alloc *a,
                                              struct lsm_table_meta *out);
 
+/* Rebuild the meta from the file alone: for tools, repair and ingestion. refs name the logical ids
+ * of when it was written. CORRUPT, UNSUPPORTED: words in err. */
+MUST_CHECK struct status lsm_table_meta_read(const struct env *env, struct io_ring *ring,
+                                             const char *dir, uint64_t id,
+                                             struct lsm_table_meta *out_meta, struct errbuf *err);
+
 struct lsm_table_options {
     uint32_t block_size;  /* Data block target; 0: 4096. */
     uint32_t filter_bits; /* Bits a key; 0: 10. */
@@ -100,8 +106,9 @@ void lsm_table_close(struct lsm_table *t); /* Takes NULL. */
 const struct lsm_table_meta *lsm_table_meta(const struct lsm_table *t);
 
 /*
- * The newest entry of key with version <= at: OK and *out (borrowed from f); NOT_FOUND; AGAIN;
- * CORRUPT (words in f->err). key_hash is lsm_table_key_hash(key), computed once a get.
+ * The newest entry of key with version <= at: OK and *out (its key is key, its value borrowed from
+ * f); NOT_FOUND; AGAIN; CORRUPT (words in f->err). key_hash is lsm_table_key_hash(key), computed
+ * once a get.
  */
 MUST_CHECK struct status lsm_table_get(struct lsm_table *t, struct fetch *f, struct bytes key,
                                        uint64_t key_hash, uint64_t at, struct lsm_entry *out);
@@ -121,7 +128,8 @@ MUST_CHECK struct status lsm_table_range_deletes(struct lsm_table *t, struct fet
 struct lsm_table_iter_options {
     bool read_ahead; /* Sequential: large reads around the cache (compaction, flush checks). */
 };
-/* f is borrowed for the iter's life. */
+/* f is borrowed for the iter's life, and not reset during it. read_ahead needs a blocking fetch;
+ * with another it is not done. */
 MUST_CHECK struct status lsm_table_iter(struct lsm_table *t, struct fetch *f,
                                         const struct lsm_table_iter_options *options,
                                         struct lsm_iter **out_iter);
