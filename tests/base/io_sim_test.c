@@ -5,6 +5,7 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 
 #include "base/rand.h"
@@ -237,6 +238,24 @@ Test(base_io_sim_disk, a_rename_across_directories_may_show_both_names_but_never
     box_close(&b);
 }
 
+/* Two files take the same name in turn: the second only after the first. */
+Test(base_io_sim_disk, a_name_is_replaced_in_order)
+{
+    struct box b = box_open(NULL);
+
+    write_durably(&b, "x", "x");
+    write_durably(&b, "y", "y");
+    MUST(io_rename(b.io, "x", "current"));
+    MUST(io_rename(b.io, "y", "current"));
+    for (uint64_t mask = 0; mask < 4; mask++) {
+        struct box after = box_cut_mask(&b, mask, false, false);
+        if (strcmp(text_of(&after, "current"), "y") == 0)
+            cr_assert_not(is_there(&after, "x"));
+        box_close(&after);
+    }
+    box_close(&b);
+}
+
 /* Later changes of other names may arrive first; of one name they may not. */
 Test(base_io_sim_disk, names_are_reordered_but_no_name_is)
 {
@@ -285,6 +304,41 @@ Test(base_io_sim_disk, an_append_may_lose_its_data_its_size_or_both)
     struct box synced = box_cut(&b, IO_SIM_KEEP_NONE);
     cr_assert_str_eq(text_of(&synced, "f"), "abcdef");
     box_close(&synced);
+    box_close(&b);
+}
+
+/* What lay beyond the end is gone for good. */
+Test(base_io_sim_disk, data_without_its_size_does_not_come_back)
+{
+    struct box b = box_open(NULL);
+
+    write_durably(&b, "f", "abc");
+    struct io_file *f = file_open(&b, "f", IO_WRITE);
+    MUST(io_write(b.ring, f, "def", 3, 3));
+    io_close(f);
+    struct box after = box_cut_mask(&b, 2, false, false);
+    f = file_open(&after, "f", IO_WRITE);
+    MUST(io_truncate(f, 6));
+    io_close(f);
+    cr_assert_eq(size_of(&after, "f"), 6);
+    cr_assert_str_eq(text_of(&after, "f"), "abc", "and zeros");
+    box_close(&after);
+    box_close(&b);
+}
+
+/* "A completed write is durable": with the size needed to read it, whoever grew the file. */
+Test(base_io_sim_disk, a_durable_write_brings_the_size_it_needs)
+{
+    struct box b = box_open(NULL);
+
+    write_durably(&b, "f", "");
+    write_new(&b, "f", "abcdef");
+    struct io_file *f = file_open(&b, "f", IO_WRITE | IO_DSYNC);
+    MUST(io_write(b.ring, f, "F", 1, 5));
+    io_close(f);
+    struct box after = box_cut(&b, IO_SIM_KEEP_NONE);
+    cr_assert_str_eq(text_of(&after, "f"), "abcdeF");
+    box_close(&after);
     box_close(&b);
 }
 
@@ -413,6 +467,19 @@ Test(base_io_sim_disk, a_write_under_way_is_pending)
     cr_assert_eq(io_sim_pending(b.sim), 0);
     io_close(f);
     box_close(&b);
+}
+
+/* The buffer of a pending write is the ring's: changing it is a bug of the caller. */
+Test(base_io_sim_disk, a_buffer_that_changes_under_a_write_is_noticed, .signal = SIGABRT)
+{
+    struct box b = box_open(NULL);
+    struct io_file *f = file_open(&b, "f", IO_WRITE | IO_CREATE);
+    char data[4] = "abc";
+    struct io_op w = { .opcode = IO_OP_WRITE, .file = f, .data = data, .size = 3 };
+
+    io_submit(b.ring, &w);
+    data[1] = 'x';
+    io_ring_wait(b.ring, UINT64_MAX);
 }
 
 /* A sync covers what had completed when it was submitted, no more. */
