@@ -190,6 +190,10 @@ enum vlog_step {
  */
 enum vlog_step vlog_write_step(struct vlog *v, struct io_ring *ring, uint64_t now_ns);
 
+/* The tag of the ops that vlog_write_step submits; the driver need only hand them out of the ring.
+ */
+enum { VLOG_OP_TAG = 0x564c4f47 };
+
 /* When the idle seal is due (monotonic ns); UINT64_MAX if it is not. For the driver's wait. */
 uint64_t vlog_seal_deadline(const struct vlog *v);
 
@@ -219,7 +223,8 @@ MUST_CHECK struct status vlog_read(struct vlog *v, struct fetch *f, const struct
  * unlink what was let go. In steps of about a millisecond, blocking. VLOG_IDLE when there is
  * nothing to do. */
 enum vlog_step vlog_work_step(struct vlog *v, struct io_ring *ring, uint64_t now_ns);
-/* Called (from any thread) when vlog_work_step has something to do: wakes the driver. */
+/* wake is called, from the writer's and the background thread, when vlog_work_step has something to
+ * do. Before there are other threads. */
 void vlog_on_work(struct vlog *v, void (*wake)(void *context), void *context);
 
 /* The flush barrier: on OK every entry up to and including lsn is on the device, in every mode.

@@ -1,0 +1,650 @@
+#include "base/alloc.h"
+#include "base/budget.h"
+#include "base/check.h"
+
+#include "vlog/log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/*
+ * Reading the log back.
+ *
+ * A *run* is what one open wrote: segments in the order of their ids, the first of which says in
+ * its header where the run before it had ended (resume_lsn) and with which LSN it begins itself
+ * (first_lsn, above every LSN that was ever seen). Within a run LSNs have no gap.
+ *
+ * A run that another one follows was judged by that one's open: it is good up to resume_lsn, and
+ * was synced to there before the header that says so was written. So its batches must all be there
+ * (else CORRUPT), and whatever it holds above resume_lsn is void: leftovers of a torn tail can
+ * neither come back nor collide with a later batch, whether or not their LSNs are used again.
+ *
+ * The last run is judged here. Its good batches end at the first place where no batch with the next
+ * LSN n is found. All that lies behind that place, at any multiple of 8 and in any later segment,
+ * is searched for whole batches: the greatest durable LSN D that one of them records decides.
+ *
+ *   n <= D: batch n was durable once, and is bad now: CORRUPT, nothing is changed.
+ *   n > D:  nobody was ever told that n is on the device: it is a torn tail, dropped with what
+ *           lies behind it. In durable mode nothing whole can lie behind it (a batch records all
+ *           before it as durable, so D would be n or more). In relaxed mode a power cut may keep a
+ *           later batch and lose an earlier one.
+ *
+ * What the caller has flushed (flushed_lsn) is not needed from the log: batches up to there may be
+ * missing, with whole segments in the middle of the run, too, that were let go.
+ *
+ * Memory: one segment at a time.
+ */
+
+/* A segment file to be read. */
+struct found {
+    uint64_t id;
+    struct vlog_header header;
+    bool is_value_file; /* Adopted: not on the list of segments that are log. */
+    bool has_good;      /* Holds a batch of the log. */
+};
+
+struct id_list {
+    uint64_t *ids;
+    size_t count;
+    size_t capacity;
+};
+
+struct recovery {
+    struct vlog *v;
+    const struct vlog_config *config;
+    struct io_ring *ring;
+    vlog_visit_entry *visit;
+    void *context;
+    struct vlog_recovered *out;
+
+    struct id_list listed[VLOG_VALUES]; /* Segments and pool files. */
+    struct found *found;                /* Segments to be read, in order. */
+    size_t found_count;
+    size_t found_size; /* Allocated bytes. */
+
+    uint8_t *data; /* The segment in memory. */
+    size_t data_capacity;
+    struct bytes bytes;
+
+    uint64_t expected;   /* LSN of the next batch; 0: any the flush allows. */
+    uint64_t seen_lsn;   /* The greatest anywhere, good or not. */
+    size_t run;          /* First segment of the run. */
+    size_t break_at;     /* The segment in which the run ended so far, */
+    uint64_t break_from; /* and where in it. */
+
+    struct bytes *values; /* Of the entry being visited. */
+    struct vlog_handle *handles;
+    size_t value_capacity;
+};
+
+__attribute__((format(printf, 4, 5))) static struct status
+corrupt(const struct recovery *r, uint64_t id, uint64_t offset, const char *format, ...);
+
+/* ---- What is there --------------------------------------------------------------------------- */
+
+static bool id_add(struct alloc *a, struct id_list *l, uint64_t id)
+{
+    if (l->count == l->capacity) {
+        size_t capacity = l->capacity == 0 ? 16 : 2 * l->capacity;
+        uint64_t *grown = alloc_resize(a, l->ids, l->capacity * sizeof id, capacity * sizeof id);
+        if (grown == NULL)
+            return false;
+        l->ids = grown;
+        l->capacity = capacity;
+    }
+    l->ids[l->count++] = id;
+    return true;
+}
+
+struct listing {
+    struct recovery *r;
+    bool is_out_of_memory;
+};
+
+static bool on_name(void *context, const char *name)
+{
+    struct listing *l = context;
+    enum vlog_kind kind;
+    uint64_t id;
+
+    if (vlog_name_parse(name, &id, &kind) && kind != VLOG_VALUES)
+        l->is_out_of_memory = !id_add(l->r->v->env->alloc, &l->r->listed[kind], id);
+    return !l->is_out_of_memory;
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a;
+    uint64_t y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+static bool is_value_file(const struct vlog_config *config, uint64_t id)
+{
+    for (size_t i = 0; i < config->file_count; i++) {
+        if (config->files[i].is_segment && config->files[i].physical == id)
+            return true;
+    }
+    return false;
+}
+
+static void leave_over(struct recovery *r, uint64_t id, enum vlog_kind kind)
+{
+    r->out->leftovers[r->out->leftover_count++] = (struct vlog_leftover) { .id = id, .kind = kind };
+}
+
+/* List the directory: which segments are to be read, and which are left over. */
+static struct status find_files(struct recovery *r)
+{
+    struct listing l = { .r = r };
+    struct id_list *logs = &r->listed[VLOG_SEGMENT];
+
+    TRY(io_list(r->v->env->io, r->v->dir, on_name, &l));
+    if (l.is_out_of_memory)
+        return status_of(ST_NO_MEMORY);
+    if (logs->count > 0)
+        qsort(logs->ids, logs->count, sizeof *logs->ids, compare_ids);
+    size_t count = logs->count + r->listed[VLOG_FREE].count + 1;
+    r->found_size = count * sizeof *r->found;
+    r->out->leftovers_size = count * sizeof *r->out->leftovers;
+    r->found = alloc_zeroed(r->v->env->alloc, r->found_size);
+    r->out->leftovers = alloc_zeroed(r->v->env->alloc, r->out->leftovers_size);
+    if (r->found == NULL || r->out->leftovers == NULL)
+        return status_of(ST_NO_MEMORY);
+    for (size_t i = 0; i < logs->count; i++) {
+        bool is_value = is_value_file(r->config, logs->ids[i]);
+        if (logs->ids[i] >= r->config->replay_from)
+            r->found[r->found_count++] =
+                (struct found) { .id = logs->ids[i], .is_value_file = is_value };
+        else if (!is_value)
+            leave_over(r, logs->ids[i], VLOG_SEGMENT);
+    }
+    if (r->found_count == 0 && r->config->replay_from > 0) {
+        errbuf_set(r->config->err, "the log is missing: it begins with segment %08llu",
+                   (unsigned long long)r->config->replay_from);
+        return status_of(ST_CORRUPT);
+    }
+    return status_ok();
+}
+
+/* ---- Files ----------------------------------------------------------------------------------- */
+
+static struct status corrupt(const struct recovery *r, uint64_t id, uint64_t offset,
+                             const char *format, ...)
+{
+    char text[ERRBUF_SIZE];
+    char name[VLOG_NAME_MAX];
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    vlog_name(id, VLOG_SEGMENT, name);
+    errbuf_set(r->config->err, "segment %s at %llu: %s", name, (unsigned long long)offset, text);
+    return status_of(ST_CORRUPT);
+}
+
+static struct status open_segment(const struct recovery *r, uint64_t id, struct io_file **out_file)
+{
+    char path[IO_PATH_MAX];
+    TRY(vlog_path(r->v->dir, id, VLOG_SEGMENT, path));
+    return io_open(r->v->env->io, path, IO_READ, out_file);
+}
+
+/* Words for a machine's refusal. */
+static struct status refused(const struct recovery *r, const struct found *f, struct status s)
+{
+    if (failed(s) && s.code != ST_CORRUPT && s.code != ST_UNSUPPORTED)
+        errbuf_set(r->config->err, "reading segment %08llu failed: %s", (unsigned long long)f->id,
+                   status_name(s.code));
+    return s;
+}
+
+static struct status check_header(const struct recovery *r, const struct found *f)
+{
+    const struct vlog_header *h = &f->header;
+
+    if (h->kind != VLOG_SEGMENT)
+        return corrupt(r, f->id, 0, "not a segment");
+    if (memcmp(h->store, r->v->store, VLOG_UUID) != 0)
+        return corrupt(r, f->id, 0, "belongs to another store");
+    if (h->physical != f->id)
+        return corrupt(r, f->id, 0, "says it is segment %08llu", (unsigned long long)h->physical);
+    if (h->size < VLOG_BLOCK || h->size > UINT32_MAX)
+        return corrupt(r, f->id, 0, "has the impossible size %llu", (unsigned long long)h->size);
+    return status_ok();
+}
+
+static struct status read_header(struct recovery *r, struct found *f)
+{
+    struct io_file *file = NULL;
+    size_t size;
+
+    TRY(open_segment(r, f->id, &file));
+    struct status s = io_read(r->ring, file, r->v->pool.block, VLOG_BLOCK, 0, &size);
+    io_close(file);
+    if (failed(s))
+        return s;
+    if (size < VLOG_BLOCK)
+        return corrupt(r, f->id, 0, "is cut short: %zu bytes", size);
+    s = vlog_header_read(r->v->pool.block, r->config->err, &f->header);
+    if (failed(s)) {
+        errbuf_prefix(r->config->err, "header of segment %08llu", (unsigned long long)f->id);
+        return s;
+    }
+    return check_header(r, f);
+}
+
+/* The buffer holds at least size bytes afterwards. */
+static struct status reserve_data(struct recovery *r, size_t size)
+{
+    const struct env *env = r->v->env;
+
+    if (size <= r->data_capacity)
+        return status_ok();
+    alloc_free(env->alloc, r->data, r->data_capacity);
+    budget_refund(env->budget, BUDGET_JOB, r->data_capacity);
+    r->data = NULL;
+    r->data_capacity = 0;
+    TRY(budget_charge(env->budget, BUDGET_JOB, size));
+    r->data = alloc_bytes(env->alloc, size);
+    if (r->data == NULL) {
+        budget_refund(env->budget, BUDGET_JOB, size);
+        return status_of(ST_NO_MEMORY);
+    }
+    r->data_capacity = size;
+    return status_ok();
+}
+
+/* Read a whole segment into memory. */
+static struct status load(struct recovery *r, const struct found *f)
+{
+    struct io_file *file = NULL;
+    uint64_t size;
+    size_t read_size = 0;
+
+    TRY(open_segment(r, f->id, &file));
+    struct status s = io_size(file, &size);
+    if (failed(s))
+        goto out;
+    if (size > f->header.size)
+        size = f->header.size;
+    s = reserve_data(r, (size_t)size);
+    if (failed(s))
+        goto out;
+    s = io_read(r->ring, file, r->data, (size_t)size, 0, &read_size);
+    r->bytes = bytes_of(r->data, read_size);
+out:
+    io_close(file);
+    return s;
+}
+
+/* ---- Entries --------------------------------------------------------------------------------- */
+
+/* A batch in the middle of being visited. */
+struct visited {
+    const struct found *f;
+    uint64_t at; /* Where the batch begins. */
+    struct vlog_batch batch;
+    struct bytes payload; /* What is left of it. */
+    uint32_t ordinal;
+    struct vlog_offsets *offsets; /* NULL: not wanted. */
+};
+
+static struct status malformed(const struct recovery *r, const struct visited *b, const char *what)
+{
+    return corrupt(r, b->f->id, b->at, "batch %llu has a good checksum, but %s",
+                   (unsigned long long)b->batch.lsn, what);
+}
+
+static struct status reserve_values(struct recovery *r, size_t count)
+{
+    struct alloc *a = r->v->env->alloc;
+    size_t old = r->value_capacity;
+
+    if (count <= old)
+        return status_ok();
+    struct bytes *values = alloc_resize(a, r->values, old * sizeof *values, count * sizeof *values);
+    if (values == NULL)
+        return status_of(ST_NO_MEMORY);
+    r->values = values;
+    struct vlog_handle *handles =
+        alloc_resize(a, r->handles, old * sizeof *handles, count * sizeof *handles);
+    if (handles == NULL) {
+        /* Both have one capacity. */
+        alloc_free(a, values, count * sizeof *values);
+        r->values = NULL;
+        alloc_free(a, r->handles, old * sizeof *handles);
+        r->handles = NULL;
+        r->value_capacity = 0;
+        return status_of(ST_NO_MEMORY);
+    }
+    r->handles = handles;
+    r->value_capacity = count;
+    return status_ok();
+}
+
+static struct status take_values(struct recovery *r, struct visited *b, uint32_t count)
+{
+    if (count > b->payload.size / VLOG_VALUE_HEADER)
+        return malformed(r, b, "has more values than bytes");
+    TRY(reserve_values(r, count));
+    if (b->offsets != NULL && count > 0)
+        TRY(vlog_offsets_reserve(b->offsets, (uint64_t)b->ordinal + count));
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t offset = (uint32_t)(b->payload.data - r->bytes.data);
+        const char *wrong = vlog_value_take(&b->payload, b->f->id, b->ordinal, &r->values[i]);
+        if (wrong != NULL)
+            return corrupt(r, b->f->id, offset, "value %u %s", b->ordinal, wrong);
+        r->handles[i] = (struct vlog_handle) {
+            .file = b->f->id,
+            .ordinal = b->ordinal,
+            .offset = offset,
+            .length = (uint32_t)r->values[i].size,
+        };
+        if (b->offsets != NULL)
+            vlog_offsets_add(b->offsets, b->ordinal, offset, (uint32_t)r->values[i].size);
+        b->ordinal++;
+    }
+    return status_ok();
+}
+
+static struct status visit_record(struct recovery *r, struct visited *b)
+{
+    struct vlog_record record;
+    struct vlog_hard_state hard_state;
+    struct bytes body;
+
+    if (!vlog_record_take(&b->payload, &record, &body))
+        return malformed(r, b, "a record in it is cut short");
+    switch (record.type) {
+    case VLOG_ENTRY:
+        TRY(take_values(r, b, record.value_count));
+        struct vlog_replayed entry = {
+            .group = record.group,
+            .term = record.term,
+            .index = record.index,
+            .lsn = b->batch.lsn,
+            .body = body,
+            .values = r->values,
+            .handles = r->handles,
+            .value_count = record.value_count,
+        };
+        return r->visit(r->context, &entry);
+    case VLOG_HARD_STATE:
+        if (!vlog_hard_state_read(&record, body, &hard_state))
+            return malformed(r, b, "a hard state in it is not one");
+        return vlog_hard_state_keep(r->v, &hard_state);
+    case VLOG_SEAL:
+        return status_ok();
+    default:
+        errbuf_set(r->config->err, "segment %08llu at %llu: record type %u is not known",
+                   (unsigned long long)b->f->id, (unsigned long long)b->at, record.type);
+        return status_of(ST_UNSUPPORTED);
+    }
+}
+
+static struct status visit_batch(struct recovery *r, struct visited *b)
+{
+    if (b->batch.first_ordinal != b->ordinal)
+        return malformed(r, b, "its values are not numbered as they should be");
+    for (uint32_t i = 0; i < b->batch.count; i++)
+        TRY(visit_record(r, b));
+    if (b->payload.size > 0)
+        return malformed(r, b, "there are bytes behind its last record");
+    return status_ok();
+}
+
+/* ---- Runs ------------------------------------------------------------------------------------ */
+
+/* The greatest LSN of the run that is not void. */
+static uint64_t run_limit(const struct recovery *r)
+{
+    for (size_t i = r->run + 1; i < r->found_count; i++) {
+        if (r->found[i].header.first_lsn != 0)
+            return r->found[i].header.resume_lsn;
+    }
+    return UINT64_MAX;
+}
+
+/* May a batch with this LSN come now? Missing ones before it are missed by nobody if flushed. */
+static bool is_next(const struct recovery *r, uint64_t lsn, bool is_first_of_segment)
+{
+    if (lsn == r->expected)
+        return true;
+    if (lsn < r->expected || (r->expected != 0 && !is_first_of_segment))
+        return false;
+    return lsn - 1 <= r->config->flushed_lsn;
+}
+
+/* Put what a good segment holds on the list. */
+static struct status keep_segment(struct recovery *r, struct vlog_segment *s, uint64_t end)
+{
+    struct vlog_file info = { .logical = s->id, .physical = s->id, .is_segment = true };
+
+    TRY(vlog_sources_put(&r->v->sources, &info, s->size));
+    atomic_store_explicit(&s->end, end, memory_order_relaxed);
+    atomic_store_explicit(&s->value_count, s->offsets.value_count, memory_order_relaxed);
+    atomic_store_explicit(&s->value_bytes, s->offsets.value_bytes, memory_order_relaxed);
+    vlog_list_append(r->v, s);
+    return status_ok();
+}
+
+/* Visit the good batches of a segment, from the front. */
+static struct status walk(struct recovery *r, struct found *f)
+{
+    struct vlog *v = r->v;
+    struct vlog_segment *segment = NULL;
+    uint64_t limit = run_limit(r);
+    uint64_t first_lsn = 0;
+    uint64_t last_lsn = 0;
+    struct visited b = { .f = f, .at = VLOG_BLOCK };
+    uint32_t seed = vlog_seed(v->store, f->id);
+
+    TRY(load(r, f));
+    if (!f->is_value_file) {
+        segment = vlog_segment_create(v->env, f->id, f->header.size, v->store);
+        if (segment == NULL)
+            return status_of(ST_NO_MEMORY);
+        b.offsets = &segment->offsets;
+    }
+    struct status s = status_ok();
+    while (b.at < r->bytes.size && vlog_batch_read(bytes_skip(r->bytes, b.at), seed, &b.batch) &&
+           b.batch.lsn <= limit && is_next(r, b.batch.lsn, b.at == VLOG_BLOCK)) {
+        b.payload = bytes_of(r->bytes.data + b.at + VLOG_BATCH_HEADER, b.batch.length);
+        s = visit_batch(r, &b);
+        if (failed(s))
+            goto out;
+        first_lsn = first_lsn == 0 ? b.batch.lsn : first_lsn;
+        last_lsn = b.batch.lsn;
+        r->expected = last_lsn + 1;
+        b.at = vlog_batch_start(b.at + VLOG_BATCH_HEADER + b.batch.length, b.batch.flags);
+    }
+    if (last_lsn == 0)
+        goto out;
+    f->has_good = true;
+    r->out->good_lsn = last_lsn;
+    r->break_at = (size_t)(f - r->found);
+    r->break_from = b.at;
+    if (segment != NULL) {
+        atomic_store_explicit(&segment->first_lsn, first_lsn, memory_order_relaxed);
+        atomic_store_explicit(&segment->last_lsn, last_lsn, memory_order_relaxed);
+        s = keep_segment(r, segment, b.at);
+        if (succeeded(s))
+            segment = NULL;
+    }
+out:
+    vlog_segment_destroy(segment);
+    return s;
+}
+
+/* A run begins with segment i: the one before it must be there as far as it was good then. */
+static struct status begin_run(struct recovery *r, size_t i)
+{
+    const struct vlog_header *h = &r->found[i].header;
+    uint64_t flushed = r->config->flushed_lsn;
+    uint64_t known = r->out->good_lsn > flushed ? r->out->good_lsn : flushed;
+
+    if (known < h->resume_lsn) {
+        if (i == 0)
+            return corrupt(r, r->found[i].id, 0,
+                           "goes on after batch %llu, but the log before it is missing",
+                           (unsigned long long)h->resume_lsn);
+        return corrupt(r, r->found[r->break_at].id, r->break_from,
+                       "batch %llu is bad or missing; an earlier open had read up to %llu",
+                       (unsigned long long)(known + 1), (unsigned long long)h->resume_lsn);
+    }
+    if (r->out->good_lsn < h->resume_lsn)
+        r->out->good_lsn = h->resume_lsn;
+    if (r->seen_lsn < h->first_lsn - 1)
+        r->seen_lsn = h->first_lsn - 1;
+    r->expected = h->first_lsn;
+    r->run = i;
+    r->break_at = i;
+    r->break_from = VLOG_BLOCK;
+    return status_ok();
+}
+
+/* ---- The end of the last run ----------------------------------------------------------------- */
+
+struct evidence {
+    uint64_t whole_batches; /* Found behind the end. */
+    uint64_t durable_lsn;   /* The greatest recorded in them, */
+    uint64_t witness;       /* by this one. */
+};
+
+/* Look at every place from `from` on where a batch may begin. */
+static void search(struct recovery *r, const struct found *f, uint64_t from, struct evidence *e)
+{
+    uint32_t seed = vlog_seed(r->v->store, f->id);
+    struct vlog_batch b;
+
+    for (uint64_t at = from; at + VLOG_BATCH_HEADER <= r->bytes.size;) {
+        if (!vlog_batch_read(bytes_skip(r->bytes, at), seed, &b)) {
+            at += VLOG_UNIT;
+            continue;
+        }
+        e->whole_batches++;
+        if (b.durable_lsn > e->durable_lsn) {
+            e->durable_lsn = b.durable_lsn;
+            e->witness = b.lsn;
+        }
+        if (b.lsn > r->seen_lsn)
+            r->seen_lsn = b.lsn;
+        at += VLOG_BATCH_HEADER + b.length;
+    }
+}
+
+/* Does it look as if batch `lsn` had been begun here? */
+static bool is_torn_batch(struct bytes bytes, uint64_t at, uint64_t lsn)
+{
+    return at + VLOG_BATCH_HEADER <= bytes.size && get_u64(bytes.data + at + 16) == lsn;
+}
+
+/* Torn or corrupt? See the top of this file. */
+static struct status judge_end(struct recovery *r)
+{
+    struct evidence e = { .whole_batches = 0 };
+    uint64_t needed = r->config->flushed_lsn + 1;
+    bool is_torn = false;
+
+    if (needed < r->expected)
+        needed = r->expected;
+    for (size_t i = r->break_at; i < r->found_count; i++) {
+        TRY(refused(r, &r->found[i], load(r, &r->found[i])));
+        uint64_t from = i == r->break_at ? r->break_from : VLOG_BLOCK;
+        search(r, &r->found[i], from, &e);
+        is_torn |= is_torn_batch(r->bytes, from, needed);
+    }
+    if (e.durable_lsn >= needed)
+        return corrupt(r, r->found[r->break_at].id, r->break_from,
+                       "batch %llu is bad or missing, but batch %llu says that it was durable; "
+                       "%llu whole batches lie behind it",
+                       (unsigned long long)needed, (unsigned long long)e.witness,
+                       (unsigned long long)e.whole_batches);
+    r->out->torn_batches = e.whole_batches > 0 ? e.whole_batches : is_torn;
+    return status_ok();
+}
+
+/* The next header will say that the last run is good: that must be durable first. Its writes may
+ * have come from a relaxed run that died. */
+static struct status sync_run(struct recovery *r)
+{
+    for (size_t i = r->run; i < r->found_count; i++) {
+        struct io_file *file = NULL;
+        if (!r->found[i].has_good)
+            continue;
+        TRY(open_segment(r, r->found[i].id, &file));
+        struct status s = io_sync(r->ring, file);
+        io_close(file);
+        TRY(s);
+    }
+    return status_ok();
+}
+
+/* ---- All of it ------------------------------------------------------------------------------- */
+
+static struct status replay(struct recovery *r)
+{
+    for (size_t i = 0; i < r->found_count; i++)
+        TRY(refused(r, &r->found[i], read_header(r, &r->found[i])));
+    for (size_t i = 0; i < r->found_count; i++) {
+        if (r->found[i].header.first_lsn != 0)
+            TRY(begin_run(r, i));
+        TRY(walk(r, &r->found[i]));
+    }
+    if (r->found_count > 0)
+        TRY(judge_end(r));
+    return sync_run(r);
+}
+
+static void conclude(struct recovery *r)
+{
+    const struct id_list *pool_files = &r->listed[VLOG_FREE];
+    struct vlog_recovered *out = r->out;
+    uint64_t seen = r->seen_lsn;
+
+    for (size_t i = 0; i < r->found_count; i++) {
+        if (!r->found[i].has_good && !r->found[i].is_value_file)
+            leave_over(r, r->found[i].id, VLOG_SEGMENT);
+    }
+    for (size_t i = 0; i < pool_files->count; i++) {
+        if (!vlog_pool_found(r->v, pool_files->ids[i]))
+            leave_over(r, pool_files->ids[i], VLOG_FREE);
+    }
+    if (seen < out->good_lsn)
+        seen = out->good_lsn;
+    if (seen < r->config->flushed_lsn)
+        seen = r->config->flushed_lsn;
+    out->next_lsn = seen + 1;
+}
+
+struct status vlog_recover(struct vlog *v, const struct vlog_config *config, struct io_ring *ring,
+                           vlog_visit_entry *visit, void *context, struct vlog_recovered *out)
+{
+    struct alloc *a = v->env->alloc;
+    struct recovery r = {
+        .v = v,
+        .config = config,
+        .ring = ring,
+        .visit = visit,
+        .context = context,
+        .out = out,
+    };
+
+    *out = (struct vlog_recovered) { .good_lsn = 0 };
+    struct status s = find_files(&r);
+    if (succeeded(s))
+        s = replay(&r);
+    if (succeeded(s))
+        conclude(&r);
+    for (int kind = 0; kind < VLOG_VALUES; kind++)
+        alloc_free(a, r.listed[kind].ids, r.listed[kind].capacity * sizeof(uint64_t));
+    alloc_free(a, r.found, r.found_size);
+    alloc_free(a, r.values, r.value_capacity * sizeof *r.values);
+    alloc_free(a, r.handles, r.value_capacity * sizeof *r.handles);
+    alloc_free(a, r.data, r.data_capacity);
+    budget_refund(v->env->budget, BUDGET_JOB, r.data_capacity);
+    return s;
+}
