@@ -419,8 +419,6 @@ static bool is_worth_keeping(const struct vlog *v, const struct vlog_segment *s)
 
 void vlog_pool_give(struct vlog *v, struct vlog_segment *s)
 {
-    struct vlog_pool *p = &v->pool;
-
     mutex_lock(&v->pool.lock);
     bool is_recycled = is_worth_keeping(v, s) && succeeded(recycle(v, s));
     mutex_unlock(&v->pool.lock);
