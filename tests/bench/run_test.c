@@ -25,7 +25,7 @@ static void set_up(void)
         .alloc = alloc_heap(), .clock = clock_system(), .budget = &budget, .log = log_none()
     };
     cr_assert(succeeded(io_open_machine(env.alloc, IO_KIND_POSIX, &env.io, NULL)));
-    strcpy(dir, "/tmp/bench_test_XXXXXX");
+    (void)snprintf(dir, sizeof dir, "/tmp/bench_test_XXXXXX");
     cr_assert(mkdtemp(dir) != NULL);
     flags_init(&flags);
     flags.db = dir;

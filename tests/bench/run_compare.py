@@ -1,0 +1,95 @@
+#!/usr/bin/python3
+"""bench/compare and the runner's command line, as a user meets them.
+
+Speed is not judged here, only that a comparison runs, says what it should and leaves nothing
+behind. Engines without a store stand in for the sides.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+RELEASE = os.path.join(os.environ.get("VARVE_BUILD", os.path.join(ROOT, "build")), "release")
+BENCH = os.path.join(RELEASE, "varve-bench")
+COMPARE = os.path.join(ROOT, "bench", "compare")
+counts = {True: 0, False: 0}
+
+
+def check(name, good, words=""):
+    counts[bool(good)] += 1
+    if not good:
+        print(f"FAILED {name}: {words}")
+
+
+def run(*command):
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          timeout=120)
+    return done.returncode, done.stdout
+
+
+def compare_loads(folder):
+    out, summary = os.path.join(folder, "out.tsv"), os.path.join(folder, "out.json")
+    status, text = run(COMPARE, "--bench", BENCH, "--scale", "0.001", "--rounds", "2", "--ours",
+                       "null", "--peers", "null-again", "--dir", folder, "fillrandom-1k")
+    check("an unknown engine fails", status == 1 and "no engine" in text, text)
+    status, text = run(COMPARE, "--bench", BENCH, "--scale", "0.01", "--rounds", "3", "--ours",
+                       "null", "--peers", "null", "--dir", folder, "--out", out, "--json", summary,
+                       "fillrandom-1k", "readrandom-1k")
+    check("a comparison ends well", status == 0, text)
+    with open(out, encoding="utf-8") as file:
+        rows = [line.split("\t") for line in file]
+    check("a row each round", len(rows) == 1 + 3 + 3 and len({len(row) for row in rows}) == 1, rows)
+    with open(summary, encoding="utf-8") as file:
+        scenarios = json.load(file)
+    check("a summary each scenario", [len(s["sides"]["null"]) for s in scenarios] == [3, 3])
+    left = [name for name in os.listdir(folder) if name.startswith("varve-compare-")]
+    check("nothing is left behind", not left, left)
+
+
+def compare_sync(folder):
+    status, text = run(COMPARE, "--bench", BENCH, "--scale", "0.1", "--rounds", "1", "--ours",
+                       "null", "--peers", "bare", "--dir", folder, "fillsync-1k-8")
+    if "around the page cache" in text:
+        return
+    check("durable puts are compared", status == 0 and "null / bare:" in text, text)
+
+
+def refusals(folder):
+    foreign = os.path.join(folder, "foreign")
+    os.makedirs(os.path.join(foreign, "precious"))
+    for words, command in [
+        ("did you mean --num?", [BENCH, "--nun=3"]),
+        ("did you mean fillrandom", [BENCH, "--engine=null", "--benchmarks=fillrandm"]),
+        ("cannot do what readrandom asks", [BENCH, "--engine=bare", "--benchmarks=readrandom"]),
+        ("the engine null has no --bloom_bits", [BENCH, "--engine=null", "--bloom_bits=3"]),
+        ("no benchmark made", [BENCH, "--engine=null", f"--db={foreign}"]),
+    ]:
+        status, text = run(*command)
+        check(words, status != 0 and words in text, text)
+    status, text = run(COMPARE, "fillrandom-1kk")
+    check("an unknown scenario is refused", status != 0 and "there are: all" in text, text)
+    status, text = run(BENCH, "--help")
+    check("help lists all", status == 0 and "fillseq" in text and "--num=1000000" in text, text)
+    status, text = run(BENCH, "--engine=null", f"--db={folder}/db", "--num=1000",
+                       "--benchmarks=fillseq")
+    check("the header is db_bench's", "Keys:       16 bytes each" in text and
+          "RawSize:    0.1 MB (estimated)" in text and "fillseq      : " in text, text)
+
+
+def main():
+    if not os.path.exists(BENCH):
+        print(f"no {BENCH}")
+        return 77
+    with tempfile.TemporaryDirectory(prefix="bench-test-") as folder:
+        compare_loads(folder)
+        compare_sync(folder)
+        refusals(folder)
+    print(f"{counts[True]} passed, {counts[False]} failed")
+    return 1 if counts[False] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
