@@ -50,6 +50,16 @@ MUST_CHECK struct status lsm_op_reader_init(struct lsm_op_reader *r, struct byte
  * not fit. */
 MUST_CHECK struct status lsm_op_next(struct lsm_op_reader *r, struct lsm_op *out);
 
+/* The least bytes above every key of the keyspace: its varint, plus one. The last byte of a varint
+ * is below 0x80, and all before it compare first, so adding one to it passes all that begin with
+ * it. out has room for VARINT_MAX. */
+static inline struct bytes lsm_keyspace_end(uint8_t *out, uint32_t keyspace)
+{
+    size_t n = put_varint(out, keyspace);
+    out[n - 1]++;
+    return bytes_of(out, n);
+}
+
 /* Compose `keyspace | key` at out (room for LSM_KEY_MAX). */
 static inline struct bytes lsm_key_compose(uint8_t *out, uint32_t keyspace, struct bytes key)
 {

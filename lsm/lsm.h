@@ -43,7 +43,7 @@
 struct cache;
 struct lsm;
 
-enum { LSM_LEVELS = 7, LSM_GROUP_DATA = 1 };
+enum { LSM_LEVELS = 7, LSM_GROUP_DATA = 1, LSM_KEYSPACE_NAME_MAX = 255 };
 
 /* ---- Batches: what is applied together --------------------------------------------------- */
 
@@ -191,6 +191,7 @@ struct lsm_apply {
     uint64_t lsn;
     struct bytes body;
     const struct vlog_handle *handles;
+    uint64_t value_bytes; /* Of the separated values. */
 };
 MUST_CHECK struct status lsm_apply(struct lsm *l, const struct lsm_apply *a);
 
@@ -198,12 +199,14 @@ MUST_CHECK struct status lsm_apply(struct lsm *l, const struct lsm_apply *a);
 void lsm_publish(struct lsm *l, uint64_t version);
 uint64_t lsm_visible(const struct lsm *l); /* Any thread. */
 
-/* Freeze the open memtable if it holds anything; *out_ticket is what lsm_flushed must reach. */
+/* Freeze the open memtable if it holds anything; *out_ticket is what lsm_flushed must reach. The
+ * caller goes on driving the log's writer until it is idle (its segment ends here). BUSY: too many
+ * wait for their flush. Requires: all entries of the last log batch are applied. */
 MUST_CHECK struct status lsm_freeze(struct lsm *l, uint64_t *out_ticket);
 
 /* Clock high-water mark and ids: numbers below the mark may have been used. Persisted (a manifest
  * edit, blocking) when it grows. Background or writer thread; internally serialised. */
-uint64_t lsm_clock_mark(const struct lsm *l);
+uint64_t lsm_clock_mark(struct lsm *l);
 MUST_CHECK struct status lsm_raise_clock_mark(struct lsm *l, struct io_ring *ring, uint64_t mark);
 
 /* ---- Reading: any thread --------------------------------------------------------------------- */
@@ -340,7 +343,7 @@ MUST_CHECK struct status lsm_verify(struct lsm *l, struct io_ring *ring, struct 
  * ------------------------------------------------------------------------------------ */
 
 /* Names of keyspaces, kept in the manifest; id 0 is "default" and always there. Ids are never
- * reused. Blocking (manifest edits). Any thread. */
+ * reused. Blocking (manifest edits). Any thread. BUSY: the name is taken. */
 MUST_CHECK struct status lsm_keyspace_create(struct lsm *l, struct io_ring *ring, const char *name,
                                              uint32_t *out_id);
 MUST_CHECK struct status lsm_keyspace_find(struct lsm *l, const char *name, uint32_t *out_id);

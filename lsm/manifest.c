@@ -161,10 +161,10 @@ void lsm_edit_encode(const struct lsm_edit *e, struct buf *out)
         buf_append_varint(out, LSM_GROUP_DATA);
         append_sized(out, e->sidecar);
     }
-    if (e->has_keyspace) {
-        buf_append_varint(out, e->keyspace.is_drop ? TAG_DROP_KEYSPACE : TAG_KEYSPACE);
-        buf_append_varint(out, e->keyspace.id);
-        append_sized(out, e->keyspace.name);
+    for (uint32_t i = 0; i < e->keyspace_count; i++) {
+        buf_append_varint(out, e->keyspaces[i].is_drop ? TAG_DROP_KEYSPACE : TAG_KEYSPACE);
+        buf_append_varint(out, e->keyspaces[i].id);
+        append_sized(out, e->keyspaces[i].name);
     }
     encode_number(out, TAG_NEXT_ID, e->next_id);
     encode_number(out, TAG_CLOCK_MARK, e->clock_mark);
@@ -277,6 +277,16 @@ static struct status decode_group(struct bytes *p, struct lsm_edit *e)
     return status_ok();
 }
 
+static struct status decode_keyspace(struct bytes *p, bool is_drop, struct lsm_edit *e)
+{
+    uint32_t id;
+    struct bytes name;
+    if (!take_u32_varint(p, &id) || id > LSM_KEYSPACE_MAX ||
+        !take_sized(p, LSM_KEYSPACE_NAME_MAX, &name) || name.size == 0)
+        return status_of(ST_CORRUPT);
+    return lsm_edit_keyspace(e, id, name, is_drop);
+}
+
 static struct status decode_field(struct bytes *p, struct alloc *a, struct lsm_edit *e)
 {
     uint64_t tag;
@@ -306,12 +316,7 @@ static struct status decode_field(struct bytes *p, struct alloc *a, struct lsm_e
         return status_ok();
     case TAG_KEYSPACE:
     case TAG_DROP_KEYSPACE:
-        if (e->has_keyspace || !take_u32_varint(p, &e->keyspace.id) ||
-            e->keyspace.id > LSM_KEYSPACE_MAX || !take_sized(p, 256, &e->keyspace.name))
-            return status_of(ST_CORRUPT);
-        e->keyspace.is_drop = tag == TAG_DROP_KEYSPACE;
-        e->has_keyspace = true;
-        return status_ok();
+        return decode_keyspace(p, tag == TAG_DROP_KEYSPACE, e);
     case TAG_NEXT_ID:
         return take_varint(p, &e->next_id) ? status_ok() : status_of(ST_CORRUPT);
     case TAG_CLOCK_MARK:

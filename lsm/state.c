@@ -22,6 +22,27 @@ struct status lsm_mem_create(const struct env *env, struct lsm_page_pool *pool,
     return s;
 }
 
+/* Release: whoever sees no pin left also sees the last read of the segment done. */
+void lsm_pins_drop(struct lsm_source *const *pins, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        atomic_fetch_sub_explicit(&pins[i]->pins, 1, memory_order_release);
+}
+
+struct status lsm_mem_keep_pins(struct lsm_mem *m, struct lsm_source *const *pins, uint32_t count)
+{
+    if (count == 0)
+        return status_ok();
+    m->pinned = alloc_array(m->alloc, count, sizeof(struct lsm_source *));
+    if (m->pinned == NULL) {
+        lsm_pins_drop(pins, count);
+        return status_of(ST_NO_MEMORY);
+    }
+    memcpy(m->pinned, pins, count * sizeof(struct lsm_source *));
+    m->pinned_count = count;
+    return status_ok();
+}
+
 void lsm_mem_ref(struct lsm_mem *m)
 {
     atomic_fetch_add_explicit(&m->refs, 1, memory_order_relaxed);
@@ -31,10 +52,9 @@ void lsm_mem_unref(struct lsm_mem *m)
 {
     if (m == NULL || atomic_fetch_sub_explicit(&m->refs, 1, memory_order_acq_rel) != 1)
         return;
-    /* Release: whoever sees no pin left also sees this memtable's last read of the segment done. */
-    for (uint32_t i = 0; i < m->pinned_count; i++)
-        atomic_fetch_sub_explicit(&m->pinned[i]->pins, 1, memory_order_release);
+    lsm_pins_drop(m->pinned, m->pinned_count);
     alloc_free(m->alloc, m->pinned, m->pinned_count * sizeof(struct lsm_source *));
+    alloc_free(m->alloc, m->adopted, m->adopted_count * sizeof *m->adopted);
     lsm_memtable_unref(m->table);
     buf_deinit(&m->sidecar);
     alloc_free(m->alloc, m, sizeof *m);

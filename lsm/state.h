@@ -42,9 +42,18 @@ struct lsm_mem {
     struct buf sidecar;         /* Saved at the freeze. */
     struct lsm_source **pinned; /* Set at the freeze. */
     uint32_t pinned_count;
+    bool is_cut_in_replay; /* Later entries of its segments were replayed into other memtables. */
+    /* Flush (background): segments adopted for it that no durable edit names yet. A flush that is
+     * tried again names them then. */
+    struct vlog_file *adopted;
+    uint32_t adopted_count;
 };
 MUST_CHECK struct status lsm_mem_create(const struct env *env, struct lsm_page_pool *pool,
                                         struct lsm_mem **out_mem);
+/* Keep these pins (copied) until the memtable goes; on failure they are dropped. */
+MUST_CHECK struct status lsm_mem_keep_pins(struct lsm_mem *m, struct lsm_source *const *pins,
+                                           uint32_t count);
+void lsm_pins_drop(struct lsm_source *const *pins, uint32_t count);
 void lsm_mem_ref(struct lsm_mem *m);
 void lsm_mem_unref(struct lsm_mem *m);
 

@@ -11,10 +11,22 @@ void lsm_file_unref(struct lsm_file *f)
     if (f == NULL || atomic_fetch_sub_explicit(&f->refs, 1, memory_order_acq_rel) != 1)
         return;
     /* Closing and unlinking is I/O: the background does it (lsm_reap). */
-    struct lsm_file *head = atomic_load_explicit(&f->reaper->dead, memory_order_relaxed);
+    struct lsm_file *head = atomic_load_explicit(&f->reaper->dead_files, memory_order_relaxed);
     do {
         f->next_dead = head;
-    } while (!atomic_compare_exchange_weak_explicit(&f->reaper->dead, &head, f,
+    } while (!atomic_compare_exchange_weak_explicit(&f->reaper->dead_files, &head, f,
+                                                    memory_order_release, memory_order_relaxed));
+}
+
+static void hold_unref(struct lsm_value_hold *h)
+{
+    if (h == NULL || atomic_fetch_sub_explicit(&h->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    struct lsm_value_hold *head =
+        atomic_load_explicit(&h->reaper->dead_values, memory_order_relaxed);
+    do {
+        h->next_dead = head;
+    } while (!atomic_compare_exchange_weak_explicit(&h->reaper->dead_values, &head, h,
                                                     memory_order_release, memory_order_relaxed));
 }
 
@@ -57,7 +69,19 @@ void lsm_edit_deinit(struct lsm_edit *e)
     alloc_free(e->alloc, e->dropped, e->dropped_count * sizeof *e->dropped);
     alloc_free(e->alloc, e->value_files, e->value_file_count * sizeof *e->value_files);
     alloc_free(e->alloc, e->dropped_values, e->dropped_value_count * sizeof *e->dropped_values);
+    alloc_free(e->alloc, e->keyspaces, e->keyspace_count * sizeof *e->keyspaces);
     lsm_edit_init(e, e->alloc);
+}
+
+void lsm_edit_mark_obsolete(struct lsm_edit *e)
+{
+    for (uint32_t i = 0; i < e->added_count; i++) {
+        bool is_moved = false;
+        for (uint32_t j = 0; j < e->dropped_count; j++)
+            is_moved |= e->dropped[j].id == e->added[i].id;
+        if (!is_moved)
+            e->added[i].file->is_obsolete = true;
+    }
 }
 
 /* Edits are short: an array grows by one. */
@@ -109,15 +133,36 @@ struct status lsm_edit_drop_value(struct lsm_edit *e, uint64_t logical)
     return status_ok();
 }
 
+struct status lsm_edit_keyspace(struct lsm_edit *e, uint32_t id, struct bytes name, bool is_drop)
+{
+    struct lsm_edit_keyspace *k = grow(e, e->keyspaces, e->keyspace_count, sizeof *k);
+    if (k == NULL)
+        return status_of(ST_NO_MEMORY);
+    e->keyspaces = k;
+    k[e->keyspace_count++] =
+        (struct lsm_edit_keyspace) { .id = id, .is_drop = is_drop, .name = name };
+    return status_ok();
+}
+
+bool lsm_edit_adds(const struct lsm_edit *e, uint64_t id)
+{
+    for (uint32_t i = 0; i < e->added_count; i++) {
+        if (e->added[i].id == id)
+            return true;
+    }
+    return false;
+}
+
 /* ---- Versions ---------------------------------------------------------------------------------
  */
 
-struct status lsm_version_create_empty(struct alloc *a, struct lsm_version **out_version)
+struct status lsm_version_create_empty(struct lsm_reaper *reaper, struct lsm_version **out_version)
 {
-    struct lsm_version *v = alloc_zeroed(a, sizeof *v);
+    struct lsm_version *v = alloc_zeroed(reaper->alloc, sizeof *v);
     if (v == NULL)
         return status_of(ST_NO_MEMORY);
-    v->alloc = a;
+    v->alloc = reaper->alloc;
+    v->reaper = reaper;
     atomic_init(&v->refs, 1);
     *out_version = v;
     return status_ok();
@@ -138,6 +183,8 @@ void lsm_version_unref(struct lsm_version *v)
             lsm_file_unref(level->fences[j].file);
         alloc_free(v->alloc, level->fences, level->count * sizeof *level->fences);
     }
+    for (uint32_t i = 0; i < v->value_file_count; i++)
+        hold_unref(v->value_files[i].hold);
     alloc_free(v->alloc, v->value_files, v->value_file_count * sizeof *v->value_files);
     alloc_free(v->alloc, v, sizeof *v);
 }
@@ -280,6 +327,26 @@ static struct status count_live(const struct lsm_version *v, struct lsm_value_fi
     return status_ok();
 }
 
+/* Take a count on each file's hold; new files get one. */
+static struct status hold_all(struct lsm_reaper *reaper, struct lsm_value_file *files,
+                              uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (files[i].hold == NULL) {
+            files[i].hold = alloc_zeroed(reaper->alloc, sizeof *files[i].hold);
+            if (files[i].hold == NULL) {
+                while (i > 0)
+                    hold_unref(files[--i].hold);
+                return status_of(ST_NO_MEMORY);
+            }
+            files[i].hold->logical = files[i].file.logical;
+            files[i].hold->reaper = reaper;
+        }
+        atomic_fetch_add_explicit(&files[i].hold->refs, 1, memory_order_relaxed);
+    }
+    return status_ok();
+}
+
 static struct status build_value_files(const struct lsm_version *base, struct lsm_edit *e,
                                        struct lsm_version *v)
 {
@@ -314,6 +381,11 @@ static struct status build_value_files(const struct lsm_version *base, struct ls
             goto out;
         }
         memcpy(kept, files, kept_count * sizeof *kept);
+        s = hold_all(v->reaper, kept, kept_count);
+        if (failed(s)) {
+            alloc_free(v->alloc, kept, kept_count * sizeof *kept);
+            goto out;
+        }
     }
     v->value_files = kept;
     v->value_file_count = kept_count;
@@ -326,7 +398,7 @@ struct status lsm_version_apply(const struct lsm_version *base, struct lsm_edit 
                                 struct lsm_version **out_version)
 {
     struct lsm_version *v;
-    TRY(lsm_version_create_empty(base->alloc, &v));
+    TRY(lsm_version_create_empty(base->reaper, &v));
     struct status s = status_ok();
 
     v->log_start = edit->log_start != 0 ? edit->log_start : base->log_start;

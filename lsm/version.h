@@ -28,18 +28,29 @@ struct lsm_file {
     _Atomic uint32_t refs;
     struct lsm_reaper *reaper;
     struct lsm_file *next_dead;
-    bool is_busy;     /* Input of a running job (background thread). */
-    bool is_obsolete; /* Dropped by a durable edit: unlink when the last version lets go. */
+    _Atomic bool is_busy; /* Input of a running job. */
+    bool is_obsolete;     /* Dropped by a durable edit: unlink when the last version lets go. */
 };
 
-/* Files nobody holds any more, waiting for the background to close and unlink them. */
+/* A value file as versions hold it, whatever its generation. */
+struct lsm_value_hold {
+    uint64_t logical;
+    _Atomic uint32_t refs;
+    struct lsm_reaper *reaper;
+    struct lsm_value_hold *next_dead;
+};
+
+/* What nobody holds any more, waiting for the background to close, unlink and free it. */
 struct lsm_reaper {
-    _Atomic(struct lsm_file *) dead;
+    struct alloc *alloc;
+    _Atomic(struct lsm_file *) dead_files;
+    _Atomic(struct lsm_value_hold *) dead_values;
 };
 void lsm_file_unref(struct lsm_file *f);
 
 struct lsm_value_file {
     struct vlog_file file;
+    struct lsm_value_hold *hold;
     uint64_t live_values;
     uint64_t live_bytes;
 };
@@ -59,6 +70,7 @@ struct lsm_level {
 
 struct lsm_version {
     _Atomic uint32_t refs;
+    struct lsm_reaper *reaper;
     struct alloc *alloc;
     struct lsm_level levels[LSM_LEVELS];
     struct lsm_value_file *value_files; /* By logical id. */
@@ -83,7 +95,7 @@ struct lsm_edit_group {
 struct lsm_edit_keyspace {
     uint32_t id;
     bool is_drop;
-    struct bytes name; /* Borrowed from the maker. */
+    struct bytes name; /* Borrowed from the maker, beyond the edit's life. */
 };
 
 /* What changes. Arrays are growable, owned by the edit. */
@@ -99,8 +111,8 @@ struct lsm_edit {
     uint32_t dropped_value_count;
     struct lsm_edit_group groups[LSM_GROUPS_MAX];
     uint32_t group_count;
-    struct lsm_edit_keyspace keyspace;
-    bool has_keyspace;
+    struct lsm_edit_keyspace *keyspaces;
+    uint32_t keyspace_count;
     bool has_sidecar;
     struct bytes sidecar; /* Borrowed from the maker. */
     uint64_t next_id;     /* 0: unchanged; here and below. */
@@ -110,16 +122,22 @@ struct lsm_edit {
 };
 void lsm_edit_init(struct lsm_edit *e, struct alloc *a);
 void lsm_edit_deinit(struct lsm_edit *e); /* Lets go of added files. */
+/* The edit was not committed: its new tables are to be unlinked when let go. */
+void lsm_edit_mark_obsolete(struct lsm_edit *e);
 /* Takes over the caller's reference to file, also on failure. */
 MUST_CHECK struct status lsm_edit_add(struct lsm_edit *e, uint32_t level, struct lsm_file *file);
 MUST_CHECK struct status lsm_edit_drop(struct lsm_edit *e, uint32_t level, uint64_t id);
 MUST_CHECK struct status lsm_edit_value_file(struct lsm_edit *e, const struct vlog_file *file);
 MUST_CHECK struct status lsm_edit_drop_value(struct lsm_edit *e, uint64_t logical);
+MUST_CHECK struct status lsm_edit_keyspace(struct lsm_edit *e, uint32_t id, struct bytes name,
+                                           bool is_drop);
+/* Is this table among the added ones (it changes level)? */
+bool lsm_edit_adds(const struct lsm_edit *e, uint64_t id);
 
 /* ---- Versions ---------------------------------------------------------------------------------
  */
 
-MUST_CHECK struct status lsm_version_create_empty(struct alloc *a,
+MUST_CHECK struct status lsm_version_create_empty(struct lsm_reaper *reaper,
                                                   struct lsm_version **out_version);
 /* base + edit, with live numbers counted anew. Value files that came to have nothing live are left
  * out and added to edit's dropped ones, so that the manifest says the same. CORRUPT if the edit
