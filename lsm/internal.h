@@ -62,6 +62,7 @@ struct lsm {
     uint64_t last_version;
     uint64_t last_lsn;
     bool is_replaying;
+    struct buf range_deletes; /* Of the batch being applied: struct lsm_range_delete each. */
 
     struct mutex edit_lock;
     struct lsm_manifest *manifest; /* edit_lock */

@@ -625,6 +625,7 @@ struct status lsm_open(const struct lsm_config *config, struct io_ring *ring, st
     l->reaper.alloc = a;
     l->next_keyspace = 1;
     buf_init(&l->flushed.sidecar, a, SIZE_MAX / 2);
+    buf_init(&l->range_deletes, a, SIZE_MAX / 2);
     struct status s = open_parts(l, &c, ring);
     if (failed(s)) {
         if (c.err->text[0] == '\0')
@@ -657,6 +658,7 @@ void lsm_close(struct lsm *l, struct io_ring *ring)
         lsm_request_deinit(l, &l->requests[i]);
     alloc_free(l->env->alloc, l->keyspaces, l->keyspace_capacity * sizeof *l->keyspaces);
     buf_deinit(&l->flushed.sidecar);
+    buf_deinit(&l->range_deletes);
     if (l->lock_file != NULL)
         io_lock_drop(l->lock_file);
     mutex_deinit(&l->edit_lock);

@@ -48,8 +48,10 @@ MUST_CHECK struct status lsm_memtable_add(struct lsm_memtable *m, const struct l
 /* Make sure that `bytes` more of keys and values in `count` entries can be added without failing,
  * so that a durable batch can always be applied. Writer. */
 MUST_CHECK struct status lsm_memtable_reserve(struct lsm_memtable *m, size_t bytes, size_t count);
-MUST_CHECK struct status lsm_memtable_add_range_delete(struct lsm_memtable *m,
-                                                       const struct lsm_range_delete *d);
+/* Those of one batch together: each call fragments all there are anew. Writer. */
+MUST_CHECK struct status lsm_memtable_add_range_deletes(struct lsm_memtable *m,
+                                                        const struct lsm_range_delete *deletes,
+                                                        size_t count);
 
 /*
  * The newest entry of key with version <= at: true, and *out (bytes borrowed for the memtable's

@@ -61,7 +61,9 @@ static struct status apply_body(struct lsm *l, struct lsm_mem *m, const struct l
     struct lsm_op_reader r;
     struct lsm_op op;
 
+    buf_reset(&l->range_deletes);
     TRY(lsm_op_reader_init(&r, a->body));
+    TRY(lsm_memtable_reserve(m->table, a->body.size, r.op_count));
     if (r.version <= l->last_version)
         return status_of(ST_CORRUPT);
     for (;;) {
@@ -71,6 +73,10 @@ static struct status apply_body(struct lsm *l, struct lsm_mem *m, const struct l
         TRY(s);
         TRY(apply_op(l, m, &op, r.version, a->handles));
     }
+    if (l->range_deletes.size > 0)
+        TRY(lsm_memtable_add_range_deletes(
+            m->table, (const struct lsm_range_delete *)l->range_deletes.data,
+            l->range_deletes.size / sizeof(struct lsm_range_delete)));
     l->last_version = r.version;
     m->version_max = r.version;
     atomic_fetch_add_explicit(&l->counters.entries_applied, r.op_count, memory_order_relaxed);
