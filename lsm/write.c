@@ -33,10 +33,9 @@ static struct status apply_op(struct lsm *l, struct lsm_mem *m, const struct lsm
         return status_ok();
     }
     if (op->kind == LSM_RANGE_DELETE) {
-        const struct lsm_range_delete r = { .begin = op->key,
-                                            .end = op->value,
-                                            .version = version };
-        return lsm_memtable_add_range_delete(m->table, &r);
+        const struct lsm_range_delete r = { op->key, op->value, version };
+        buf_append(&l->range_deletes, bytes_of(&r, sizeof r));
+        return l->range_deletes.is_failed ? status_of(ST_NO_MEMORY) : status_ok();
     }
     struct lsm_entry e = {
         .key = op->key,
