@@ -19,6 +19,7 @@
 #ifndef VARVE_TXN_TXN_H
 #define VARVE_TXN_TXN_H
 
+#include "base/clock.h"
 #include "base/env.h"
 #include "base/status.h"
 
@@ -38,8 +39,8 @@ static inline uint64_t txn_physical_ms(uint64_t version)
 struct txn_clock {
     struct clock *wall;
     struct lsm *lsm; /* Keeps the mark. */
-    uint64_t last;
-    uint64_t mark;
+    uint64_t last;   /* Greatest version given out or read at. */
+    uint64_t mark;   /* Persisted: nothing above it is given out. */
 };
 /* Starts above everything the store has seen. Persists a first mark. */
 MUST_CHECK struct status txn_clock_init(struct txn_clock *c, struct clock *wall, struct lsm *l,
@@ -48,7 +49,7 @@ MUST_CHECK struct status txn_clock_init(struct txn_clock *c, struct clock *wall,
  * physical time); IO, FAILED when that fails: no version is given out then. */
 MUST_CHECK struct status txn_clock_now(struct txn_clock *c, struct io_ring *ring,
                                        uint64_t *out_version);
-/* The version a read at this moment has, without using one up: >= all given out. */
+/* The version a read at this moment has: >= all given out; every later one is greater. */
 uint64_t txn_clock_read(struct txn_clock *c);
 
 /* ---- The commit pipeline ----------------------------------------------------------------------
@@ -65,6 +66,7 @@ struct txn_proposal {
     struct lsm_batch batch;
     struct vlog_handle *handles; /* Of the batch's values, once proposed. */
     uint32_t handle_capacity;
+    uint64_t value_bytes;
     enum txn_proposal_state state;
     struct status status;
     uint64_t version;
@@ -130,6 +132,9 @@ struct txn_evaluator;
 MUST_CHECK struct status txn_evaluator_create(struct txn_pipeline *p, uint32_t keyspace,
                                               struct txn_evaluator **out_evaluator);
 void txn_evaluator_destroy(struct txn_evaluator *e); /* Takes NULL. */
+
+/* The most a batch may hold, body and values together: what the log takes. */
+enum { TXN_BATCH_MAX = (64 << 20) - (1 << 20) };
 
 /* Begin a command. Its reads of the tree go through r (non-blocking or not). The command reads at
  * X = txn_read_version(e): later versions are greater than any X served. */
