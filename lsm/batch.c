@@ -31,26 +31,43 @@ void lsm_batch_reset(struct lsm_batch *b)
     b->is_sealed = false;
 }
 
-/* What a failed operation takes back, so that nothing of it is left. */
-struct batch_mark {
-    size_t body_size;
-    size_t values_size;
-    size_t spans_size;
-};
-
-static struct batch_mark mark_of(const struct lsm_batch *b)
+size_t lsm_batch_size(const struct lsm_batch *b)
 {
-    return (struct batch_mark) { b->body.size, b->values.size, b->spans.size };
+    return b->body.size + b->values.size;
 }
 
-static struct status take_back(struct lsm_batch *b, struct batch_mark m)
+struct lsm_batch_mark lsm_batch_mark(const struct lsm_batch *b)
 {
+    return (struct lsm_batch_mark) {
+        .body_size = b->body.size,
+        .values_size = b->values.size,
+        .spans_size = b->spans.size,
+        .key_value_bytes = b->key_value_bytes,
+        .op_count = b->op_count,
+        .value_count = b->value_count,
+        .range_count = b->range_count,
+    };
+}
+
+void lsm_batch_take_back(struct lsm_batch *b, struct lsm_batch_mark m)
+{
+    CHECK(!b->is_sealed);
     b->body.size = m.body_size;
     b->values.size = m.values_size;
     b->spans.size = m.spans_size;
+    b->key_value_bytes = m.key_value_bytes;
+    b->op_count = m.op_count;
+    b->value_count = m.value_count;
+    b->range_count = m.range_count;
     b->body.is_failed = false;
     b->values.is_failed = false;
     b->spans.is_failed = false;
+}
+
+/* Nothing of a failed operation is left. */
+static struct status out_of_memory(struct lsm_batch *b, struct lsm_batch_mark m)
+{
+    lsm_batch_take_back(b, m);
     return status_of(ST_NO_MEMORY);
 }
 
@@ -100,7 +117,7 @@ static struct status check_room(const struct lsm_batch *b, uint32_t keyspace, st
 
 struct status lsm_batch_put(struct lsm_batch *b, const struct lsm_put *p)
 {
-    struct batch_mark m = mark_of(b);
+    struct lsm_batch_mark m = lsm_batch_mark(b);
     bool is_apart = p->value.size >= b->separation_min;
 
     if (p->value.size > UINT32_MAX)
@@ -119,7 +136,7 @@ struct status lsm_batch_put(struct lsm_batch *b, const struct lsm_put *p)
         buf_append(&b->body, p->value);
     }
     if (any_failed(b))
-        return take_back(b, m);
+        return out_of_memory(b, m);
     b->op_count++;
     b->value_count += is_apart;
     b->key_value_bytes += p->key.size + (is_apart ? 0 : p->value.size);
@@ -128,14 +145,14 @@ struct status lsm_batch_put(struct lsm_batch *b, const struct lsm_put *p)
 
 struct status lsm_batch_delete(struct lsm_batch *b, uint32_t keyspace, struct bytes key)
 {
-    struct batch_mark m = mark_of(b);
+    struct lsm_batch_mark m = lsm_batch_mark(b);
 
     TRY(check_room(b, keyspace, key, 0, 0));
     begin(b);
     append_head(b, LSM_DELETE, 0, 0);
     append_key(b, keyspace, key);
     if (any_failed(b))
-        return take_back(b, m);
+        return out_of_memory(b, m);
     b->op_count++;
     b->key_value_bytes += key.size;
     return status_ok();
@@ -144,7 +161,7 @@ struct status lsm_batch_delete(struct lsm_batch *b, uint32_t keyspace, struct by
 struct status lsm_batch_delete_range(struct lsm_batch *b, uint32_t keyspace, struct bytes begin_key,
                                      struct bytes end)
 {
-    struct batch_mark m = mark_of(b);
+    struct lsm_batch_mark m = lsm_batch_mark(b);
 
     if (end.size > LSM_USER_KEY_MAX)
         return status_of(ST_LIMIT);
@@ -156,7 +173,7 @@ struct status lsm_batch_delete_range(struct lsm_batch *b, uint32_t keyspace, str
     append_key(b, keyspace, begin_key);
     append_key(b, keyspace, end);
     if (any_failed(b))
-        return take_back(b, m);
+        return out_of_memory(b, m);
     b->op_count++;
     b->range_count++;
     b->key_value_bytes += begin_key.size + end.size;
@@ -165,7 +182,7 @@ struct status lsm_batch_delete_range(struct lsm_batch *b, uint32_t keyspace, str
 
 struct status lsm_batch_side(struct lsm_batch *b, struct bytes side)
 {
-    struct batch_mark m = mark_of(b);
+    struct lsm_batch_mark m = lsm_batch_mark(b);
 
     TRY(check_room(b, 0, bytes_of(NULL, 0), side.size, 0));
     begin(b);
@@ -173,7 +190,7 @@ struct status lsm_batch_side(struct lsm_batch *b, struct bytes side)
     buf_append_varint(&b->body, side.size);
     buf_append(&b->body, side);
     if (any_failed(b))
-        return take_back(b, m);
+        return out_of_memory(b, m);
     b->op_count++;
     return status_ok();
 }

@@ -88,6 +88,21 @@ MUST_CHECK struct status lsm_batch_delete_range(struct lsm_batch *b, uint32_t ke
  * replayed, in order. */
 MUST_CHECK struct status lsm_batch_side(struct lsm_batch *b, struct bytes side);
 
+/* Bytes of body and values so far. */
+size_t lsm_batch_size(const struct lsm_batch *b);
+/* Where the batch is now, to come back to when a later operation fails. Unsealed batches. */
+struct lsm_batch_mark {
+    size_t body_size;
+    size_t values_size;
+    size_t spans_size;
+    size_t key_value_bytes;
+    uint32_t op_count;
+    uint32_t value_count;
+    uint32_t range_count;
+};
+struct lsm_batch_mark lsm_batch_mark(const struct lsm_batch *b);
+void lsm_batch_take_back(struct lsm_batch *b, struct lsm_batch_mark m);
+
 /* Normalise; give the batch its one version. The batch is read-only afterwards, but may be given a
  * later version by another call. */
 MUST_CHECK struct status lsm_batch_seal(struct lsm_batch *b, uint64_t version);
@@ -235,9 +250,11 @@ struct lsm_value {
     uint64_t version;
     uint64_t expire_ms;
     uint8_t type;
+    bool is_delete; /* With LSM_READ_DELETES only. */
 };
 enum lsm_read_flags {
-    LSM_READ_META = 1, /* Everything but the bytes of a separated value. */
+    LSM_READ_META = 1,    /* Everything but the bytes of a separated value. */
+    LSM_READ_DELETES = 2, /* A delete is an answer, with its version, not NOT_FOUND. */
 };
 /* The newest version <= at (UINT64_MAX: the visible one) of a key. OK; NOT_FOUND; AGAIN; CORRUPT
  * and IO with words in r->fetch.err. A version of its own must be held by a snapshot. */

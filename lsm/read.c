@@ -153,6 +153,7 @@ static struct status search_version(struct search *s, const struct lsm_version *
     return status_of(ST_NOT_FOUND);
 }
 
+/* A delete, or a range delete that hides what there is, is an answer of kind LSM_DELETE. */
 static struct status search_state(struct search *s, const struct lsm_state *state)
 {
     struct status st = search_mem(s, state->mem);
@@ -160,8 +161,11 @@ static struct status search_state(struct search *s, const struct lsm_state *stat
         st = search_mem(s, state->frozen[i]);
     if (st.code == ST_NOT_FOUND)
         st = search_version(s, state->version);
-    if (succeeded(st) && (s->entry.kind == LSM_DELETE || s->entry.version < s->cover))
-        return status_of(ST_NOT_FOUND);
+    bool is_hidden = succeeded(st) && s->entry.version < s->cover;
+    if (s->cover != 0 && (is_hidden || st.code == ST_NOT_FOUND)) {
+        s->entry = (struct lsm_entry) { .version = s->cover, .kind = LSM_DELETE };
+        return status_ok();
+    }
     return st;
 }
 
@@ -175,6 +179,7 @@ struct status lsm_resolve(struct lsm *l, struct fetch *f, const struct lsm_entry
         .version = e->version,
         .expire_ms = e->expire_ms,
         .type = e->type,
+        .is_delete = e->kind == LSM_DELETE,
     };
     if (e->kind == LSM_PUT_HANDLE && (flags & LSM_READ_META) == 0)
         TRY(vlog_read(l->log, f, &e->handle, &v.value));
@@ -205,6 +210,8 @@ struct status lsm_get(struct lsm_reader *r, uint32_t keyspace, struct bytes key,
         .at = at == UINT64_MAX ? lsm_visible(r->lsm) : at,
     };
     st = search_state(&s, state);
+    if (succeeded(st) && s.entry.kind == LSM_DELETE && (flags & LSM_READ_DELETES) == 0)
+        st = status_of(ST_NOT_FOUND);
     if (succeeded(st))
         st = lsm_resolve(r->lsm, &r->fetch, &s.entry, flags, out);
     alloc_free(r->lsm->env->alloc, long_key, LSM_KEY_MAX);

@@ -116,13 +116,12 @@ static bool range_covers(const struct txn_range *r, struct bytes key)
            bytes_compare(key, bytes_of(r->bytes + r->begin_size, r->end_size)) < 0;
 }
 
-uint64_t txn_overlay_covered(const struct txn_overlay *o, struct bytes key)
+const struct txn_range *txn_overlay_range(const struct txn_overlay *o, struct bytes key)
 {
-    for (const struct txn_range *r = o->ranges; r != NULL; r = r->next) {
-        if (range_covers(r, key))
-            return r->ticket;
-    }
-    return 0;
+    const struct txn_range *r = o->ranges;
+    while (r != NULL && !range_covers(r, key))
+        r = r->next;
+    return r;
 }
 
 /* ---- Writing
@@ -172,18 +171,11 @@ struct status txn_overlay_write(struct txn_overlay *o, const struct txn_write *w
         return status_of(ST_LIMIT);
     if (o->row_count >= o->bucket_count)
         TRY(grow_buckets(o));
-    if (r != NULL && r->room < w->value.size) {
-        struct txn_row *larger = make_row(o, w, hash);
-        if (larger == NULL)
-            return status_of(ST_NO_MEMORY);
-        remove_row(o, r);
-        r = larger;
-        r->next = *bucket_of(o, hash);
-        *bucket_of(o, hash) = r;
-        o->row_count++;
-    } else if (r != NULL) {
+    struct txn_row *outgrown = NULL; /* Goes last: w may borrow from it. */
+    if (r != NULL && r->room >= w->value.size) {
         unlink_order(o, r);
     } else {
+        outgrown = r;
         r = make_row(o, w, hash);
         if (r == NULL)
             return status_of(ST_NO_MEMORY);
@@ -200,6 +192,8 @@ struct status txn_overlay_write(struct txn_overlay *o, const struct txn_write *w
     r->expire_ms = w->expire_ms;
     r->type = w->type;
     r->is_delete = w->is_delete;
+    if (outgrown != NULL)
+        remove_row(o, outgrown);
     return status_ok();
 }
 
@@ -231,6 +225,10 @@ struct status txn_overlay_write_range(struct txn_overlay *o, struct bytes begin,
 void txn_overlay_set_version(struct txn_overlay *o, uint64_t ticket, uint64_t version)
 {
     for (struct txn_row *r = o->newest; r != NULL && r->ticket >= ticket; r = r->older) {
+        if (r->ticket == ticket)
+            r->version = version;
+    }
+    for (struct txn_range *r = o->ranges; r != NULL && r->ticket >= ticket; r = r->next) {
         if (r->ticket == ticket)
             r->version = version;
     }

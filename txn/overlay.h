@@ -37,6 +37,7 @@ struct txn_row {
 struct txn_range {
     struct txn_range *next; /* Older. */
     uint64_t ticket;
+    uint64_t version; /* 0 until the proposal has one. */
     uint32_t begin_size;
     uint32_t end_size;
     uint8_t bytes[]; /* Begin, end. */
@@ -68,8 +69,8 @@ static inline struct bytes txn_row_value(const struct txn_row *r)
 
 /* The row of key, or NULL. */
 struct txn_row *txn_overlay_find(const struct txn_overlay *o, struct bytes key);
-/* The ticket of a range delete that covers key; 0 if none. (A row of the key was written later.) */
-uint64_t txn_overlay_covered(const struct txn_overlay *o, struct bytes key);
+/* The newest range delete that covers key, or NULL. (A row of the key was written later.) */
+const struct txn_range *txn_overlay_range(const struct txn_overlay *o, struct bytes key);
 
 struct txn_write {
     struct bytes key;
@@ -85,7 +86,7 @@ MUST_CHECK struct status txn_overlay_write(struct txn_overlay *o, const struct t
 MUST_CHECK struct status txn_overlay_write_range(struct txn_overlay *o, struct bytes begin,
                                                  struct bytes end, uint64_t ticket);
 
-/* Rows written under ticket have this version now. */
+/* What was written under ticket has this version now. */
 void txn_overlay_set_version(struct txn_overlay *o, uint64_t ticket, uint64_t version);
 /* What was last written under this ticket or an earlier one leaves: the tree has it. */
 void txn_overlay_retire(struct txn_overlay *o, uint64_t ticket);

@@ -162,6 +162,8 @@ void txn_drop(struct txn_evaluator *e, uint64_t *out_ticket);
 
 /* Bytes in the open proposal; the driver closes it before it passes the log's batch limit. */
 size_t txn_open_size(const struct txn_evaluator *e);
+/* It is time to end the turn, whatever is left of it. */
+bool txn_open_is_full(const struct txn_evaluator *e);
 /* End of the turn: propose the open proposal if it holds anything. ST_AGAIN never: it is queued. */
 MUST_CHECK struct status txn_end_turn(struct txn_evaluator *e, struct io_ring *ring);
 /* As the end of a turn, so that every pending row has a version (WATCH). */
@@ -184,7 +186,7 @@ struct txn_watch {
     uint64_t version; /* 0: absent (or already expired) when watched. */
     uint64_t expire_ms;
 };
-/* Look at key now. Settles the open proposal first if the key is pending in it. */
+/* Look at key now. Settles the open proposal first. AGAIN: a read is wanted. */
 MUST_CHECK struct status txn_watch(struct txn_evaluator *e, struct io_ring *ring, struct bytes key,
                                    struct txn_watch *out_watch);
 /* Within EXEC's command: OK, or CONFLICT if the key was written or has expired since. A create and

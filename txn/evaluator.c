@@ -1,0 +1,449 @@
+#include "base/check.h"
+
+#include "txn/overlay.h"
+#include "txn/txn.h"
+
+/* The open proposal is closed before it grows past this, so that a turn's batch stays a fraction of
+ * what the log takes; one command alone may be larger. */
+enum { OPEN_SIZE_MAX = 8 << 20, SIDES_MAX = 64 << 20 };
+
+struct txn_evaluator {
+    struct txn_pipeline *pipeline;
+    const struct env *env;
+    uint32_t keyspace;
+    struct txn_overlay pending; /* Evaluated, not applied yet. */
+    struct txn_proposal *open;  /* Being filled; NULL when there is none. */
+    struct txn_proposal *spare; /* Finished proposals, to be used again. */
+    uint32_t spare_count;
+
+    /* The running command. */
+    struct lsm_reader *reader;
+    struct txn_overlay command;
+    struct buf sides; /* Sized runs. */
+    uint64_t read_version;
+    uint64_t seen_ticket; /* The newest pending write it has looked at. */
+    bool is_running;
+
+    struct status
+        failure; /* A proposal was dropped: what was evaluated over it is worth nothing. */
+};
+
+enum { SPARES_MAX = 64 };
+
+struct status txn_evaluator_create(struct txn_pipeline *p, uint32_t keyspace,
+                                   struct txn_evaluator **out_evaluator)
+{
+    struct txn_evaluator *e = alloc_zeroed(p->env->alloc, sizeof *e);
+    if (e == NULL)
+        return status_of(ST_NO_MEMORY);
+    e->pipeline = p;
+    e->env = p->env;
+    e->keyspace = keyspace;
+    txn_overlay_init(&e->pending, p->env);
+    txn_overlay_init(&e->command, p->env);
+    buf_init(&e->sides, p->env->alloc, SIDES_MAX);
+    *out_evaluator = e;
+    return status_ok();
+}
+
+static void destroy_proposal(struct txn_evaluator *e, struct txn_proposal *proposal)
+{
+    if (proposal == NULL)
+        return;
+    txn_proposal_deinit(e->pipeline, proposal);
+    alloc_free(e->env->alloc, proposal, sizeof *proposal);
+}
+
+void txn_evaluator_destroy(struct txn_evaluator *e)
+{
+    if (e == NULL)
+        return;
+    struct alloc *a = e->env->alloc;
+    destroy_proposal(e, e->open);
+    while (e->spare != NULL) {
+        struct txn_proposal *next = e->spare->next;
+        destroy_proposal(e, e->spare);
+        e->spare = next;
+    }
+    txn_overlay_deinit(&e->pending);
+    txn_overlay_deinit(&e->command);
+    buf_deinit(&e->sides);
+    alloc_free(a, e, sizeof *e);
+}
+
+/* ---- The running command
+ * --------------------------------------------------------------------------- */
+
+void txn_begin(struct txn_evaluator *e, struct lsm_reader *r)
+{
+    CHECK(!e->is_running);
+    e->is_running = true;
+    e->reader = r;
+    e->seen_ticket = 0;
+    e->read_version = txn_clock_read(&e->pipeline->clock);
+}
+
+uint64_t txn_read_version(const struct txn_evaluator *e)
+{
+    return e->read_version;
+}
+
+static void note_seen(struct txn_evaluator *e, uint64_t ticket)
+{
+    if (ticket > e->seen_ticket)
+        e->seen_ticket = ticket;
+}
+
+static struct status answer(const struct txn_row *r, struct lsm_value *out)
+{
+    if (r->is_delete)
+        return status_of(ST_NOT_FOUND);
+    *out = (struct lsm_value) { .value = txn_row_value(r),
+                                .size = r->value_size,
+                                .version = r->version,
+                                .expire_ms = r->expire_ms,
+                                .type = r->type };
+    return status_ok();
+}
+
+/* What overlays say of a key: true if they decide, with the row (NULL: hidden by a range). */
+static bool look_at_overlays(struct txn_evaluator *e, struct bytes key, const struct txn_row **out)
+{
+    *out = txn_overlay_find(&e->command, key);
+    if (*out != NULL || txn_overlay_range(&e->command, key) != NULL)
+        return true;
+    *out = txn_overlay_find(&e->pending, key);
+    if (*out != NULL) {
+        note_seen(e, (*out)->ticket);
+        return true;
+    }
+    const struct txn_range *range = txn_overlay_range(&e->pending, key);
+    if (range != NULL)
+        note_seen(e, range->ticket);
+    return range != NULL;
+}
+
+struct status txn_get(struct txn_evaluator *e, struct bytes key, unsigned flags,
+                      struct lsm_value *out)
+{
+    const struct txn_row *r;
+
+    CHECK(e->is_running);
+    if (look_at_overlays(e, key, &r))
+        return r == NULL ? status_of(ST_NOT_FOUND) : answer(r, out);
+    return lsm_get(e->reader, e->keyspace, key, UINT64_MAX, flags, out);
+}
+
+/* Tickets order the command's own writes among themselves only: all are 1. */
+enum { OWN_TICKET = 1 };
+
+struct status txn_put(struct txn_evaluator *e, const struct lsm_put *put)
+{
+    CHECK(e->is_running);
+    if (put->key.size > LSM_USER_KEY_MAX || put->value.size > TXN_BATCH_MAX)
+        return status_of(ST_LIMIT);
+    const struct txn_write w = { .key = put->key,
+                                 .value = put->value,
+                                 .expire_ms = put->expire_ms,
+                                 .ticket = OWN_TICKET,
+                                 .type = put->type };
+    return txn_overlay_write(&e->command, &w);
+}
+
+struct status txn_delete(struct txn_evaluator *e, struct bytes key)
+{
+    CHECK(e->is_running);
+    if (key.size > LSM_USER_KEY_MAX)
+        return status_of(ST_LIMIT);
+    const struct txn_write w = { .key = key, .ticket = OWN_TICKET, .is_delete = true };
+    return txn_overlay_write(&e->command, &w);
+}
+
+struct status txn_delete_range(struct txn_evaluator *e, struct bytes begin, struct bytes end)
+{
+    CHECK(e->is_running);
+    return txn_overlay_write_range(&e->command, begin, end, OWN_TICKET);
+}
+
+struct status txn_side(struct txn_evaluator *e, struct bytes side)
+{
+    CHECK(e->is_running);
+    size_t before = e->sides.size;
+    buf_append_u32(&e->sides, (uint32_t)side.size);
+    buf_append(&e->sides, side);
+    if (!e->sides.is_failed)
+        return status_ok();
+    e->sides.size = before;
+    e->sides.is_failed = false;
+    return status_of(ST_NO_MEMORY);
+}
+
+static void end_command(struct txn_evaluator *e, uint64_t *out_ticket)
+{
+    txn_overlay_clear(&e->command);
+    buf_reset(&e->sides);
+    e->is_running = false;
+    e->reader = NULL;
+    *out_ticket = e->seen_ticket > e->pipeline->applied_ticket ? e->seen_ticket : 0;
+}
+
+void txn_drop(struct txn_evaluator *e, uint64_t *out_ticket)
+{
+    CHECK(e->is_running);
+    end_command(e, out_ticket);
+}
+
+/* ---- Keeping: the command's writes join the open proposal
+ * ----------------------------------------------- */
+
+static struct status ensure_open(struct txn_evaluator *e)
+{
+    if (e->open != NULL)
+        return status_ok();
+    if (e->spare != NULL) {
+        e->open = e->spare;
+        e->spare = e->open->next;
+        e->spare_count--;
+        lsm_batch_reset(&e->open->batch);
+        e->open->state = TXN_BUILDING;
+        return status_ok();
+    }
+    e->open = alloc_bytes(e->env->alloc, sizeof *e->open);
+    if (e->open == NULL)
+        return status_of(ST_NO_MEMORY);
+    txn_proposal_init(e->pipeline, e->open);
+    return status_ok();
+}
+
+static bool has_writes(const struct txn_evaluator *e)
+{
+    return e->command.oldest != NULL || e->command.ranges != NULL || e->sides.size > 0;
+}
+
+static struct status batch_row(struct txn_evaluator *e, const struct txn_row *r)
+{
+    if (r->is_delete)
+        return lsm_batch_delete(&e->open->batch, e->keyspace, txn_row_key(r));
+    const struct lsm_put put = { .keyspace = e->keyspace,
+                                 .key = txn_row_key(r),
+                                 .value = txn_row_value(r),
+                                 .type = r->type,
+                                 .expire_ms = r->expire_ms };
+    return lsm_batch_put(&e->open->batch, &put);
+}
+
+static struct status batch_sides(struct txn_evaluator *e)
+{
+    struct bytes rest = buf_bytes(&e->sides);
+    uint32_t size;
+    struct bytes side;
+    while (take_u32(&rest, &size) && take_bytes(&rest, size, &side))
+        TRY(lsm_batch_side(&e->open->batch, side));
+    return status_ok();
+}
+
+/* A range of the command hides what was written before it; its rows came after. So ranges first;
+ * among themselves, at one version, their order means nothing. */
+static struct status fill_batch(struct txn_evaluator *e)
+{
+    struct lsm_batch *b = &e->open->batch;
+    struct lsm_batch_mark mark = lsm_batch_mark(b);
+    struct status s = status_ok();
+
+    for (const struct txn_range *r = e->command.ranges; r != NULL && succeeded(s); r = r->next)
+        s = lsm_batch_delete_range(b, e->keyspace, bytes_of(r->bytes, r->begin_size),
+                                   bytes_of(r->bytes + r->begin_size, r->end_size));
+    for (const struct txn_row *r = e->command.oldest; r != NULL && succeeded(s); r = r->newer)
+        s = batch_row(e, r);
+    if (succeeded(s))
+        s = batch_sides(e);
+    if (failed(s))
+        lsm_batch_take_back(b, mark);
+    return s;
+}
+
+/* Later evaluations see the writes. */
+static struct status fill_pending(struct txn_evaluator *e, uint64_t ticket)
+{
+    for (const struct txn_range *r = e->command.ranges; r != NULL; r = r->next)
+        TRY(txn_overlay_write_range(&e->pending, bytes_of(r->bytes, r->begin_size),
+                                    bytes_of(r->bytes + r->begin_size, r->end_size), ticket));
+    for (const struct txn_row *r = e->command.oldest; r != NULL; r = r->newer) {
+        const struct txn_write w = { .key = txn_row_key(r),
+                                     .value = txn_row_value(r),
+                                     .expire_ms = r->expire_ms,
+                                     .ticket = ticket,
+                                     .type = r->type,
+                                     .is_delete = r->is_delete };
+        TRY(txn_overlay_write(&e->pending, &w));
+    }
+    return status_ok();
+}
+
+static uint64_t open_ticket(const struct txn_evaluator *e)
+{
+    return e->pipeline->next_ticket;
+}
+
+struct status txn_keep(struct txn_evaluator *e, uint64_t *out_ticket)
+{
+    CHECK(e->is_running);
+    if (!has_writes(e)) {
+        end_command(e, out_ticket);
+        return status_ok();
+    }
+    struct status s = ensure_open(e);
+    if (succeeded(s))
+        s = fill_batch(e);
+    if (succeeded(s)) {
+        note_seen(e, open_ticket(e));
+        s = fill_pending(e, open_ticket(e));
+        /* The batch holds the writes and will be applied: an overlay that lacks them would answer
+         * wrongly. Nothing is lost but the process has no memory to go on with. */
+        CHECK(succeeded(s));
+    }
+    end_command(e, out_ticket);
+    return s;
+}
+
+/* ---- Turns
+ * -----------------------------------------------------------------------------------------------
+ */
+
+size_t txn_open_size(const struct txn_evaluator *e)
+{
+    return e->open == NULL ? 0 : lsm_batch_size(&e->open->batch);
+}
+
+bool txn_open_is_full(const struct txn_evaluator *e)
+{
+    return txn_open_size(e) >= OPEN_SIZE_MAX;
+}
+
+struct status txn_end_turn(struct txn_evaluator *e, struct io_ring *ring)
+{
+    struct txn_proposal *p = e->open;
+    uint64_t ticket = open_ticket(e);
+
+    if (p == NULL || lsm_batch_is_empty(&p->batch))
+        return status_ok();
+    struct status s = txn_propose(e->pipeline, p, ring);
+    if (failed(s)) {
+        e->failure = s;
+        return s;
+    }
+    e->open = NULL;
+    txn_overlay_set_version(&e->pending, ticket, p->version);
+    return s;
+}
+
+struct status txn_settle(struct txn_evaluator *e, struct io_ring *ring)
+{
+    return txn_end_turn(e, ring);
+}
+
+void txn_advance(struct txn_evaluator *e)
+{
+    struct txn_proposal *done = txn_pipeline_step(e->pipeline);
+
+    while (done != NULL) {
+        struct txn_proposal *next = done->next;
+        if (done->state == TXN_DROPPED)
+            e->failure = done->status;
+        if (e->spare_count < SPARES_MAX && done->batch.body.capacity < OPEN_SIZE_MAX / 8) {
+            done->next = e->spare;
+            e->spare = done;
+            e->spare_count++;
+        } else {
+            destroy_proposal(e, done);
+        }
+        done = next;
+    }
+    if (succeeded(e->failure))
+        txn_overlay_retire(&e->pending, e->pipeline->applied_ticket);
+}
+
+uint64_t txn_applied_ticket(const struct txn_evaluator *e)
+{
+    return e->pipeline->applied_ticket;
+}
+
+uint64_t txn_newest_ticket(const struct txn_evaluator *e)
+{
+    bool has_open = e->open != NULL && !lsm_batch_is_empty(&e->open->batch);
+    uint64_t newest = has_open ? open_ticket(e) : open_ticket(e) - 1;
+    return newest > e->pipeline->applied_ticket ? newest : 0;
+}
+
+const char *txn_failure(const struct txn_evaluator *e)
+{
+    const char *why = e->pipeline->proposer.failure(e->pipeline->proposer.context);
+    if (why == NULL)
+        why = lsm_failure(e->pipeline->lsm);
+    if (why == NULL && failed(e->failure))
+        why = status_name(e->failure.code);
+    return why;
+}
+
+/* ---- WATCH
+ * ------------------------------------------------------------------------------------------------
+ */
+
+static bool is_dead(const struct lsm_value *v, uint64_t version)
+{
+    return v->is_delete || (v->expire_ms != 0 && v->expire_ms <= txn_physical_ms(version));
+}
+
+/* The newest write of key, deletes too: OK and *out, or NOT_FOUND if it was never written. */
+static struct status newest_write(struct txn_evaluator *e, struct bytes key, struct lsm_value *out)
+{
+    const struct txn_row *r = txn_overlay_find(&e->pending, key);
+    if (r != NULL) {
+        note_seen(e, r->ticket);
+        *out = (struct lsm_value) { .version = r->version == 0 ? UINT64_MAX : r->version,
+                                    .expire_ms = r->expire_ms,
+                                    .is_delete = r->is_delete };
+        return status_ok();
+    }
+    const struct txn_range *range = txn_overlay_range(&e->pending, key);
+    if (range != NULL) {
+        note_seen(e, range->ticket);
+        *out = (struct lsm_value) { .version = range->version == 0 ? UINT64_MAX : range->version,
+                                    .is_delete = true };
+        return status_ok();
+    }
+    return lsm_get(e->reader, e->keyspace, key, UINT64_MAX, LSM_READ_META | LSM_READ_DELETES, out);
+}
+
+struct status txn_watch(struct txn_evaluator *e, struct io_ring *ring, struct bytes key,
+                        struct txn_watch *out_watch)
+{
+    struct lsm_value v = { .is_delete = true };
+
+    CHECK(e->is_running);
+    /* Everything evaluated so far gets a version, so that all that comes later has a greater one.
+     */
+    TRY(txn_settle(e, ring));
+    struct status s = newest_write(e, key, &v);
+    if (failed(s) && s.code != ST_NOT_FOUND)
+        return s;
+    out_watch->version = txn_clock_read(&e->pipeline->clock);
+    out_watch->expire_ms = is_dead(&v, out_watch->version) ? 0 : v.expire_ms;
+    return status_ok();
+}
+
+struct status txn_watch_check(struct txn_evaluator *e, struct bytes key, const struct txn_watch *w)
+{
+    struct lsm_value v = { 0 };
+
+    CHECK(e->is_running);
+    struct status s = newest_write(e, key, &v);
+    if (s.code == ST_NOT_FOUND)
+        return status_ok(); /* Never written, or only before the floor: before the watch. */
+    TRY(s);
+    if (v.version > w->version)
+        return status_of(ST_CONFLICT);
+    if (w->expire_ms != 0 && w->expire_ms <= txn_physical_ms(e->read_version))
+        return status_of(ST_CONFLICT); /* It was there, and has expired since. */
+    return status_ok();
+}
