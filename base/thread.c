@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/check.h"
+#include "base/hash.h"
 
 #include <errno.h>
 #include <linux/futex.h>
@@ -217,6 +218,12 @@ void thread_join(struct thread *thread)
         return;
     CHECK(pthread_join(thread->native, NULL) == 0);
     alloc_free(alloc_heap(), thread, sizeof *thread);
+}
+
+uint32_t thread_hint(void)
+{
+    /* Of the thread's control block, which no other living thread has. */
+    return (uint32_t)hash_u64((uintptr_t)pthread_self());
 }
 
 void thread_relax(void)

@@ -79,6 +79,9 @@ MUST_CHECK struct status thread_start(const char *name, void (*run)(void *contex
                                       struct thread **out_thread);
 /* Wait until run has returned; the thread is gone. Takes NULL. */
 void thread_join(struct thread *thread);
+/* A number that is the calling thread's for its life, well spread; two threads may share one. To
+ * pick a ring or slot that others rarely touch. */
+uint32_t thread_hint(void);
 /* Let the other core have this one for a moment (spin loops). */
 void thread_relax(void);
 void thread_yield(void);
