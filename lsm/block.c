@@ -234,7 +234,9 @@ size_t lsm_block_key_room(const struct lsm_block *b)
 {
     /* The longest remainder is at most what is left when all others are of the least size. */
     uint64_t others = (uint64_t)get_u32(b->data + AT_KEY_UNIT) * (b->hint.count - 1u);
-    return b->hint.prefix_size + LSM_HEAD_SIZE + (get_u32(b->data + AT_KEY_BYTES) - others);
+    uint64_t room =
+        b->hint.prefix_size + LSM_HEAD_SIZE + (get_u32(b->data + AT_KEY_BYTES) - others);
+    return room < LSM_KEY_MAX + LSM_HEAD_SIZE ? room : LSM_KEY_MAX + LSM_HEAD_SIZE;
 }
 
 void lsm_block_prefix(const struct lsm_block *b, uint8_t *key)
