@@ -41,6 +41,7 @@ enum mutex_rank {
     RANK_LOG_PREPARE = 35, /* vlog, making a segment ready: takes file ids, the manifest's. */
     RANK_MANIFEST = 40,
     RANK_VLOG = 50,
+    RANK_FETCH = 55, /* cache, reads under way. */
     RANK_CACHE = 60,
     RANK_IO = 70,
     RANK_LOG = 80,

@@ -66,6 +66,7 @@ struct status cache_create(const struct env *env, const struct cache_options *op
     uint64_t entry_max = options->size_bytes / ENTRY_SHARE;
     c->entry_max = entry_max < ENTRY_MAX ? (uint32_t)entry_max : ENTRY_MAX;
     mutex_init(&c->mutex, RANK_CACHE);
+    reads_init(&c->reads);
     policy_init(&c->policy, options->seed);
     if (!create_tables(c, options)) {
         cache_destroy(c);
@@ -97,6 +98,7 @@ void cache_destroy(struct cache *c)
     index_deinit(&c->index, a);
     if (c->memory.env != NULL)
         memory_deinit(&c->memory);
+    reads_deinit(&c->reads);
     mutex_deinit(&c->mutex);
     alloc_free(a, c, sizeof *c);
 }

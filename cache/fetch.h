@@ -10,9 +10,13 @@
  *   1. A block handed out has passed its verify function, once, when it was read.
  *   2. An operation that answered ST_AGAIN has changed nothing: call it again with the same
  *      arguments when fetch_is_ready. It finds its earlier blocks pinned to the fetch.
- *   3. Two fetches that miss the same block share one device read (within one cache).
+ *   3. Two fetches that miss the same block share one device read (within one cache), if both block
+ *      or neither does: who blocks must not wait for what somebody else's ring has to hand out.
+ *   4. A read that failed fails every operation that waited for it, once; asked again, it is read
+ *      again.
  *
- * Threads: a fetch one at a time; different fetches of one cache any.
+ * Threads: a fetch one at a time; different fetches of one cache any. fetch_complete may ready a
+ * fetch of another thread; it touches nothing in it but what is atomic.
  */
 #ifndef VARVE_CACHE_FETCH_H
 #define VARVE_CACHE_FETCH_H
@@ -23,6 +27,8 @@
 #include "base/status.h"
 
 #include "cache/kind.h"
+
+#include <stdatomic.h>
 
 struct cache;
 
@@ -63,11 +69,16 @@ struct fetch_options {
 
 enum { FETCH_INLINE_PINS = 16 };
 
+/* What a fetch holds on to: an entry of the cache, or a block outside of it. */
 struct fetch_pin {
-    void *slot; /* The cache's. */
     uint64_t file_id;
     uint64_t offset;
-    uint32_t count;
+    const uint8_t *data;
+    const uint8_t *header;
+    struct fetch_loose *loose; /* NULL: the cache's. */
+    uint32_t slot;
+    uint32_t size;
+    uint32_t count; /* Gets, less releases. */
 };
 
 struct fetch {
@@ -77,11 +88,12 @@ struct fetch {
     struct fetch_pin *pins; /* inline_pins, or from the cache's allocator. */
     uint32_t pin_count;
     uint32_t pin_capacity;
-    uint32_t reads_wanted;
-    uint32_t reads_pending;
-    void *wants;           /* The cache's. */
-    void *owner;           /* The driver's. */
-    uint64_t device_reads; /* For the caller's statistics. */
+    struct fetch_want *wants;       /* Blocks asked for and not handed out yet. */
+    bool has_waited;                /* Since the reset: blocks may be asked for again. */
+    uint32_t reads_wanted;          /* Since the last submit. */
+    _Atomic uint32_t reads_pending; /* Wants whose read is not done. */
+    void *owner;                    /* The driver's. */
+    uint64_t device_reads;          /* For the caller's statistics. */
     uint64_t device_read_bytes;
 };
 

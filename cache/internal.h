@@ -11,6 +11,7 @@
 #include "cache/memory.h"
 #include "cache/notes.h"
 #include "cache/policy.h"
+#include "cache/reads.h"
 #include "cache/sketch.h"
 #include "cache/slot.h"
 
@@ -22,6 +23,7 @@ struct cache {
     struct memory memory;
     struct sketch sketch;
     struct notes notes;
+    struct reads reads; /* Device reads under way, for fetches; has a mutex of its own. */
     uint64_t table_bytes; /* mutex */
     uint32_t entry_max;
     _Alignas(64) struct mutex mutex;
