@@ -150,6 +150,12 @@ bool vlog_batch_read(struct bytes bytes, uint32_t seed, struct vlog_batch *out);
 /* Is there an unharmed batch *header* at the front of bytes? */
 bool vlog_batch_read_header(struct bytes bytes, uint32_t seed, struct vlog_batch *out);
 
+/* What the header at `at` says the LSN is, right or wrong. */
+static inline uint64_t vlog_batch_lsn(const uint8_t *at)
+{
+    return get_u64(at + 16);
+}
+
 /* Where the batch after one that ends at offset begins. */
 static inline uint64_t vlog_batch_start(uint64_t offset, uint16_t flags)
 {

@@ -169,9 +169,9 @@ static struct status make(struct vlog *v, struct io_ring *ring, uint64_t size,
             io_close(p->filling);
             p->filling = NULL;
         }
+        vlog_count(&p->recycled, p->files[i].has_lived);
         forget_file(p, i);
         s = open_free(v, old_id, write_flags(v), &file);
-        vlog_count(&p->recycled, 1);
     } else {
         s = create_free(v, id, size, write_flags(v), &file);
     }
@@ -266,6 +266,7 @@ bool vlog_pool_found(struct vlog *v, uint64_t id)
         .id = id,
         .size = v->options.segment_size,
         .filled = align_down(size, VLOG_BLOCK),
+        .has_lived = true,
     };
     return true;
 }
@@ -329,15 +330,15 @@ static struct status prepare_next(struct vlog *v, struct io_ring *ring, uint64_t
     return make(v, ring, size, &none, &p->next);
 }
 
-/* With the next segment ready: finish one file that was used, or found, before it was filled; let
- * go of one that the growing log left behind. False if there is none. */
-static bool tidy(struct vlog *v, struct io_ring *ring, struct status *out_status)
+/* With nothing to prepare: finish one file that was used, or found, before it was filled; let go
+ * of one that the growing log left behind (size is the next segment's). False if there is none. */
+static bool tidy(struct vlog *v, struct io_ring *ring, uint64_t size, struct status *out_status)
     REQUIRES(v->pool.lock)
 {
     struct vlog_pool *p = &v->pool;
 
     for (size_t i = 0; i < p->file_count; i++) {
-        if (p->files[i].size < v->options.segment_size) {
+        if (p->files[i].size < size) {
             vlog_pool_unlink(v, p->files[i].id, VLOG_FREE);
             forget_file(p, i);
             return true;
@@ -363,11 +364,11 @@ bool vlog_pool_step(struct vlog *v, struct io_ring *ring, uint64_t now_ns)
     uint64_t active_end = atomic_load_explicit(&v->newest->end, memory_order_relaxed);
     uint64_t active_size = v->newest->size;
     mutex_unlock(&v->sources.lock);
-    if (p->next == NULL && vlog_pool_wants_next(active_end, active_size)) {
-        s = prepare_next(v, ring, next_size(v, active_size));
-    } else {
-        has_worked = tidy(v, ring, &s);
-    }
+    uint64_t size = next_size(v, active_size);
+    if (p->next == NULL && vlog_pool_wants_next(active_end, active_size))
+        s = prepare_next(v, ring, size);
+    else
+        has_worked = tidy(v, ring, size, &s);
     if (failed(s)) {
         /* The writer tries by itself when it must; here it can wait. A file that could not be
          * filled is not kept. */
@@ -407,6 +408,7 @@ static struct status recycle(struct vlog *v, struct vlog_segment *s) REQUIRES(v-
         .id = s->id,
         .size = s->size,
         .filled = filled < s->size ? align_down(filled, VLOG_BLOCK) : s->size,
+        .has_lived = true,
     };
     return status_ok();
 }

@@ -37,6 +37,7 @@ struct vlog_free_file {
     uint64_t id;
     uint64_t size;   /* Reserved. */
     uint64_t filled; /* Written up to here; == size: ready for use. */
+    bool has_lived;  /* Was a segment before. */
 };
 
 struct vlog_pool {

@@ -50,6 +50,14 @@ struct id_list {
     size_t capacity;
 };
 
+/* Whole batches found behind the place where the run ended so far. */
+struct evidence {
+    uint64_t batches;
+    uint64_t durable_lsn; /* The greatest recorded in them, */
+    uint64_t witness;     /* by this one. */
+    bool is_begun;        /* At that very place the next batch was begun. */
+};
+
 struct recovery {
     struct vlog *v;
     const struct vlog_config *config;
@@ -72,6 +80,7 @@ struct recovery {
     size_t run;          /* First segment of the run. */
     size_t break_at;     /* The segment in which the run ended so far, */
     uint64_t break_from; /* and where in it. */
+    struct evidence evidence;
 
     struct bytes *values; /* Of the entry being visited. */
     struct vlog_handle *handles;
@@ -195,7 +204,7 @@ static struct status open_segment(const struct recovery *r, uint64_t id, struct 
 /* Words for a machine's refusal. */
 static struct status refused(const struct recovery *r, const struct found *f, struct status s)
 {
-    if (failed(s) && s.code != ST_CORRUPT && s.code != ST_UNSUPPORTED)
+    if (failed(s) && r->config->err != NULL && r->config->err->text[0] == '\0')
         errbuf_set(r->config->err, "reading segment %08llu failed: %s", (unsigned long long)f->id,
                    status_name(s.code));
     return s;
@@ -418,6 +427,42 @@ static bool is_next(const struct recovery *r, uint64_t lsn, bool is_first_of_seg
     return lsn - 1 <= r->config->flushed_lsn;
 }
 
+/* The first batch that the log must still hold, or get. */
+static uint64_t first_needed(const struct recovery *r)
+{
+    uint64_t unflushed = r->config->flushed_lsn + 1;
+    return unflushed < r->expected ? r->expected : unflushed;
+}
+
+/* The segment in memory holds no good batch from `from` on: look at every place where one may
+ * begin all the same. */
+static void search(struct recovery *r, const struct found *f, uint64_t from)
+{
+    struct evidence *e = &r->evidence;
+    uint32_t seed = vlog_seed(r->v->store, f->id);
+    struct vlog_batch b;
+
+    if (from + VLOG_BATCH_HEADER <= r->bytes.size)
+        e->is_begun |= vlog_batch_lsn(r->bytes.data + from) == first_needed(r);
+    for (uint64_t at = from; at + VLOG_BATCH_HEADER <= r->bytes.size;) {
+        struct bytes rest = bytes_skip(r->bytes, at);
+        at += VLOG_UNIT;
+        /* A header that is whole is a witness, whatever became of its payload. */
+        if (!vlog_batch_read_header(rest, seed, &b))
+            continue;
+        if (b.durable_lsn > e->durable_lsn) {
+            e->durable_lsn = b.durable_lsn;
+            e->witness = b.lsn;
+        }
+        if (b.lsn > r->seen_lsn)
+            r->seen_lsn = b.lsn;
+        if (vlog_batch_read(rest, seed, &b)) {
+            e->batches++;
+            at += VLOG_BATCH_HEADER - VLOG_UNIT + b.length;
+        }
+    }
+}
+
 /* Put what a good segment holds on the list. */
 static struct status keep_segment(struct recovery *r, struct vlog_segment *s, uint64_t end)
 {
@@ -461,13 +506,15 @@ static struct status walk(struct recovery *r, struct found *f)
         r->expected = last_lsn + 1;
         b.at = vlog_batch_start(b.at + VLOG_BATCH_HEADER + b.batch.length, b.batch.flags);
     }
-    if (last_lsn == 0)
-        goto out;
-    f->has_good = true;
-    r->out->good_lsn = last_lsn;
-    r->break_at = (size_t)(f - r->found);
-    r->break_from = b.at;
-    if (segment != NULL) {
+    if (last_lsn != 0) {
+        f->has_good = true;
+        r->out->good_lsn = last_lsn;
+        r->break_at = (size_t)(f - r->found);
+        r->break_from = b.at;
+        r->evidence = (struct evidence) { .batches = 0 };
+    }
+    search(r, f, b.at);
+    if (segment != NULL && last_lsn != 0) {
         atomic_store_explicit(&segment->first_lsn, first_lsn, memory_order_relaxed);
         atomic_store_explicit(&segment->last_lsn, last_lsn, memory_order_relaxed);
         s = keep_segment(r, segment, b.at);
@@ -503,67 +550,25 @@ static struct status begin_run(struct recovery *r, size_t i)
     r->run = i;
     r->break_at = i;
     r->break_from = VLOG_BLOCK;
+    r->evidence = (struct evidence) { .batches = 0 };
     return status_ok();
 }
 
 /* ---- The end of the last run ----------------------------------------------------------------- */
 
-struct evidence {
-    uint64_t whole_batches; /* Found behind the end. */
-    uint64_t durable_lsn;   /* The greatest recorded in them, */
-    uint64_t witness;       /* by this one. */
-};
-
-/* Look at every place from `from` on where a batch may begin. */
-static void search(struct recovery *r, const struct found *f, uint64_t from, struct evidence *e)
-{
-    uint32_t seed = vlog_seed(r->v->store, f->id);
-    struct vlog_batch b;
-
-    for (uint64_t at = from; at + VLOG_BATCH_HEADER <= r->bytes.size;) {
-        if (!vlog_batch_read(bytes_skip(r->bytes, at), seed, &b)) {
-            at += VLOG_UNIT;
-            continue;
-        }
-        e->whole_batches++;
-        if (b.durable_lsn > e->durable_lsn) {
-            e->durable_lsn = b.durable_lsn;
-            e->witness = b.lsn;
-        }
-        if (b.lsn > r->seen_lsn)
-            r->seen_lsn = b.lsn;
-        at += VLOG_BATCH_HEADER + b.length;
-    }
-}
-
-/* Does it look as if batch `lsn` had been begun here? */
-static bool is_torn_batch(struct bytes bytes, uint64_t at, uint64_t lsn)
-{
-    return at + VLOG_BATCH_HEADER <= bytes.size && get_u64(bytes.data + at + 16) == lsn;
-}
-
 /* Torn or corrupt? See the top of this file. */
 static struct status judge_end(struct recovery *r)
 {
-    struct evidence e = { .whole_batches = 0 };
-    uint64_t needed = r->config->flushed_lsn + 1;
-    bool is_torn = false;
+    const struct evidence *e = &r->evidence;
+    uint64_t needed = first_needed(r);
 
-    if (needed < r->expected)
-        needed = r->expected;
-    for (size_t i = r->break_at; i < r->found_count; i++) {
-        TRY(refused(r, &r->found[i], load(r, &r->found[i])));
-        uint64_t from = i == r->break_at ? r->break_from : VLOG_BLOCK;
-        search(r, &r->found[i], from, &e);
-        is_torn |= is_torn_batch(r->bytes, from, needed);
-    }
-    if (e.durable_lsn >= needed)
+    if (e->durable_lsn >= needed)
         return corrupt(r, r->found[r->break_at].id, r->break_from,
                        "batch %llu is bad or missing, but batch %llu says that it was durable; "
                        "%llu whole batches lie behind it",
-                       (unsigned long long)needed, (unsigned long long)e.witness,
-                       (unsigned long long)e.whole_batches);
-    r->out->torn_batches = e.whole_batches > 0 ? e.whole_batches : is_torn;
+                       (unsigned long long)needed, (unsigned long long)e->witness,
+                       (unsigned long long)e->batches);
+    r->out->torn_batches = e->batches > 0 ? e->batches : e->is_begun;
     return status_ok();
 }
 
@@ -592,7 +597,7 @@ static struct status replay(struct recovery *r)
     for (size_t i = 0; i < r->found_count; i++) {
         if (r->found[i].header.first_lsn != 0)
             TRY(begin_run(r, i));
-        TRY(walk(r, &r->found[i]));
+        TRY(refused(r, &r->found[i], walk(r, &r->found[i])));
     }
     if (r->found_count > 0)
         TRY(judge_end(r));
