@@ -383,7 +383,7 @@ void cache_erase_files(struct cache *c, const uint64_t *files, size_t count)
     for (;;) {
         mutex_lock(&c->mutex);
         uint32_t end = slot_count(c);
-        bool is_last = end - id <= ERASE_BLOCKS * SLOTS_PER_BLOCK;
+        bool is_last = end <= id + ERASE_BLOCKS * SLOTS_PER_BLOCK; /* end is 0 at first. */
         if (!is_last)
             end = id + ERASE_BLOCKS * SLOTS_PER_BLOCK;
         for (; id < end; id++) {

@@ -144,11 +144,12 @@ struct status vlog_read(struct vlog *v, struct fetch *f, const struct vlog_handl
     struct epoch_slot *slot;
     struct status status;
 
-    /* The fetch is its thread's: a hint as good as any. */
-    while ((slot = epoch_enter(v->sources.epoch, (uint32_t)((uintptr_t)f >> 6))) == NULL)
+    while ((slot = epoch_enter(v->sources.epoch, thread_hint())) == NULL)
         thread_yield();
     struct vlog_source *s = vlog_sources_find(&v->sources, h->file);
     struct vlog_image *image = s != NULL ? image_enter(v, h->file) : NULL;
+    if (s != NULL && !atomic_load_explicit(&s->was_read, memory_order_relaxed))
+        atomic_store_explicit(&s->was_read, true, memory_order_relaxed);
     if (image != NULL) {
         status = read_image(f, image, s, h, out_value);
         atomic_fetch_sub_explicit(&image->readers, 1, memory_order_release);

@@ -122,13 +122,6 @@ static bool on_name(void *context, const char *name)
     return !l->is_out_of_memory;
 }
 
-static int compare_ids(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a;
-    uint64_t y = *(const uint64_t *)b;
-    return x < y ? -1 : x > y;
-}
-
 static bool is_value_file(const struct vlog_config *config, uint64_t id)
 {
     for (size_t i = 0; i < config->file_count; i++) {
@@ -153,7 +146,7 @@ static struct status find_files(struct recovery *r)
     if (l.is_out_of_memory)
         return status_of(ST_NO_MEMORY);
     if (logs->count > 0)
-        qsort(logs->ids, logs->count, sizeof *logs->ids, compare_ids);
+        qsort(logs->ids, logs->count, sizeof *logs->ids, vlog_compare_ids);
     size_t count = logs->count + r->listed[VLOG_FREE].count + 1;
     r->found_size = count * sizeof *r->found;
     r->out->leftovers_size = count * sizeof *r->out->leftovers;

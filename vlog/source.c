@@ -6,6 +6,7 @@
 #include "cache/cache.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 /*
  * The map: open addressing with linear probes. Entries are added in place: source is published
@@ -25,7 +26,7 @@ struct vlog_map {
     struct map_entry entries[];
 };
 
-enum { MAP_CAPACITY_MIN = 64 };
+enum { MAP_CAPACITY_MIN = 64, REAP_MAX = 16 };
 
 static size_t map_size(size_t capacity)
 {
@@ -241,30 +242,66 @@ void vlog_sources_take(struct vlog_sources *t, uint64_t logical, bool is_doomed)
         wake(t);
 }
 
-bool vlog_sources_reap(struct vlog_sources *t)
+/* Take one dead source off the stack. One thread takes, so that none can come back unnoticed. */
+static struct vlog_source *take_dead(struct vlog_sources *t)
 {
-    mutex_lock(&t->lock);
-    (void)epoch_collect(t->epoch);
     struct vlog_source *s = atomic_load_explicit(&t->dead, memory_order_acquire);
+
     while (s != NULL && !atomic_compare_exchange_weak_explicit(
                             &t->dead, &s, s->next_dead, memory_order_acquire, memory_order_acquire))
         ;
-    mutex_unlock(&t->lock);
-    if (s == NULL)
-        return false;
+    return s;
+}
+
+/* Close the file, unlink it if it is doomed. True: its blocks are to be dropped from the cache. */
+static bool bury(struct vlog_sources *t, struct vlog_source *s)
+{
+    bool is_doomed = atomic_load_explicit(&s->is_doomed, memory_order_relaxed);
+    bool was_read = atomic_load_explicit(&s->was_read, memory_order_relaxed);
+    char path[IO_PATH_MAX];
 
     io_close(atomic_load_explicit(&s->file, memory_order_relaxed));
-    if (atomic_load_explicit(&s->is_doomed, memory_order_relaxed)) {
-        char path[IO_PATH_MAX];
+    if (is_doomed) {
         struct status status =
             vlog_path(t->dir, s->physical, s->is_segment ? VLOG_SEGMENT : VLOG_VALUES, path);
         if (succeeded(status))
             status = io_unlink(t->env->io, path);
         status_ignore(status, "what is left is found and removed by the next open");
-        cache_erase_files(t->cache, &s->physical, 1);
     }
     alloc_free(t->env->alloc, s, sizeof *s);
-    return true;
+    return is_doomed && was_read;
+}
+
+int vlog_compare_ids(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a;
+    uint64_t y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+bool vlog_sources_reap(struct vlog_sources *t)
+{
+    uint64_t ids[REAP_MAX];
+    size_t id_count = 0;
+    size_t count = 0;
+
+    mutex_lock(&t->lock);
+    (void)epoch_collect(t->epoch);
+    mutex_unlock(&t->lock);
+    for (; count < REAP_MAX; count++) {
+        struct vlog_source *s = take_dead(t);
+        if (s == NULL)
+            break;
+        uint64_t id = s->physical;
+        if (bury(t, s))
+            ids[id_count++] = id;
+    }
+    if (id_count > 0) {
+        /* A walk over the whole cache: for several files at once. */
+        qsort(ids, id_count, sizeof *ids, vlog_compare_ids);
+        cache_erase_files(t->cache, ids, id_count);
+    }
+    return count > 0;
 }
 
 /* ---- Reading --------------------------------------------------------------------------------- */

@@ -37,6 +37,7 @@ struct vlog_source {
 
     _Atomic uint32_t refs;          /* shared: the table's, and one for each read under way. */
     _Atomic bool is_doomed;         /* shared: set before the table's reference goes. */
+    _Atomic bool was_read;          /* shared: blocks of it may be in the cache. */
     _Atomic(struct io_file *) file; /* shared: NULL until the first read; published by release. */
     struct epoch_garbage garbage;   /* lock */
     struct vlog_source *next_dead;  /* Of the list it is pushed on with its last reference. */
@@ -72,7 +73,8 @@ void vlog_sources_take(struct vlog_sources *t, uint64_t logical, bool is_doomed)
 /* The source in force, or NULL. Borrowed: from the caller's epoch, or from its being the one
  * thread that takes and replaces. */
 struct vlog_source *vlog_sources_find(struct vlog_sources *t, uint64_t logical);
-/* Close and unlink one file that nobody refers to any more. False if there was none. */
+/* Close, and unlink if doomed, some files that nobody refers to any more. False if there are none.
+ */
 bool vlog_sources_reap(struct vlog_sources *t);
 
 /* hold and drop of fetch_request; context is the source. hold counts a device read. A drop wakes
@@ -88,6 +90,9 @@ static inline uint64_t vlog_source_directory(const struct vlog_source *s)
 {
     return s->info.size_bytes - vlog_end_size(s->info.ordinal_end);
 }
+
+/* For qsort of ids. */
+int vlog_compare_ids(const void *a, const void *b);
 
 /* dir/name. LIMIT if it is too long. */
 MUST_CHECK struct status vlog_path(const char *dir, uint64_t id, enum vlog_kind kind,
