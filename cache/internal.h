@@ -23,7 +23,7 @@ struct cache {
     struct memory memory;
     struct sketch sketch;
     struct notes notes;
-    struct reads reads; /* Device reads under way, for fetches; has a mutex of its own. */
+    struct reads reads;   /* Device reads under way, for fetches; has a mutex of its own. */
     uint64_t table_bytes; /* mutex */
     uint32_t entry_max;
     _Alignas(64) struct mutex mutex;

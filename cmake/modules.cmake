@@ -10,10 +10,8 @@ function(varve_module name)
     if(sources)
         add_library(${name} STATIC ${sources})
         target_link_libraries(${name} PUBLIC ${ARG_LINKS})
-        if(NOT name STREQUAL "embed")
-            # Only varve.h leaves the shared library.
-            set_target_properties(${name} PROPERTIES C_VISIBILITY_PRESET hidden)
-        endif()
+        # What varve.h marks is all that leaves the shared library.
+        set_target_properties(${name} PROPERTIES C_VISIBILITY_PRESET hidden)
     else()
         add_library(${name} INTERFACE)
         target_link_libraries(${name} INTERFACE ${ARG_LINKS})

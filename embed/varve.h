@@ -68,8 +68,7 @@ struct varve_error {
 /* "not found", "corrupt" ... Static storage. */
 VARVE_API const char *varve_code_name(enum varve_code code);
 
-/* ---- Options -----------------------------------------------------------------------------------
- */
+/* ---- Options --------------------------------------------------------------------------------- */
 
 enum varve_durability {
     VARVE_DURABLE = 0, /* A returned write is on the device (survives power loss). */
@@ -297,9 +296,7 @@ VARVE_API enum varve_code varve_iterator_value(struct varve_iterator *iterator,
                                                struct varve_slice *out_value,
                                                struct varve_error *error);
 
-/* ---- Care
- * ----------------------------------------------------------------------------------------------------
- */
+/* ---- Care ------------------------------------------------------------------------------------ */
 
 /* Write the memtables to tables now, and wait for it. */
 VARVE_API enum varve_code varve_flush(struct varve *store, struct varve_error *error);

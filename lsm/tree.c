@@ -2,8 +2,7 @@
 
 #include "base/check.h"
 
-/* ---- Fields -------------------------------------------------------------------------------------
- */
+/* ---- Fields ---------------------------------------------------------------------------------- */
 
 #define LOAD(field) atomic_load_explicit(&(field), memory_order_acquire)
 #define STORE(field, value) atomic_store_explicit(&(field), (value), memory_order_release)
@@ -505,9 +504,7 @@ struct status lsm_tree_insert(struct lsm_tree *t, struct lsm_record *r)
     return status_ok();
 }
 
-/* ---- Proof
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- Proof ----------------------------------------------------------------------------------- */
 
 static uint64_t check_node(const struct lsm_node *n, const struct lsm_record *least,
                            const struct lsm_record *beyond)

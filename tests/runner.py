@@ -8,20 +8,22 @@ target, each file under clang-tidy, and each script tests/*/run_*.sh or run_*.py
 counts itself, if its last line is "N passed, N failed").
 
 A script is started in the top folder with VARVE (the release binary), VARVE_BUILD (build/) and
-VARVE_JOBS in its environment. Exit status 77 means that the machine cannot run it, and is counted
-as skipped; the reason is its last line.
+VARVE_JOBS in its environment. Exit status 77 of a program or a script means that the machine cannot
+run it; it is counted as skipped, and its last line says why.
 
 Whole outputs are in build/test/<stage>/<test>.log.
 """
 
 import argparse
 import concurrent.futures
+import contextlib
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -29,6 +31,8 @@ BUILD = os.path.join(ROOT, "build")
 LOGS = os.path.join(BUILD, "test")
 PRESETS = ["release", "asan", "tsan", "fuzz"]
 TAIL_LINES = 40
+NOTE_SIZE = 80
+SKIPPED = 77
 BUILD_LIMIT_S = 1200
 TEST_LIMIT_S = 600
 SCRIPT_LIMIT_S = 900
@@ -97,6 +101,12 @@ def tail_of(path, lines=TAIL_LINES):
     return "".join(kept) + f"(whole output: {os.path.relpath(path, ROOT)})"
 
 
+def last_line(path):
+    with open(path, errors="replace") as f:
+        lines = f.read().strip().splitlines()
+    return lines[-1][:NOTE_SIZE] if lines else ""
+
+
 def run(command, log, limit_s, env=None, cwd=ROOT):
     """Run to the end or to the limit; returns the exit status, or None if it was cut off."""
     os.makedirs(os.path.dirname(log), exist_ok=True)
@@ -122,7 +132,7 @@ def timed(function, *arguments):
 def in_parallel(report, stage, jobs, tasks):
     """Run (function, arguments...) tasks, some at a time, reporting each as it ends."""
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-        futures = [pool.submit(timed, *task) for task in tasks]
+        futures = [pool.submit(*task) for task in tasks]
         for future in concurrent.futures.as_completed(futures):
             report.add(stage, future.result())
 
@@ -150,24 +160,40 @@ def build(preset, jobs):
 
 # ---- Criterion cases and programs ------------------------------------------------------------
 
+class Test:
+    """What CMake registered, with the properties that matter here."""
+
+    def __init__(self, shown):
+        properties = {p["name"]: p["value"] for p in shown.get("properties", [])}
+        self.name = shown["name"]
+        self.command = shown["command"]
+        self.is_criterion = "criterion" in properties.get("LABELS", [])
+        self.limit_s = int(properties.get("TIMEOUT", TEST_LIMIT_S))
+        self.locks = sorted(properties.get("RESOURCE_LOCK", []))
+
+
 def tests_of(preset):
-    """What CMake registered: (name, command, label)."""
     shown = subprocess.run(["ctest", "--show-only=json-v1"], capture_output=True, text=True,
                            cwd=os.path.join(BUILD, preset), stdin=subprocess.DEVNULL)
-    found = []
-    for test in json.loads(shown.stdout or '{"tests": []}')["tests"]:
-        labels = [p["value"] for p in test.get("properties", []) if p["name"] == "LABELS"]
-        if "command" in test:
-            found.append((test["name"], test["command"], labels[0][0] if labels else "program"))
-    return found
+    listed = json.loads(shown.stdout or '{"tests": []}')["tests"]
+    return [Test(t) for t in listed if "command" in t]
 
 
-def run_criterion(stage, name, command):
-    log = os.path.join(LOGS, stage, name + ".log")
-    summary = os.path.join(LOGS, stage, name + ".json")
+def run_test(stage, test, locks):
+    run_one = run_criterion if test.is_criterion else run_program
+    with contextlib.ExitStack() as held:
+        for name in test.locks:
+            held.enter_context(locks[name])
+        return timed(run_one, stage, test)
+
+
+def run_criterion(stage, test):
+    log = os.path.join(LOGS, stage, test.name + ".log")
+    summary = os.path.join(LOGS, stage, test.name + ".json")
     if os.path.exists(summary):
         os.remove(summary)
-    status = run(command + ["-j1", f"--json={summary}"], log, TEST_LIMIT_S, environment())
+    command = test.command + ["-j1", f"--json={summary}"]
+    status = run(command, log, test.limit_s, environment())
     try:
         with open(summary) as f:
             counts = json.load(f)
@@ -178,29 +204,28 @@ def run_criterion(stage, name, command):
         failed = 1  # All cases passed, and then it crashed or leaked.
     if passed + failed == 0:
         failed = 1
-    return Result(name, passed, failed, tail=tail_of(log) if failed else "")
+    return Result(test.name, passed, failed, tail=tail_of(log) if failed else "")
 
 
-def run_program(stage, name, command):
-    log = os.path.join(LOGS, stage, name + ".log")
+def run_program(stage, test):
+    log = os.path.join(LOGS, stage, test.name + ".log")
+    command = test.command
     if stage == "tsan":
         # The thread sanitizer of this gcc wants its shadow where randomisation may put a library.
         command = ["setarch", "-R"] + command
-    status = run(command, log, TEST_LIMIT_S, environment())
+    status = run(command, log, test.limit_s, environment())
+    if status == SKIPPED:
+        return Result(test.name, skipped=1, note=last_line(log))
     if status == 0:
-        with open(log, errors="replace") as f:
-            lines = f.read().strip().splitlines()
-        return Result(name, passed=1, note=lines[-1][:80] if lines else "")
-    return Result(name, failed=1, tail=tail_of(log))
+        return Result(test.name, passed=1, note=last_line(log))
+    return Result(test.name, failed=1, tail=tail_of(log))
 
 
 def stage_tests(preset):
     def stage(report, options):
-        tasks = []
-        for name, command, label in tests_of(preset):
-            runner = run_criterion if label == "criterion" else run_program
-            tasks.append((runner, preset, name, command))
-        in_parallel(report, preset, options.jobs, tasks)
+        tests = tests_of(preset)
+        locks = {name: threading.Lock() for test in tests for name in test.locks}
+        in_parallel(report, preset, options.jobs, [(run_test, preset, t, locks) for t in tests])
     return stage
 
 
@@ -231,7 +256,7 @@ def stage_fuzz(report, options):
              for file in sorted(os.listdir(os.path.join(ROOT, "tests", "fuzz")))
              if file.endswith("_fuzz.c")]
     in_parallel(report, "fuzz", options.jobs,
-                [(run_fuzzer, n, options.fuzz_seconds) for n in names])
+                [(timed, run_fuzzer, n, options.fuzz_seconds) for n in names])
 
 
 # ---- House rules, clang-tidy, whole programs --------------------------------------------------
@@ -242,18 +267,16 @@ def run_script(stage, name, command):
     env.update(VARVE=os.path.join(BUILD, "release", "varve"), VARVE_BUILD=BUILD,
                VARVE_JOBS=str(os.cpu_count()))
     status = run(command, log, SCRIPT_LIMIT_S, env)
-    with open(log, errors="replace") as f:
-        lines = f.read().strip().splitlines()
-    last = lines[-1] if lines else ""
-    if status == 77:
-        return Result(name, skipped=1, note=last[:80])
+    last = last_line(log)
+    if status == SKIPPED:
+        return Result(name, skipped=1, note=last)
     counted = COUNTED.match(last)
     passed, failed, skipped = (int(n or 0) for n in counted.groups()) if counted else (0, 0, 0)
     if status != 0 and failed == 0:
         failed = 1
     if status == 0 and passed + failed + skipped == 0:
         passed = 1
-    note = "" if counted else last[:80]
+    note = "" if counted else last
     return Result(name, passed, failed, skipped, note, tail_of(log) if failed else "")
 
 
@@ -271,7 +294,7 @@ def stage_lint(report, options):
         files = sorted({entry["file"] for entry in json.load(f)})
     folders = ("tests", "build", "examples")
     files = [f for f in files if os.path.relpath(f, ROOT).split(os.sep)[0] not in folders]
-    in_parallel(report, "lint", options.jobs, [(run_clang_tidy, f) for f in files])
+    in_parallel(report, "lint", options.jobs, [(timed, run_clang_tidy, f) for f in files])
 
 
 def run_clang_tidy(path):

@@ -225,12 +225,12 @@ def rule_lines(tree):
 
 
 def rule_openings(tree):
-    """A file begins by saying what it is; a .c may leave that to the header it begins with."""
+    """A file begins by saying what it is; a .c may leave that to the header of its module."""
     for path in tree.code():
         if path.endswith(("_test.c", "_contract.c")):
             continue
-        first = re.match(r'#include "(.*)"', tree.text(path))
-        if path.endswith(".c") and first and is_own_header(path, first.group(1)):
+        included = re.findall(r'^#include "(.*)"', tree.text(path), re.MULTILINE)
+        if path.endswith(".c") and any(is_own_header(path, header) for header in included):
             continue
         if not tree.text(path).startswith(("/*\n * ", "/* ")):
             yield path, 1, "does not begin by saying what it is"
@@ -266,7 +266,8 @@ def rule_promises(tree):
     cases = set()
     for path in tree.code():
         for match in re.finditer(r"\bTest\(\s*(\w+),\s*(\w+)", tree.text(path)):
-            cases.update((f"{match.group(1)}/{match.group(2)}", match.group(1) + "/*"))
+            suite, case = match.groups()
+            cases.update((f"{suite}/{case}", f"{suite}/*", suite))
     names = {path_stem(f) for f in tree.files if f.startswith("tests")} | cases
     for page in tree.pages():
         if os.path.dirname(page) == os.path.join("docs", "promises"):
