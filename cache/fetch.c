@@ -125,7 +125,7 @@ static void unlist_waiter(struct read *r, struct fetch_want *w)
 
 /* The caller's reference to r ends. Requires: mutex held. True: the caller destroys r, after
  * unlocking. */
-static bool let_go(struct reads *reads, struct read *r)
+static bool let_go(struct reads *reads, struct read *r) REQUIRES(reads->mutex)
 {
     CHECK(r->refs > 0);
     if (--r->refs > 0)
@@ -251,7 +251,7 @@ struct second_look {
 };
 
 static struct second_look look_again(struct cache *c, const struct fetch_request *request,
-                                     bool is_blocking)
+                                     bool is_blocking) REQUIRES(c->reads.mutex)
 {
     struct second_look found = { .read = *reads_place(&c->reads, request, is_blocking) };
 
@@ -452,7 +452,7 @@ bool fetch_submit(struct fetch *f, struct io_ring *ring)
 }
 
 /* The read is over: unlist it, and keep of the waiters those that waited for nothing else. */
-static void end_read(struct cache *c, struct read *r)
+static void end_read(struct cache *c, struct read *r) REQUIRES(c->reads.mutex)
 {
     struct fetch_want **place = &r->waiters;
 
