@@ -567,3 +567,273 @@ Test(lsm_table, truncated_files_are_refused)
     free(bytes);
     damaged_deinit(&d);
 }
+
+/* ---- Failures while building ---------------------------------------------------------------- */
+
+struct build_job {
+    struct table_fixture x;
+    struct entry_set set;
+};
+
+static void build_job_init(struct build_job *j, size_t key_count)
+{
+    struct rand r;
+    struct entry_set_options o = { .style = STYLE_COUNTER,
+                                   .key_count = key_count,
+                                   .value_size_max = 900,
+                                   .handle_percent = 20,
+                                   .ref_count = 3 };
+    rand_seed(&r, 20);
+    table_fixture_init(&j->x, CACHE_SIZE);
+    entry_set_make(&j->set, &r, &o);
+}
+
+static void build_job_deinit(struct build_job *j)
+{
+    entry_set_free(&j->set);
+    table_fixture_deinit(&j->x);
+}
+
+/* Build, stopping at the first failure, which every later call must repeat. */
+static struct status try_build(struct build_job *j, struct lsm_table_meta *out_meta)
+{
+    struct lsm_table_options options = { .block_size = 0 };
+    struct lsm_table_builder *b;
+    struct lsm_range_delete d = { .begin = bytes_str("a"), .end = bytes_str("b"), .version = 5 };
+
+    struct status s = lsm_table_builder_create(&j->x.env, j->x.ring, "d", 9, &options, &b);
+    if (failed(s))
+        return s;
+    s = lsm_table_builder_add_range_delete(b, &d);
+    for (size_t i = 0; i < j->set.count && succeeded(s); i++)
+        s = lsm_table_builder_add(b, &j->set.entries[i]);
+    if (failed(s))
+        cr_assert_eq(lsm_table_builder_add(b, &j->set.entries[0]).code, s.code);
+    struct status end = lsm_table_builder_finish(b, out_meta);
+    cr_assert(succeeded(s) || end.code == s.code);
+    return end;
+}
+
+static bool file_exists(struct table_fixture *x)
+{
+    bool is_there;
+    MUST(io_exists(x->env.io, "d/00000009.sst", &is_there));
+    return is_there;
+}
+
+/* Whichever write or sync fails, for want of space or of a disk: the builder says so, the file is
+ * gone, nothing is charged. */
+Test(lsm_table, failed_writes_leave_nothing)
+{
+    struct build_job j;
+    build_job_init(&j, 6000); /* Some pieces' worth. */
+    unsigned fired = 0;
+
+    for (uint64_t n = 1; n < 20; n++) {
+        struct lsm_table_meta meta;
+        bool is_full = n % 2 == 0;
+        struct io_sim_fault fault = { .classes = IO_SIM_WRITE | IO_SIM_SYNC,
+                                      .at = n,
+                                      .error = is_full ? 28 /* ENOSPC */ : 0 };
+        io_sim_set_fault(j.x.sim, &fault);
+        struct status s = try_build(&j, &meta);
+        bool is_hit = io_sim_faults_fired(j.x.sim) > 0;
+        io_sim_set_fault(j.x.sim, NULL);
+        if (!is_hit) {
+            MUST(s);
+            lsm_table_meta_deinit(&meta, j.x.env.alloc);
+            MUST(io_unlink(j.x.env.io, "d/00000009.sst"));
+            continue;
+        }
+        fired++;
+        cr_assert_eq(s.code, is_full ? ST_NO_SPACE : ST_IO);
+        cr_assert_not(file_exists(&j.x));
+        cr_assert_eq(j.x.budget.held_bytes[BUDGET_JOB], 0);
+    }
+    cr_assert_gt(fired, 4);
+    build_job_deinit(&j);
+}
+
+/* Whichever allocation fails while a table is built, verified and read: clean, no leak. */
+Test(lsm_table, out_of_memory_is_clean)
+{
+    struct build_job j;
+    build_job_init(&j, 300);
+    struct alloc_test a;
+    bool is_done = false;
+
+    for (uint64_t n = 1; !is_done; n++) {
+        struct lsm_table_meta meta;
+        struct lsm_table *t = NULL;
+        struct errbuf err;
+        struct alloc *heap = j.x.env.alloc;
+        alloc_test_init(&a);
+        a.fail_at = n;
+        j.x.env.alloc = &a.alloc;
+        struct status s = try_build(&j, &meta);
+        if (succeeded(s)) {
+            s = lsm_table_open(&j.x.env, "d", &meta, &t);
+            if (succeeded(s))
+                s = lsm_table_verify(t, j.x.ring, j.x.cache, &err);
+            lsm_table_close(t);
+            lsm_table_meta_deinit(&meta, &a.alloc);
+        } else {
+            cr_assert_not(file_exists(&j.x));
+        }
+        cr_assert(succeeded(s) || s.code == ST_NO_MEMORY, "%s", status_name(s.code));
+        is_done = succeeded(s);
+        cr_assert(!is_done || a.calls < n);
+        cr_assert_eq(a.live_bytes, 0, "call %zu", (size_t)n);
+        j.x.env.alloc = heap;
+    }
+    build_job_deinit(&j);
+}
+
+/* A budget that is spent stops the build cleanly. */
+Test(lsm_table, the_budget_is_kept)
+{
+    struct build_job j;
+    struct lsm_table_meta meta;
+    build_job_init(&j, 6000);
+
+    for (size_t left = 0; left < 3 << 20; left += 200000) {
+        j.x.budget.cap_bytes = j.x.budget.total_bytes + left;
+        struct status s = try_build(&j, &meta);
+        cr_assert(succeeded(s) || s.code == ST_NO_MEMORY);
+        cr_assert_leq(j.x.budget.peak_bytes, j.x.budget.cap_bytes + (1 << 20));
+        cr_assert_eq(j.x.budget.held_bytes[BUDGET_JOB], 0);
+        if (succeeded(s))
+            lsm_table_meta_deinit(&meta, j.x.env.alloc);
+    }
+    build_job_deinit(&j);
+}
+
+/* Entries out of order are refused: they come from a damaged table, perhaps. So is a table of
+ * nothing. */
+Test(lsm_table, disorder_is_refused)
+{
+    struct table_fixture x;
+    struct lsm_table_options options = { .block_size = 0 };
+    struct lsm_table_builder *b;
+    struct lsm_table_meta meta;
+    struct lsm_entry e = { .key = bytes_str("m"), .version = 5, .kind = LSM_DELETE };
+    struct lsm_entry same = e;
+    struct lsm_entry before = { .key = bytes_str("a"), .version = 5, .kind = LSM_DELETE };
+    const struct lsm_entry *wrong[] = { &same, &before };
+    table_fixture_init(&x, CACHE_SIZE);
+
+    for (unsigned i = 0; i < 2; i++) {
+        MUST(lsm_table_builder_create(&x.env, x.ring, "d", 9, &options, &b));
+        MUST(lsm_table_builder_add(b, &e));
+        cr_assert_eq(lsm_table_builder_add(b, wrong[i]).code, ST_CORRUPT);
+        cr_assert_eq(lsm_table_builder_finish(b, &meta).code, ST_CORRUPT);
+        cr_assert_not(file_exists(&x));
+    }
+    MUST(lsm_table_builder_create(&x.env, x.ring, "d", 9, &options, &b));
+    cr_assert_eq(lsm_table_builder_finish(b, &meta).code, ST_INVALID);
+    MUST(lsm_table_builder_create(&x.env, x.ring, "d", 9, &options, &b));
+    lsm_table_builder_abandon(b);
+    cr_assert_not(file_exists(&x));
+    table_fixture_deinit(&x);
+}
+
+/* Two entries with one value would be counted as two live values and die as one. */
+Test(lsm_table, a_value_has_one_entry)
+{
+    struct table_fixture x;
+    struct lsm_table_options options = { .block_size = 0 };
+    struct lsm_table_builder *b;
+    struct lsm_table_meta meta;
+    struct lsm_entry e = { .version = 5, .kind = LSM_PUT_HANDLE };
+    table_fixture_init(&x, CACHE_SIZE);
+
+    MUST(lsm_table_builder_create(&x.env, x.ring, "d", 9, &options, &b));
+    e.handle = (struct vlog_handle) { .file = 3, .ordinal = 4, .offset = 5, .length = 6 };
+    e.key = bytes_str("a");
+    MUST(lsm_table_builder_add(b, &e));
+    e.key = bytes_str("b");
+    MUST(lsm_table_builder_add(b, &e));
+    cr_assert_eq(lsm_table_builder_finish(b, &meta).code, ST_CORRUPT);
+    table_fixture_deinit(&x);
+}
+
+/* ---- What a read costs ---------------------------------------------------------------------- */
+
+struct read_cost {
+    size_t gets;
+    size_t reads;
+    size_t worst;
+    size_t pages;
+};
+
+static struct read_cost cost_of_gets(struct random_table *t, size_t first, size_t step)
+{
+    struct read_cost c = { .gets = 0 };
+    struct fetch *f = &t->x.fetch;
+
+    for (size_t i = first; i < t->set.count; i += step) {
+        struct bytes key = t->set.entries[i].key;
+        struct lsm_entry e;
+        f->device_reads = 0;
+        f->device_read_bytes = 0;
+        MUST(lsm_table_get(t->table, f, key, lsm_table_key_hash(key), UINT64_MAX, &e));
+        c.gets++;
+        c.reads += f->device_reads;
+        c.worst = f->device_reads > c.worst ? f->device_reads : c.worst;
+        c.pages += f->device_read_bytes / 4096;
+        fetch_reset(f);
+    }
+    return c;
+}
+
+/* Ask for keys that are not there. Returns how many data blocks were read for nothing. */
+static size_t ask_for_absent(struct random_table *t, size_t count)
+{
+    struct fetch *f = &t->x.fetch;
+    size_t reads = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        uint8_t key[9];
+        struct lsm_entry e;
+        put_u64_be(key, 1000 + i);
+        key[8] = 1;
+        struct bytes absent = bytes_of(key, 9);
+        f->device_reads = 0;
+        cr_assert_eq(
+            lsm_table_get(t->table, f, absent, lsm_table_key_hash(absent), UINT64_MAX, &e).code,
+            ST_NOT_FOUND);
+        reads += f->device_reads;
+        fetch_reset(f);
+    }
+    return reads;
+}
+
+/* Where filter and index are resident, a get reads one page, and an absent key almost never one;
+ * where nothing is, a get reads three pages. */
+Test(lsm_table, a_get_reads_one_page_when_metadata_is_resident)
+{
+    struct rand r;
+    struct random_table t;
+    struct entry_set_options o = {
+        .style = STYLE_COUNTER, .key_count = 30000, .value_size_max = 40, .is_plain = true
+    };
+    rand_seed(&r, 21);
+    table_fixture_init(&t.x, 16 << 20);
+    entry_set_make(&t.set, &r, &o);
+    struct table_input in = { .id = 5, .set = &t.set };
+    table_fixture_build(&t.x, &in, &t.meta);
+    t.table = table_fixture_open(&t.x, &t.meta);
+
+    struct read_cost c = cost_of_gets(&t, 0, t.set.count);
+    cr_assert_leq(c.worst, 4, "with the tail");
+    c = cost_of_gets(&t, 10, 1500); /* Every index partition. */
+    cr_assert_leq(c.worst, 3);
+    cr_assert_leq(c.pages, 3 * c.gets + 1);
+    (void)ask_for_absent(&t, 3000); /* Every filter partition. */
+    cr_assert_lt(ask_for_absent(&t, 3000), 60);
+    c = cost_of_gets(&t, 600, 1501);
+    cr_assert_eq(c.worst, 1);
+    cr_assert_geq(c.reads, c.gets - c.gets / 4, "the data was not there");
+    cr_assert_eq(c.pages, c.reads, "a block is a page");
+    unmake(&t);
+}
