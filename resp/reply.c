@@ -75,6 +75,7 @@ void resp_reply_error(struct resp_reply *r, const char *format, ...)
         if (text[i] == '\r' || text[i] == '\n')
             text[i] = ' ';
     }
+    r->errors++;
     put_line(r, '-', bytes_of(text, size));
 }
 

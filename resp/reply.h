@@ -23,6 +23,7 @@
 struct resp_reply {
     struct buf *out; /* Borrowed. */
     int version;     /* 2 or 3. */
+    uint64_t errors; /* Error replies written, those taken back included. */
 };
 
 void resp_reply_init(struct resp_reply *r, struct buf *out, int version);

@@ -83,10 +83,10 @@ struct resp_host_ops {
     /* Is it this one? Takes as long for any wrong one. */
     bool (*check_password)(struct resp_host *h, struct bytes password);
 
-    /* Append the "field:value\r\n" lines of an INFO section ("server", "clients", "memory",
-     * "persistence", "stats", "replication", "cpu", "cluster", or one of the host's own). The
-     * names of its own sections, in order, come from info_section; NULL ends them. */
-    void (*info)(struct resp_host *h, const char *section, struct buf *out);
+    /* Append the "field:value\r\n" lines of an INFO section: "Server", "Clients", "Memory",
+     * "Persistence", "Stats", "Replication", "CPU", "Cluster", or one of the host's own, whose
+     * titles, in order, come from info_section; NULL ends them. */
+    void (*info)(struct resp_host *h, const char *title, struct buf *out);
     const char *(*info_section)(struct resp_host *h, size_t index);
 
     /* Configuration, by place: the name, and the value appended to out_value; NULL at the end. */

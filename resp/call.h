@@ -1,0 +1,66 @@
+/*
+ * call -- one run of one command: what its implementation is handed.
+ *
+ * An implementation validates its arguments, reads rows, writes rows and replies, in this order
+ * where it can. It returns OK when it has replied, errors for the client included; any other
+ * status means that nothing it wrote may stay, and the dispatcher takes the reply back.
+ *
+ * Threads: one reactor's.
+ */
+#ifndef VARVE_RESP_CALL_H
+#define VARVE_RESP_CALL_H
+
+#include "base/arena.h"
+#include "base/bytes.h"
+#include "base/status.h"
+
+#include "resp/reply.h"
+#include "resp/resp.h"
+#include "resp/store.h"
+
+struct resp_overlay;
+
+struct resp_call {
+    struct resp *resp;
+    struct resp_session *session;
+    struct store *store;
+    const struct resp_command *command;
+    const struct bytes *argv;
+    size_t argc;
+    struct resp_reply *reply;
+    struct arena *arena; /* Scratch; everything in it is dropped when the request has run. */
+    /* Within EXEC: the keys its commands wrote, which cursors do not show. Else NULL. */
+    struct resp_overlay *overlay;
+
+    uint32_t database_id; /* Of the selected database, at the start of the command. */
+    uint64_t hash_seed;
+    uint64_t now_ms;
+    uint64_t hits; /* Counted when the request has run to its end. */
+    uint64_t misses;
+};
+
+typedef struct status resp_command_fn(struct resp_call *call);
+
+/* Reply an error. They return OK, so that a command ends with "return resp_fail_syntax(call);". */
+struct status resp_fail(struct resp_call *call, const char *text);
+struct status resp_fail_syntax(struct resp_call *call);
+struct status resp_fail_type(struct resp_call *call);
+struct status resp_fail_integer(struct resp_call *call);
+
+/* The argument as an integer, or false and the error has been replied. */
+bool resp_call_int(struct resp_call *call, size_t arg, int64_t *out_value);
+
+/* Are two texts the same, but for the case of ASCII letters? */
+bool resp_text_equal(struct bytes a, struct bytes b);
+static inline bool resp_text_is(struct bytes text, const char *word)
+{
+    return resp_text_equal(text, bytes_str(word));
+}
+
+/* Is the argument this word, in any case? */
+static inline bool resp_call_is(const struct resp_call *call, size_t arg, const char *word)
+{
+    return resp_text_is(call->argv[arg], word);
+}
+
+#endif

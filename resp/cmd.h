@@ -1,0 +1,52 @@
+/*
+ * cmd -- the implementations of commands, for the table. Each cmd_*.c has a group of them.
+ */
+#ifndef VARVE_RESP_CMD_H
+#define VARVE_RESP_CMD_H
+
+#include "resp/call.h"
+
+/* cmd_connection.c */
+resp_command_fn resp_cmd_auth, resp_cmd_echo, resp_cmd_hello, resp_cmd_ping, resp_cmd_quit,
+    resp_cmd_reset, resp_cmd_select;
+
+/* cmd_client.c */
+resp_command_fn resp_cmd_client_getname, resp_cmd_client_help, resp_cmd_client_id,
+    resp_cmd_client_info, resp_cmd_client_list, resp_cmd_client_setinfo, resp_cmd_client_setname;
+
+/* cmd_command.c */
+resp_command_fn resp_cmd_command, resp_cmd_command_count, resp_cmd_command_docs,
+    resp_cmd_command_help, resp_cmd_command_info, resp_cmd_command_list;
+
+/* cmd_string.c */
+resp_command_fn resp_cmd_append, resp_cmd_get, resp_cmd_getdel, resp_cmd_getex, resp_cmd_getrange,
+    resp_cmd_getset, resp_cmd_mget, resp_cmd_mset, resp_cmd_msetnx, resp_cmd_psetex, resp_cmd_set,
+    resp_cmd_setex, resp_cmd_setnx, resp_cmd_setrange, resp_cmd_strlen;
+
+/* cmd_number.c */
+resp_command_fn resp_cmd_decr, resp_cmd_decrby, resp_cmd_incr, resp_cmd_incrby,
+    resp_cmd_incrbyfloat;
+
+/* cmd_key.c */
+resp_command_fn resp_cmd_del, resp_cmd_exists, resp_cmd_type;
+
+/* cmd_expire.c */
+resp_command_fn resp_cmd_expire, resp_cmd_expireat, resp_cmd_expiretime, resp_cmd_persist,
+    resp_cmd_pexpire, resp_cmd_pexpireat, resp_cmd_pexpiretime, resp_cmd_pttl, resp_cmd_ttl;
+
+/* cmd_scan.c */
+resp_command_fn resp_cmd_dbsize, resp_cmd_keys, resp_cmd_randomkey, resp_cmd_scan;
+
+/* cmd_multi.c */
+resp_command_fn resp_cmd_discard, resp_cmd_exec, resp_cmd_multi, resp_cmd_unwatch, resp_cmd_watch;
+
+/* cmd_server.c */
+resp_command_fn resp_cmd_config_get, resp_cmd_config_help, resp_cmd_config_resetstat,
+    resp_cmd_config_set, resp_cmd_flushall, resp_cmd_flushdb, resp_cmd_info, resp_cmd_shutdown,
+    resp_cmd_time;
+
+/* The shape of every HELP: what the container is called, the lines, NULL. */
+struct status resp_reply_help(struct resp_call *call, const char *container,
+                              const char *const *lines);
+
+#endif

@@ -1,0 +1,360 @@
+/* COMMAND: the command table, told to clients. */
+#include "resp/cmd.h"
+
+#include "resp/glob.h"
+#include "resp/session.h"
+
+#include <stdio.h>
+
+struct status resp_reply_help(struct resp_call *call, const char *container,
+                              const char *const *lines)
+{
+    struct resp_reply *r = call->reply;
+    char text[128];
+    size_t count = 0;
+
+    while (lines[count] != NULL)
+        count++;
+    resp_reply_array(r, count + 3);
+    (void)snprintf(text, sizeof text,
+                   "%s <subcommand> [<arg> [value] [opt] ...]. Subcommands are:", container);
+    resp_reply_status(r, text);
+    for (size_t i = 0; i < count; i++)
+        resp_reply_status(r, lines[i]);
+    resp_reply_status(r, "HELP");
+    resp_reply_status(r, "    Prints this help.");
+    return status_ok();
+}
+
+/* ---- INFO ----------------------------------------------------------------------------------- */
+
+/* The names of the bits of a word, from bit 0 up. */
+static const char *const FLAG_NAMES[] = { "write",    "readonly", "denyoom",  "admin",
+                                          "noscript", "loading",  "stale",    "skip_slowlog",
+                                          "fast",     "no_auth",  "no_multi", "allow_busy" };
+static const char *const ACL_NAMES[] = { "@keyspace",   "@read",       "@write", "@string",
+                                         "@admin",      "@fast",       "@slow",  "@dangerous",
+                                         "@connection", "@transaction" };
+static const char *const KEY_FLAG_NAMES[] = { "RO",     "RW",     "OW",
+                                              "RM",     "access", "update",
+                                              "insert", "delete", "variable_flags" };
+enum {
+    FLAGS = sizeof FLAG_NAMES / sizeof FLAG_NAMES[0],
+    ACLS = sizeof ACL_NAMES / sizeof ACL_NAMES[0],
+    KEY_FLAGS = sizeof KEY_FLAG_NAMES / sizeof KEY_FLAG_NAMES[0],
+};
+
+static void reply_bits(struct resp_reply *r, uint32_t bits, const char *const *names, size_t count)
+{
+    bits &= (UINT32_C(1) << count) - 1;
+    resp_reply_set(r, (size_t)__builtin_popcount(bits));
+    for (size_t i = 0; i < count; i++) {
+        if (bits >> i & 1)
+            resp_reply_status(r, names[i]);
+    }
+}
+
+static size_t count_tips(const struct resp_command *c)
+{
+    size_t count = 0;
+
+    while (c->tips != NULL && c->tips[count] != NULL)
+        count++;
+    return count;
+}
+
+static size_t count_subcommands(const struct resp_command *c)
+{
+    size_t count = 0;
+
+    while (c->subcommands != NULL && c->subcommands[count].name != NULL)
+        count++;
+    return count;
+}
+
+static void reply_pair_int(struct resp_reply *r, const char *name, int64_t value)
+{
+    resp_reply_bulk_str(r, name);
+    resp_reply_int(r, value);
+}
+
+static void reply_pair_str(struct resp_reply *r, const char *name, const char *value)
+{
+    resp_reply_bulk_str(r, name);
+    resp_reply_bulk_str(r, value);
+}
+
+static void reply_key_spec(struct resp_reply *r, const struct resp_key_spec *spec)
+{
+    resp_reply_map(r, 3);
+    resp_reply_bulk_str(r, "flags");
+    reply_bits(r, spec->flags, KEY_FLAG_NAMES, KEY_FLAGS);
+    resp_reply_bulk_str(r, "begin_search");
+    resp_reply_map(r, 2);
+    reply_pair_str(r, "type", "index");
+    resp_reply_bulk_str(r, "spec");
+    resp_reply_map(r, 1);
+    reply_pair_int(r, "index", spec->first);
+    resp_reply_bulk_str(r, "find_keys");
+    resp_reply_map(r, 2);
+    reply_pair_str(r, "type", "range");
+    resp_reply_bulk_str(r, "spec");
+    resp_reply_map(r, 3);
+    reply_pair_int(r, "lastkey", spec->last);
+    reply_pair_int(r, "keystep", spec->step);
+    reply_pair_int(r, "limit", 0);
+}
+
+static void reply_info(struct resp_reply *r, const struct resp_command *c)
+{
+    const struct resp_key_spec *k = c->keys;
+
+    resp_reply_array(r, 10);
+    resp_reply_bulk_str(r, c->name);
+    resp_reply_int(r, c->arity);
+    reply_bits(r, c->flags, FLAG_NAMES, FLAGS);
+    resp_reply_int(r, k == NULL ? 0 : k->first);
+    resp_reply_int(r, k == NULL ? 0 : k->last >= 0 ? k->first + k->last : k->last);
+    resp_reply_int(r, k == NULL ? 0 : k->step);
+    reply_bits(r, resp_command_acl(c), ACL_NAMES, ACLS);
+    size_t tips = count_tips(c);
+    resp_reply_set(r, tips);
+    for (size_t i = 0; i < tips; i++)
+        resp_reply_bulk_str(r, c->tips[i]);
+    resp_reply_set(r, k != NULL);
+    if (k != NULL)
+        reply_key_spec(r, k);
+    size_t subcommands = count_subcommands(c);
+    resp_reply_set(r, subcommands);
+    for (size_t i = 0; i < subcommands; i++)
+        reply_info(r, &c->subcommands[i]);
+}
+
+struct status resp_cmd_command(struct resp_call *call)
+{
+    resp_reply_array(call->reply, call->resp->commands.count);
+    for (const struct resp_command *c = resp_command_table(); c->name != NULL; c++)
+        reply_info(call->reply, c);
+    return status_ok();
+}
+
+struct status resp_cmd_command_info(struct resp_call *call)
+{
+    if (call->argc == 2)
+        return resp_cmd_command(call);
+    resp_reply_array(call->reply, call->argc - 2);
+    for (size_t i = 2; i < call->argc; i++) {
+        const struct resp_command *c = resp_command_find_full(&call->resp->commands, call->argv[i]);
+        if (c == NULL)
+            resp_reply_null(call->reply);
+        else
+            reply_info(call->reply, c);
+    }
+    return status_ok();
+}
+
+struct status resp_cmd_command_count(struct resp_call *call)
+{
+    resp_reply_int(call->reply, (int64_t)call->resp->commands.count);
+    return status_ok();
+}
+
+/* ---- DOCS ----------------------------------------------------------------------------------- */
+
+static const char *arg_type_name(enum resp_arg_type type)
+{
+    switch (type) {
+    case RESP_ARG_STRING:
+        return "string";
+    case RESP_ARG_INTEGER:
+        return "integer";
+    case RESP_ARG_DOUBLE:
+        return "double";
+    case RESP_ARG_KEY:
+        return "key";
+    case RESP_ARG_PATTERN:
+        return "pattern";
+    case RESP_ARG_UNIX_TIME:
+        return "unix-time";
+    case RESP_ARG_PURE_TOKEN:
+        return "pure-token";
+    case RESP_ARG_ONEOF:
+        return "oneof";
+    case RESP_ARG_BLOCK:
+        return "block";
+    }
+    return "unknown";
+}
+
+static void reply_args(struct resp_reply *r, const struct resp_command_arg *args);
+
+static void reply_arg(struct resp_reply *r, const struct resp_command_arg *a)
+{
+    static const char *const NAMES[] = { "optional", "multiple" };
+
+    resp_reply_map(r, 2 + (a->type == RESP_ARG_KEY) + (a->token != NULL) + (a->since != NULL) +
+                          (a->flags != 0) + (a->args != NULL));
+    reply_pair_str(r, "name", a->name);
+    reply_pair_str(r, "type", arg_type_name(a->type));
+    if (a->type == RESP_ARG_KEY)
+        reply_pair_int(r, "key_spec_index", 0);
+    if (a->token != NULL)
+        reply_pair_str(r, "token", a->token);
+    if (a->since != NULL)
+        reply_pair_str(r, "since", a->since);
+    if (a->flags != 0) {
+        resp_reply_bulk_str(r, "flags");
+        reply_bits(r, a->flags, NAMES, 2);
+    }
+    if (a->args != NULL)
+        reply_args(r, a->args);
+}
+
+static void reply_args(struct resp_reply *r, const struct resp_command_arg *args)
+{
+    size_t count = 0;
+
+    while (args[count].name != NULL)
+        count++;
+    resp_reply_bulk_str(r, "arguments");
+    resp_reply_array(r, count);
+    for (size_t i = 0; i < count; i++)
+        reply_arg(r, &args[i]);
+}
+
+/* The name, and the map that describes the command. */
+static void reply_docs(struct resp_reply *r, const struct resp_command *c)
+{
+    bool is_deprecated = c->deprecated_since != NULL;
+    size_t subcommands = count_subcommands(c);
+
+    resp_reply_bulk_str(r, c->name);
+    resp_reply_map(r, 4 + (size_t)(is_deprecated ? 3 : 0) + (c->args != NULL) + (subcommands > 0));
+    reply_pair_str(r, "summary", c->summary);
+    reply_pair_str(r, "since", c->since);
+    reply_pair_str(r, "group", c->group);
+    reply_pair_str(r, "complexity", c->complexity);
+    if (is_deprecated) {
+        resp_reply_bulk_str(r, "doc_flags");
+        resp_reply_set(r, 1);
+        resp_reply_status(r, "deprecated");
+        reply_pair_str(r, "deprecated_since", c->deprecated_since);
+        reply_pair_str(r, "replaced_by", c->replaced_by);
+    }
+    if (c->args != NULL)
+        reply_args(r, c->args);
+    if (subcommands > 0) {
+        resp_reply_bulk_str(r, "subcommands");
+        resp_reply_map(r, subcommands);
+        for (size_t i = 0; i < subcommands; i++)
+            reply_docs(r, &c->subcommands[i]);
+    }
+}
+
+struct status resp_cmd_command_docs(struct resp_call *call)
+{
+    struct resp_reply *r = call->reply;
+    struct resp_mark start = resp_reply_mark(r);
+    size_t count = 0;
+
+    if (call->argc == 2) {
+        resp_reply_map(r, call->resp->commands.count);
+        for (const struct resp_command *c = resp_command_table(); c->name != NULL; c++)
+            reply_docs(r, c);
+        return status_ok();
+    }
+    for (size_t i = 2; i < call->argc; i++) {
+        const struct resp_command *c = resp_command_find_full(&call->resp->commands, call->argv[i]);
+        if (c == NULL)
+            continue;
+        reply_docs(r, c);
+        count++;
+    }
+    resp_reply_map_at(r, start, count);
+    return status_ok();
+}
+
+/* ---- LIST ----------------------------------------------------------------------------------- */
+
+enum filter_kind { FILTER_NONE, FILTER_MODULE, FILTER_CATEGORY, FILTER_PATTERN };
+
+struct filter {
+    enum filter_kind kind;
+    struct bytes text;
+};
+
+static bool is_let_through(const struct filter *f, const struct resp_command *c)
+{
+    switch (f->kind) {
+    case FILTER_NONE:
+        return true;
+    case FILTER_MODULE:
+        return false;
+    case FILTER_CATEGORY:
+        for (size_t i = 0; i < ACLS; i++) {
+            if (resp_command_acl(c) >> i & 1 && resp_text_is(f->text, ACL_NAMES[i] + 1))
+                return true;
+        }
+        return false;
+    case FILTER_PATTERN:
+        return resp_glob_match(f->text, bytes_str(c->name), true);
+    }
+    return false;
+}
+
+/* List the commands of a table, and their subcommands. */
+static size_t list(struct resp_reply *r, const struct filter *f, const struct resp_command *table)
+{
+    size_t count = 0;
+
+    for (const struct resp_command *c = table; c != NULL && c->name != NULL; c++) {
+        if (is_let_through(f, c)) {
+            resp_reply_bulk_str(r, c->name);
+            count++;
+        }
+        count += list(r, f, c->subcommands);
+    }
+    return count;
+}
+
+struct status resp_cmd_command_list(struct resp_call *call)
+{
+    struct filter f = { 0 };
+    struct resp_mark start = resp_reply_mark(call->reply);
+
+    if (call->argc == 5 && resp_call_is(call, 2, "filterby")) {
+        f.text = call->argv[4];
+        if (resp_call_is(call, 3, "module"))
+            f.kind = FILTER_MODULE;
+        else if (resp_call_is(call, 3, "aclcat"))
+            f.kind = FILTER_CATEGORY;
+        else if (resp_call_is(call, 3, "pattern"))
+            f.kind = FILTER_PATTERN;
+        else
+            return resp_fail_syntax(call);
+    } else if (call->argc != 2) {
+        return resp_fail_syntax(call);
+    }
+    resp_reply_array_at(call->reply, start, list(call->reply, &f, resp_command_table()));
+    return status_ok();
+}
+
+struct status resp_cmd_command_help(struct resp_call *call)
+{
+    static const char *const LINES[] = {
+        "(no subcommand)",
+        "    What there is to know about every command, as programs want it.",
+        "COUNT",
+        "    The number of commands.",
+        "DOCS [<command-name> ...]",
+        "    What commands are for and which arguments they take, as people want it.",
+        "    All commands, if none is named.",
+        "INFO [<command-name> ...]",
+        "    As without a subcommand, for the named commands.",
+        "LIST [FILTERBY (MODULE <name>|ACLCAT <category>|PATTERN <pattern>)]",
+        "    The names of all commands, or of those that pass the filter.",
+        NULL,
+    };
+
+    return resp_reply_help(call, "COMMAND", LINES);
+}

@@ -1,0 +1,163 @@
+#include "resp/cmd.h"
+
+#include "resp/entry.h"
+#include "resp/session.h"
+
+struct status resp_cmd_multi(struct resp_call *call)
+{
+    if (call->session->is_in_multi)
+        return resp_fail(call, "ERR MULTI calls can not be nested");
+    call->session->is_in_multi = true;
+    resp_reply_ok(call->reply);
+    return status_ok();
+}
+
+struct status resp_cmd_discard(struct resp_call *call)
+{
+    if (!call->session->is_in_multi)
+        return resp_fail(call, "ERR DISCARD without MULTI");
+    resp_session_discard(call->session);
+    resp_reply_ok(call->reply);
+    return status_ok();
+}
+
+/* ---- WATCH ---------------------------------------------------------------------------------- */
+
+static struct status watch_key(struct resp_call *call, struct resp_entry *e, size_t arg,
+                               void *context)
+{
+    struct resp_watched watched = { .database = call->session->identity.database,
+                                    .key = call->argv[arg] };
+
+    (void)context;
+    TRY(call->store->ops->watch(call->store, watched.database, e->row_key, &watched.token));
+    return resp_watches_push(&call->session->watches, &watched);
+}
+
+struct status resp_cmd_watch(struct resp_call *call)
+{
+    struct resp_watches *w = &call->session->watches;
+    size_t size = w->bytes.size;
+    size_t count = w->count;
+
+    if (call->session->is_in_multi)
+        return resp_fail(call, "ERR WATCH inside MULTI is not allowed");
+    struct status s = resp_entry_visit(call, RESP_ENTRY_FACTS, watch_key, NULL);
+    if (failed(s)) {
+        resp_watches_rewind(w, size, count);
+        return s;
+    }
+    resp_reply_ok(call->reply);
+    return status_ok();
+}
+
+struct status resp_cmd_unwatch(struct resp_call *call)
+{
+    resp_watches_reset(&call->session->watches);
+    resp_reply_ok(call->reply);
+    return status_ok();
+}
+
+/* OK: nothing that is watched has changed. CONFLICT: something has. */
+static struct status check_watches(struct resp_call *call)
+{
+    struct store *store = call->store;
+    struct resp_watched watched;
+    size_t offset = 0;
+
+    while (resp_watches_next(&call->session->watches, &offset, &watched)) {
+        struct resp_entry e;
+        call->database_id = store->ops->database_id(store, watched.database);
+        TRY(resp_entry_init(call, watched.key, &e));
+        TRY(store->ops->watch_check(store, watched.database, e.row_key, &watched.token));
+    }
+    return status_ok();
+}
+
+/* ---- EXEC ----------------------------------------------------------------------------------- */
+
+/* Start the reads of the queued commands' keys, as far as one can tell. */
+static struct status prefetch_queue(struct resp_call *call)
+{
+    enum { KEYS_MAX = 256 };
+    const struct resp_queue *q = &call->session->queue;
+    struct resp_queue_place place = { 0 };
+    struct bytes rows[KEYS_MAX];
+    struct resp_queued queued;
+    size_t count = 0;
+
+    if (q->count < 2)
+        return status_ok();
+    call->database_id =
+        call->store->ops->database_id(call->store, call->session->identity.database);
+    while (count < KEYS_MAX && succeeded(resp_queue_next(q, &place, call->arena, &queued))) {
+        struct resp_key_range range = resp_command_keys(queued.command, queued.argc);
+        for (size_t i = range.first; i < range.end && count < KEYS_MAX; i += range.step) {
+            struct resp_entry e;
+            TRY(resp_entry_init(call, queued.argv[i], &e));
+            rows[count++] = e.row_key;
+        }
+    }
+    if (count > 0)
+        call->store->ops->prefetch(call->store, rows, count, 0);
+    return status_ok();
+}
+
+/* Run the queue; what its commands do to the session is taken back by the caller on failure. */
+static struct status run_queue(struct resp_call *call)
+{
+    const struct resp_queue *q = &call->session->queue;
+    struct resp_overlay overlay = { 0 };
+    struct resp_queue_place place = { 0 };
+    struct resp_queued queued;
+
+    TRY(prefetch_queue(call));
+    resp_reply_array(call->reply, q->count);
+    for (;;) {
+        struct status s = resp_queue_next(q, &place, call->arena, &queued);
+        if (s.code == ST_NOT_FOUND)
+            return status_ok();
+        if (failed(s))
+            return s;
+        struct resp_call inner = *call;
+        inner.command = queued.command;
+        inner.argv = queued.argv;
+        inner.argc = queued.argc;
+        inner.overlay = &overlay;
+        s = resp_call_run(&inner);
+        resp_walk_reset(&call->session->walk);
+        if (failed(s))
+            return s;
+        call->hits = inner.hits;
+        call->misses = inner.misses;
+    }
+}
+
+struct status resp_cmd_exec(struct resp_call *call)
+{
+    struct resp_session *s = call->session;
+    struct resp_identity before = s->identity;
+
+    if (!s->is_in_multi)
+        return resp_fail(call, "ERR EXEC without MULTI");
+    if (s->is_multi_broken) {
+        resp_session_discard(s);
+        return resp_fail(call, "EXECABORT Transaction discarded because of previous errors.");
+    }
+    struct status st = check_watches(call);
+    if (st.code == ST_CONFLICT) {
+        resp_session_discard(s);
+        resp_reply_null_array(call->reply);
+        return status_ok();
+    }
+    if (succeeded(st))
+        st = run_queue(call);
+    if (failed(st)) {
+        s->identity = before;
+        resp_session_authenticate(s, before.is_authenticated);
+        call->reply->version = before.version;
+        return st;
+    }
+    resp_session_discard(s);
+    return status_ok();
+}

@@ -1,0 +1,177 @@
+#include "resp/command.h"
+
+#include "base/check.h"
+
+#include <stdio.h>
+
+static uint8_t lower(uint8_t c)
+{
+    return c >= 'A' && c <= 'Z' ? (uint8_t)(c + ('a' - 'A')) : c;
+}
+
+bool resp_text_equal(struct bytes a, struct bytes b)
+{
+    if (a.size != b.size)
+        return false;
+    for (size_t i = 0; i < a.size; i++) {
+        if (lower(a.data[i]) != lower(b.data[i]))
+            return false;
+    }
+    return true;
+}
+
+/* FNV-1a over the bytes with bit 5 set, which makes letters of both cases equal. */
+static size_t slot_of(struct bytes name)
+{
+    uint32_t h = 2166136261u;
+
+    for (size_t i = 0; i < name.size; i++)
+        h = (h ^ (name.data[i] | 0x20u)) * 16777619u;
+    return (h ^ h >> 16) % RESP_COMMAND_SLOTS;
+}
+
+void resp_command_index_init(struct resp_command_index *index)
+{
+    const struct resp_command *table = resp_command_table();
+
+    *index = (struct resp_command_index) { .count = 0 };
+    for (size_t i = 0; table[i].name != NULL; i++) {
+        size_t slot = slot_of(bytes_str(table[i].name));
+        while (index->slots[slot] != 0)
+            slot = (slot + 1) % RESP_COMMAND_SLOTS;
+        index->slots[slot] = (uint8_t)(i + 1);
+        index->count++;
+    }
+    CHECK(index->count < RESP_COMMAND_SLOTS / 2);
+}
+
+const struct resp_command *resp_command_find(const struct resp_command_index *index,
+                                             struct bytes name)
+{
+    const struct resp_command *table = resp_command_table();
+
+    for (size_t slot = slot_of(name); index->slots[slot] != 0;
+         slot = (slot + 1) % RESP_COMMAND_SLOTS) {
+        const struct resp_command *c = &table[index->slots[slot] - 1];
+        if (resp_text_is(name, c->name))
+            return c;
+    }
+    return NULL;
+}
+
+/* The part of a subcommand's name behind the container's. */
+static const char *sub_word(const struct resp_command *sub)
+{
+    return strchr(sub->name, '|') + 1;
+}
+
+const struct resp_command *resp_command_find_sub(const struct resp_command *container,
+                                                 struct bytes word)
+{
+    for (const struct resp_command *s = container->subcommands; s != NULL && s->name != NULL; s++) {
+        if (resp_text_is(word, sub_word(s)))
+            return s;
+    }
+    return NULL;
+}
+
+const struct resp_command *resp_command_find_full(const struct resp_command_index *index,
+                                                  struct bytes name)
+{
+    const uint8_t *bar = name.size == 0 ? NULL : memchr(name.data, '|', name.size);
+
+    if (bar == NULL)
+        return resp_command_find(index, name);
+    size_t container_size = (size_t)(bar - name.data);
+    const struct resp_command *c = resp_command_find(index, bytes_of(name.data, container_size));
+    return c == NULL ? NULL : resp_command_find_sub(c, bytes_skip(name, container_size + 1));
+}
+
+uint32_t resp_command_acl(const struct resp_command *c)
+{
+    uint32_t acl = c->acl;
+
+    if (c->flags & RESP_CMD_WRITE)
+        acl |= RESP_ACL_WRITE;
+    if (c->flags & RESP_CMD_READONLY)
+        acl |= RESP_ACL_READ;
+    if (c->flags & RESP_CMD_ADMIN)
+        acl |= RESP_ACL_ADMIN | RESP_ACL_DANGEROUS;
+    return acl | (c->flags & RESP_CMD_FAST ? RESP_ACL_FAST : RESP_ACL_SLOW);
+}
+
+/* Redis shows at most 128 bytes of the name, and arguments until 128 bytes are full. */
+static void reply_unknown_command(const struct bytes *argv, size_t argc, struct resp_reply *reply)
+{
+    enum { SHOWN_MAX = 128, QUOTES = 3 };
+    char args[SHOWN_MAX + QUOTES + 1];
+    int size = 0;
+
+    for (size_t i = 1; i < argc && size < SHOWN_MAX; i++) {
+        int room = SHOWN_MAX - size;
+        int shown = argv[i].size < (size_t)room ? (int)argv[i].size : room;
+        size += snprintf(args + size, sizeof args - (size_t)size, "'%.*s' ", shown,
+                         (const char *)argv[i].data);
+    }
+    resp_reply_error(reply, "ERR unknown command '%.*s', with args beginning with: %.*s",
+                     argv[0].size < SHOWN_MAX ? (int)argv[0].size : SHOWN_MAX,
+                     (const char *)argv[0].data, size, args);
+}
+
+static void reply_unknown_subcommand(const struct resp_command *container, struct bytes word,
+                                     struct resp_reply *reply)
+{
+    enum { SHOWN_MAX = 128 };
+    char name[32];
+    size_t size = strlen(container->name);
+
+    CHECK(size < sizeof name);
+    for (size_t i = 0; i <= size; i++) {
+        char c = container->name[i];
+        name[i] = c >= 'a' && c <= 'z' ? (char)(c - ('a' - 'A')) : c;
+    }
+    resp_reply_error(reply, "ERR unknown subcommand '%.*s'. Try %s HELP.",
+                     word.size < SHOWN_MAX ? (int)word.size : SHOWN_MAX, (const char *)word.data,
+                     name);
+}
+
+void resp_command_reply_arity_error(const struct resp_command *c, struct resp_reply *reply)
+{
+    resp_reply_error(reply, "ERR wrong number of arguments for '%s' command", c->name);
+}
+
+const struct resp_command *resp_command_resolve(const struct resp_command_index *index,
+                                                const struct bytes *argv, size_t argc,
+                                                struct resp_reply *reply)
+{
+    const struct resp_command *c = resp_command_find(index, argv[0]);
+
+    if (c == NULL) {
+        reply_unknown_command(argv, argc, reply);
+        return NULL;
+    }
+    if (c->subcommands != NULL && argc > 1) {
+        const struct resp_command *sub = resp_command_find_sub(c, argv[1]);
+        if (sub == NULL) {
+            reply_unknown_subcommand(c, argv[1], reply);
+            return NULL;
+        }
+        c = sub;
+    }
+    if (c->arity >= 0 ? argc != (size_t)c->arity : argc < (size_t)-c->arity) {
+        resp_command_reply_arity_error(c, reply);
+        return NULL;
+    }
+    return c;
+}
+
+struct resp_key_range resp_command_keys(const struct resp_command *c, size_t argc)
+{
+    const struct resp_key_spec *spec = c->keys;
+
+    if (spec == NULL)
+        return (struct resp_key_range) { .first = 1, .end = 1, .step = 1 };
+    size_t first = (size_t)spec->first;
+    size_t last = spec->last >= 0 ? first + (size_t)spec->last : argc - (size_t)-spec->last;
+    return (struct resp_key_range) { .first = first, .end = last + 1, .step = (size_t)spec->step };
+}

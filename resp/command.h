@@ -1,0 +1,172 @@
+/*
+ * command -- the one table of commands, as data.
+ *
+ * What a command is called, how many arguments it takes, which of them are keys, what it does to
+ * them, and how it is described to people, is said once, in command_table.c. Dispatch, arity
+ * errors, key extraction, COMMAND INFO, DOCS, LIST and COUNT all read it there.
+ *
+ * Invariants (checked by tests/resp/command_table_test.c):
+ *   1. Names are lower case; a subcommand's is "container|word".
+ *   2. arity counts the name: n is exactly n, -n at least n.
+ *   3. A command is READONLY, WRITE or neither, and only one that is either has keys or a
+ *      database to itself.
+ *
+ * Threads: any; constants, and an index that is written once.
+ */
+#ifndef VARVE_RESP_COMMAND_H
+#define VARVE_RESP_COMMAND_H
+
+#include "base/bytes.h"
+
+#include "resp/call.h"
+#include "resp/reply.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* In the order COMMAND INFO lists them; the names are in cmd_command.c. */
+enum resp_command_flag {
+    RESP_CMD_WRITE = 1 << 0,
+    RESP_CMD_READONLY = 1 << 1,
+    RESP_CMD_DENYOOM = 1 << 2, /* Makes data grow. */
+    RESP_CMD_ADMIN = 1 << 3,
+    RESP_CMD_NOSCRIPT = 1 << 4,
+    RESP_CMD_LOADING = 1 << 5, /* Also before the store is open. */
+    RESP_CMD_STALE = 1 << 6,
+    RESP_CMD_SKIP_SLOWLOG = 1 << 7,
+    RESP_CMD_FAST = 1 << 8,
+    RESP_CMD_NO_AUTH = 1 << 9, /* Also before authentication. */
+    RESP_CMD_NO_MULTI = 1 << 10,
+    RESP_CMD_ALLOW_BUSY = 1 << 11,
+    RESP_CMD_IN_MULTI = 1 << 12, /* Runs at once, not queued, within MULTI. Not listed. */
+};
+
+/* Categories of access control that the flags do not imply already; order as listed. */
+enum resp_acl_category {
+    RESP_ACL_KEYSPACE = 1 << 0,
+    RESP_ACL_READ = 1 << 1,
+    RESP_ACL_WRITE = 1 << 2,
+    RESP_ACL_STRING = 1 << 3,
+    RESP_ACL_ADMIN = 1 << 4,
+    RESP_ACL_FAST = 1 << 5,
+    RESP_ACL_SLOW = 1 << 6,
+    RESP_ACL_DANGEROUS = 1 << 7,
+    RESP_ACL_CONNECTION = 1 << 8,
+    RESP_ACL_TRANSACTION = 1 << 9,
+};
+
+/* What a command does with the keys of a specification; order as listed. */
+enum resp_key_flag {
+    RESP_KEY_RO = 1 << 0, /* Reads the value, or facts about it. */
+    RESP_KEY_RW = 1 << 1, /* Reads and changes it. */
+    RESP_KEY_OW = 1 << 2, /* Replaces it unread. */
+    RESP_KEY_RM = 1 << 3, /* Removes it. */
+    RESP_KEY_ACCESS = 1 << 4,
+    RESP_KEY_UPDATE = 1 << 5,
+    RESP_KEY_INSERT = 1 << 6,
+    RESP_KEY_DELETE = 1 << 7,
+    RESP_KEY_VARIABLE_FLAGS = 1 << 8,
+};
+
+/* The keys are arguments first, first + step ... up to last: relative to first if >= 0, counted
+ * from the end (-1 is the last argument) if negative. */
+struct resp_key_spec {
+    uint32_t flags;
+    int first;
+    int last;
+    int step;
+};
+
+enum resp_arg_type {
+    RESP_ARG_STRING,
+    RESP_ARG_INTEGER,
+    RESP_ARG_DOUBLE,
+    RESP_ARG_KEY,
+    RESP_ARG_PATTERN,
+    RESP_ARG_UNIX_TIME,
+    RESP_ARG_PURE_TOKEN,
+    RESP_ARG_ONEOF,
+    RESP_ARG_BLOCK,
+};
+
+enum resp_arg_flag { RESP_ARG_OPTIONAL = 1 << 0, RESP_ARG_MULTIPLE = 1 << 1 };
+
+/* An argument as COMMAND DOCS tells it. Lists of arguments end with one without a name. */
+struct resp_command_arg {
+    const char *name;
+    enum resp_arg_type type;
+    uint32_t flags;
+    const char *token; /* May be NULL, as all below. */
+    const char *since;
+    const struct resp_command_arg *args; /* Of ONEOF and BLOCK. */
+};
+
+struct resp_command {
+    const char *name;
+    int arity;
+    uint32_t flags;
+    uint32_t acl;
+    const struct resp_key_spec *keys; /* NULL: none. */
+    const char *const *tips;          /* NULL, or ended by NULL. */
+    const char *summary;
+    const char *since;
+    const char *group;
+    const char *complexity;
+    const char *deprecated_since;
+    const char *replaced_by;
+    const struct resp_command_arg *args;
+    const struct resp_command *subcommands; /* NULL, or ended by one without a name. */
+    resp_command_fn *run;                   /* NULL for a container that does nothing itself. */
+};
+
+/* The table, in order of groups; ended by one without a name. */
+const struct resp_command *resp_command_table(void);
+
+/* All categories: those of the table and those its flags imply. */
+uint32_t resp_command_acl(const struct resp_command *c);
+
+enum { RESP_COMMAND_SLOTS = 256 };
+
+/* Names to commands. */
+struct resp_command_index {
+    uint8_t slots[RESP_COMMAND_SLOTS]; /* 1 + place in the table; 0 is free. */
+    size_t count;
+};
+
+void resp_command_index_init(struct resp_command_index *index);
+
+/* The command of the table called name, in any case of letters; NULL if there is none. */
+const struct resp_command *resp_command_find(const struct resp_command_index *index,
+                                             struct bytes name);
+
+/* The subcommand of container that word names, likewise. */
+const struct resp_command *resp_command_find_sub(const struct resp_command *container,
+                                                 struct bytes word);
+
+/* "config" and "config|get" both. */
+const struct resp_command *resp_command_find_full(const struct resp_command_index *index,
+                                                  struct bytes name);
+
+/*
+ * What the request calls: the command, or the subcommand, when its number of arguments is right.
+ * Otherwise NULL, and the error is written. Requires: argc > 0.
+ */
+const struct resp_command *resp_command_resolve(const struct resp_command_index *index,
+                                                const struct bytes *argv, size_t argc,
+                                                struct resp_reply *reply);
+
+/* Places of a request's keys: first, first + step ... < end. */
+struct resp_key_range {
+    size_t first;
+    size_t end;
+    size_t step;
+};
+
+/* The keys of a request of argc arguments, whose number is right. An empty range for none. */
+struct resp_key_range resp_command_keys(const struct resp_command *c, size_t argc);
+
+/* "wrong number of arguments for 'get' command". */
+void resp_command_reply_arity_error(const struct resp_command *c, struct resp_reply *reply);
+
+#endif

@@ -1,0 +1,388 @@
+#include "resp/session.h"
+
+#include "resp/number.h"
+
+enum {
+    ARENA_CHUNK = 64 << 10,
+    ARENA_MAX = 256 << 20,
+    ARENA_KEPT = 1 << 20, /* More is given back when the request has run. */
+    NAME_MAX_BYTES = 64 << 10,
+    QUEUE_MAX_BYTES = 64 << 20,
+    QUEUE_MAX_COUNT = 1 << 16,
+    ITERATION_MAX_BYTES = 512 << 20,
+};
+
+struct status resp_create(const struct resp_options *options, struct resp **out_resp)
+{
+    struct resp *r = alloc_zeroed(options->alloc, sizeof *r);
+
+    if (r == NULL)
+        return status_of(ST_NO_MEMORY);
+    r->options = *options;
+    if (r->options.queue_max_bytes == 0)
+        r->options.queue_max_bytes = QUEUE_MAX_BYTES;
+    if (r->options.queue_max_count == 0)
+        r->options.queue_max_count = QUEUE_MAX_COUNT;
+    if (r->options.iteration_max_bytes == 0)
+        r->options.iteration_max_bytes = ITERATION_MAX_BYTES;
+    resp_command_index_init(&r->commands);
+    arena_init(&r->arena, options->alloc, ARENA_CHUNK, ARENA_MAX);
+    *out_resp = r;
+    return status_ok();
+}
+
+void resp_destroy(struct resp *resp)
+{
+    if (resp == NULL)
+        return;
+    arena_deinit(&resp->arena);
+    alloc_free(resp->options.alloc, resp, sizeof *resp);
+}
+
+struct resp_limits *resp_limits(struct resp *resp)
+{
+    return &resp->options.limits;
+}
+
+const struct resp_stats *resp_stats(const struct resp *resp)
+{
+    return &resp->stats;
+}
+
+void resp_reset_stats(struct resp *resp)
+{
+    resp->stats = (struct resp_stats) { 0 };
+}
+
+void resp_session_authenticate(struct resp_session *s, bool is_authenticated)
+{
+    s->identity.is_authenticated = is_authenticated;
+    s->parser.is_trusted = is_authenticated;
+}
+
+static bool copy_addresses(struct resp_session *s, const struct resp_session_options *options)
+{
+    size_t first = strlen(options->address) + 1;
+    size_t second = strlen(options->local_address) + 1;
+
+    s->addresses = alloc_bytes(s->resp->options.alloc, first + second);
+    if (s->addresses == NULL)
+        return false;
+    s->addresses_size = first + second;
+    memcpy(s->addresses, options->address, first);
+    memcpy(s->addresses + first, options->local_address, second);
+    s->address = s->addresses;
+    s->local_address = s->addresses + first;
+    return true;
+}
+
+struct status resp_session_create(struct resp *resp, const struct resp_session_options *options,
+                                  struct resp_session **out_session)
+{
+    struct alloc *alloc = resp->options.alloc;
+    struct resp_host *host = resp->options.host;
+    struct resp_session *s = alloc_zeroed(alloc, sizeof *s);
+
+    if (s == NULL)
+        return status_of(ST_NO_MEMORY);
+    s->resp = resp;
+    s->id = options->id;
+    s->fd = options->fd;
+    s->owner = options->owner;
+    s->identity.version = 2;
+    resp_parser_init(&s->parser, alloc, &resp->options.limits, false);
+    resp_session_authenticate(s, !host->ops->has_password(host));
+    buf_init(&s->name, alloc, NAME_MAX_BYTES);
+    buf_init(&s->library_name, alloc, NAME_MAX_BYTES);
+    buf_init(&s->library_version, alloc, NAME_MAX_BYTES);
+    resp_queue_init(&s->queue, alloc, resp->options.queue_max_bytes, resp->options.queue_max_count);
+    resp_watches_init(&s->watches, alloc, resp->options.queue_max_bytes,
+                      resp->options.queue_max_count);
+    resp_walk_init(&s->walk, alloc, resp->options.iteration_max_bytes);
+    if (!copy_addresses(s, options)) {
+        resp_session_destroy(s);
+        return status_of(ST_NO_MEMORY);
+    }
+    *out_session = s;
+    return status_ok();
+}
+
+void resp_session_destroy(struct resp_session *s)
+{
+    if (s == NULL)
+        return;
+    struct alloc *alloc = s->resp->options.alloc;
+    resp_walk_deinit(&s->walk);
+    resp_watches_deinit(&s->watches);
+    resp_queue_deinit(&s->queue);
+    buf_deinit(&s->library_version);
+    buf_deinit(&s->library_name);
+    buf_deinit(&s->name);
+    resp_parser_deinit(&s->parser);
+    alloc_free(alloc, s->addresses, s->addresses_size);
+    alloc_free(alloc, s, sizeof *s);
+}
+
+enum resp_parse_result resp_session_parse(struct resp_session *s, uint8_t *data, size_t size,
+                                          struct buf *out)
+{
+    enum resp_parse_result result = resp_parse(&s->parser, data, size, &s->request);
+
+    if (result == RESP_PARSE_BAD) {
+        struct resp_reply reply;
+        resp_reply_init(&reply, out, s->identity.version);
+        resp_reply_error(&reply, "ERR %s", s->parser.error);
+        s->resp->stats.errors++;
+        s->is_closing = true;
+    }
+    return result;
+}
+
+size_t resp_session_request_size(const struct resp_session *s)
+{
+    return s->request.size_bytes;
+}
+
+size_t resp_session_missing(const struct resp_session *s, size_t size)
+{
+    return resp_parser_missing(&s->parser, size);
+}
+
+bool resp_session_is_closing(const struct resp_session *s)
+{
+    return s->is_closing;
+}
+
+bool resp_session_is_watching(const struct resp_session *s)
+{
+    return s->watches.count > 0;
+}
+
+uint64_t resp_session_id(const struct resp_session *s)
+{
+    return s->id;
+}
+
+void *resp_session_owner(const struct resp_session *s)
+{
+    return s->owner;
+}
+
+size_t resp_session_held(const struct resp_session *s)
+{
+    return sizeof *s + s->addresses_size + resp_parser_held(&s->parser) + s->name.capacity +
+           s->library_name.capacity + s->library_version.capacity + s->queue.bytes.capacity +
+           s->watches.bytes.capacity + s->walk.found.capacity;
+}
+
+void resp_session_discard(struct resp_session *s)
+{
+    s->is_in_multi = false;
+    s->is_multi_broken = false;
+    resp_queue_reset(&s->queue);
+    resp_watches_reset(&s->watches);
+}
+
+/* ---- Running a request ---------------------------------------------------------------------- */
+
+struct status resp_fail(struct resp_call *call, const char *text)
+{
+    resp_reply_error(call->reply, "%s", text);
+    return status_ok();
+}
+
+struct status resp_fail_syntax(struct resp_call *call)
+{
+    return resp_fail(call, "ERR syntax error");
+}
+
+struct status resp_fail_type(struct resp_call *call)
+{
+    return resp_fail(call, "WRONGTYPE Operation against a key holding the wrong kind of value");
+}
+
+struct status resp_fail_integer(struct resp_call *call)
+{
+    return resp_fail(call, "ERR value is not an integer or out of range");
+}
+
+bool resp_call_int(struct resp_call *call, size_t arg, int64_t *out_value)
+{
+    if (resp_int_parse(call->argv[arg], out_value))
+        return true;
+    status_ignore(resp_fail_integer(call), "it is replied");
+    return false;
+}
+
+struct status resp_call_run(struct resp_call *call)
+{
+    struct store *store = call->store;
+
+    call->database_id = store->ops->database_id(store, call->session->identity.database);
+    call->now_ms = store->ops->now_ms(store);
+    return call->command->run(call);
+}
+
+/* What a command that could not be carried out answers. */
+static void reply_failure(struct resp_call *call, struct status why)
+{
+    const char *text = NULL;
+    const char *prefix = "";
+
+    switch (why.code) {
+    case ST_LIMIT:
+        text = "ERR command is too large: a key, the reply or the writes exceed their limit";
+        break;
+    case ST_NO_MEMORY:
+        text = "OOM command not allowed: the memory budget is spent";
+        break;
+    case ST_NO_SPACE:
+        text = "MISCONF the disk is full: writes are refused until there is space";
+        break;
+    case ST_CORRUPT:
+        text = "ERR the stored data is damaged; the log says where";
+        break;
+    case ST_NOT_LEADER:
+        text = "CLUSTERDOWN not the leader of this key's region";
+        break;
+    case ST_BUSY:
+        text = "TRYAGAIN the store is busy; the command was not executed";
+        break;
+    default:
+        text = "MISCONF the store has failed and refuses to go on; the log says why";
+        break;
+    }
+    if (call->session->is_in_multi)
+        prefix = "EXECABORT Transaction discarded because of: ";
+    resp_reply_error(call->reply, "%s%s", prefix, text);
+}
+
+/* Put the command into the transaction's queue. */
+static struct status queue_command(struct resp_call *call)
+{
+    struct resp_session *s = call->session;
+    struct status st = resp_queue_push(&s->queue, call->command, call->argv, call->argc);
+
+    if (failed(st)) {
+        s->is_multi_broken = true;
+        resp_reply_error(call->reply,
+                         "ERR transaction is too large: at most %zu commands of %zu bytes together",
+                         s->queue.count_max, s->queue.bytes.size_max);
+        return status_ok();
+    }
+    resp_reply_status(call->reply, "QUEUED");
+    return status_ok();
+}
+
+/* The error is replied; a transaction cannot be executed any more. */
+static struct status reject(struct resp_call *call)
+{
+    if (call->session->is_in_multi)
+        call->session->is_multi_broken = true;
+    return status_ok();
+}
+
+/* Commands of a browser that was talked into sending a request here. */
+static bool is_http(struct bytes name)
+{
+    return resp_text_is(name, "post") || resp_text_is(name, "host:");
+}
+
+/* EXEC with the wrong number of arguments ends the transaction. */
+static struct status abort_exec(struct resp_call *call)
+{
+    resp_session_discard(call->session);
+    return resp_fail(call, "EXECABORT Transaction discarded because of: "
+                           "wrong number of arguments for 'exec' command");
+}
+
+/* From the words of a request to the command that runs, or is queued. */
+static struct status dispatch(struct resp_call *call)
+{
+    struct resp_session *s = call->session;
+
+    if (is_http(call->argv[0])) {
+        s->is_closing = true;
+        return status_ok();
+    }
+    if (resp_text_is(call->argv[0], "exec") && call->argc != 1)
+        return abort_exec(call);
+    call->command =
+        resp_command_resolve(&call->resp->commands, call->argv, call->argc, call->reply);
+    if (call->command == NULL)
+        return reject(call);
+    if (!s->identity.is_authenticated && !(call->command->flags & RESP_CMD_NO_AUTH)) {
+        status_ignore(resp_fail(call, "NOAUTH Authentication required."), "it is replied");
+        return reject(call);
+    }
+    if (s->is_in_multi && call->command->flags & RESP_CMD_NO_MULTI) {
+        status_ignore(resp_fail(call, "ERR Command not allowed inside a transaction"),
+                      "it is replied");
+        return reject(call);
+    }
+    if (s->is_in_multi && !(call->command->flags & RESP_CMD_IN_MULTI))
+        return queue_command(call);
+    return resp_call_run(call);
+}
+
+/* The request has run to an end: count it, and give back what it used. */
+static void settle(struct resp_call *call)
+{
+    struct resp_stats *stats = &call->resp->stats;
+
+    stats->commands++;
+    stats->errors += call->reply->errors;
+    stats->keyspace_hits += call->hits;
+    stats->keyspace_misses += call->misses;
+    if (call->command != NULL)
+        call->session->last_command = call->command;
+    resp_walk_reset(&call->session->walk);
+}
+
+static void reset_arena(struct arena *a)
+{
+    struct arena copy = *a;
+
+    if (a->held_bytes <= ARENA_KEPT) {
+        arena_reset(a);
+        return;
+    }
+    arena_deinit(a);
+    arena_init(a, copy.alloc, copy.chunk_size, copy.size_max);
+}
+
+struct status resp_session_run(struct resp_session *s, struct store *store, struct buf *out)
+{
+    struct resp *r = s->resp;
+    struct resp_reply reply;
+    struct resp_call call = { .resp = r,
+                              .session = s,
+                              .store = store,
+                              .argv = s->request.argv,
+                              .argc = s->request.argc,
+                              .reply = &reply,
+                              .arena = &r->arena,
+                              .hash_seed = store->ops->hash_seed(store) };
+
+    if (call.argc == 0)
+        return status_ok();
+    resp_reply_init(&reply, out, s->identity.version);
+    struct resp_mark start = resp_reply_mark(&reply);
+    struct status st = dispatch(&call);
+    if (succeeded(st) && out->is_failed)
+        st = status_of(ST_LIMIT);
+    if (failed(st)) {
+        resp_reply_rewind(&reply, start);
+        reply.errors = 0;
+    }
+    if (st.code != ST_AGAIN) {
+        if (failed(st)) {
+            reply_failure(&call, st);
+            if (s->is_in_multi)
+                resp_session_discard(s);
+        }
+        settle(&call);
+    }
+    reset_arena(&r->arena);
+    return st;
+}

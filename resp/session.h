@@ -1,0 +1,77 @@
+/*
+ * session -- the insides of a gateway and of a client's session.
+ *
+ * Threads: one reactor's.
+ */
+#ifndef VARVE_RESP_SESSION_H
+#define VARVE_RESP_SESSION_H
+
+#include "base/arena.h"
+
+#include "resp/call.h"
+#include "resp/command.h"
+#include "resp/parse.h"
+#include "resp/queue.h"
+#include "resp/resp.h"
+#include "resp/scan.h"
+
+#include <stdbool.h>
+
+struct resp {
+    struct resp_options options;
+    struct resp_command_index commands;
+    struct resp_stats stats;
+    struct arena arena; /* Of the request that is running. */
+};
+
+/* What commands change about a client, and a transaction that does not come to its end leaves as
+ * it was. */
+struct resp_identity {
+    uint32_t database; /* The number. */
+    int version;       /* Of the protocol. */
+    bool is_authenticated;
+};
+
+struct resp_session {
+    struct resp *resp;
+    uint64_t id;
+    int fd;
+    void *owner;
+    char *addresses; /* Both, terminated. */
+    size_t addresses_size;
+    const char *address; /* In addresses, as the next. */
+    const char *local_address;
+
+    struct resp_parser parser;
+    struct resp_request request;
+
+    struct resp_identity identity;
+    const struct resp_command *last_command; /* NULL: none yet. */
+    struct buf name;
+    struct buf library_name;
+    struct buf library_version;
+
+    bool is_in_multi;
+    bool is_multi_broken; /* A command could not be queued: EXEC will refuse. */
+    bool is_closing;
+    struct resp_queue queue;
+    struct resp_watches watches;
+    struct resp_walk walk; /* Of a blocked SCAN, KEYS or RANDOMKEY. */
+};
+
+/* Whether requests that need it may run, and how large they may be. */
+void resp_session_authenticate(struct resp_session *s, bool is_authenticated);
+
+/* Leave the transaction and forget the watches. */
+void resp_session_discard(struct resp_session *s);
+
+/* Set the name; false, and the error is replied, if it has a byte it may not have. */
+bool resp_session_set_name(struct resp_call *call, struct bytes name);
+
+/* The line of CLIENT LIST and CLIENT INFO. */
+void resp_session_describe(struct resp_session *s, struct buf *out);
+
+/* Run a command, whatever the session's state. */
+MUST_CHECK struct status resp_call_run(struct resp_call *call);
+
+#endif

@@ -1,0 +1,39 @@
+/*
+ * string -- the content of a string, wherever it lies.
+ *
+ * Reading and writing a part of a chunked string touches the chunks that hold the part, and no
+ * others: APPEND and SETRANGE on a long string cost a chunk, not the string.
+ *
+ * Threads: one reactor's.
+ */
+#ifndef VARVE_RESP_STRING_H
+#define VARVE_RESP_STRING_H
+
+#include "resp/entry.h"
+
+/* Copy size bytes from offset on to out. Requires: is_live, loaded with its value, and the range
+ * lies within size_bytes. AGAIN, CORRUPT, IO. */
+MUST_CHECK struct status resp_string_read(struct resp_call *call, const struct resp_entry *e,
+                                          uint64_t offset, size_t size, uint8_t *out);
+
+/*
+ * The whole content, borrowed until the command ends. Requires: is_live, loaded with its value,
+ * not chunked.
+ */
+struct bytes resp_string_inline(const struct resp_entry *e);
+
+/* Reply the whole content as a bulk string. */
+MUST_CHECK struct status resp_string_reply(struct resp_call *call, const struct resp_entry *e);
+/* Reply the part of size bytes from offset on. Requires: as resp_string_read. */
+MUST_CHECK struct status resp_string_reply_part(struct resp_call *call, const struct resp_entry *e,
+                                                uint64_t offset, size_t size);
+
+/*
+ * Write bytes at offset; what lies between the old end and offset becomes zeros. An absent key is
+ * the empty string. Keeps the expiry of a live key. Requires: loaded with its value, a string,
+ * bytes is not empty. AGAIN, and as entry.
+ */
+MUST_CHECK struct status resp_string_write(struct resp_call *call, struct resp_entry *e,
+                                           uint64_t offset, struct bytes bytes);
+
+#endif

@@ -1,0 +1,244 @@
+#include "gateway.h"
+
+#include "base/check.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static struct gateway *of(struct resp_host *h)
+{
+    return (struct gateway *)h;
+}
+
+static bool has_password(struct resp_host *h)
+{
+    return of(h)->password != NULL;
+}
+
+static bool check_password(struct resp_host *h, struct bytes password)
+{
+    return bytes_equal(password, bytes_str(of(h)->password));
+}
+
+static void info(struct resp_host *h, const char *title, struct buf *out)
+{
+    (void)h;
+    buf_append_format(out, "of:%s\r\n", title);
+}
+
+static const char *info_section(struct resp_host *h, size_t index)
+{
+    (void)h;
+    return index == 0 ? "Engine" : NULL;
+}
+
+static const char *config_get(struct resp_host *h, size_t index, struct buf *out_value)
+{
+    static const char *const NAMES[] = { "maxmemory", "hz", "save" };
+    const char *values[] = { of(h)->maxmemory, of(h)->hz, "" };
+
+    if (index >= 3)
+        return NULL;
+    buf_append(out_value, bytes_str(values[index]));
+    return NAMES[index];
+}
+
+static struct status config_set(struct resp_host *h, const struct resp_config_pair *pairs,
+                                size_t count, size_t *out_bad, struct errbuf *why)
+{
+    for (size_t i = 0; i < count; i++) {
+        bool is_number = pairs[i].value.size > 0 && pairs[i].value.data[0] <= '9';
+        *out_bad = i;
+        if (!bytes_equal(pairs[i].name, bytes_str("maxmemory")) &&
+            !bytes_equal(pairs[i].name, bytes_str("hz")))
+            return status_of(ST_NOT_FOUND);
+        if (!is_number) {
+            errbuf_set(why, "argument must be a memory value");
+            return status_of(ST_INVALID);
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        char *to = pairs[i].name.size == 2 ? of(h)->hz : of(h)->maxmemory;
+        CHECK(pairs[i].value.size < 32);
+        memcpy(to, pairs[i].value.data, pairs[i].value.size);
+        to[pairs[i].value.size] = '\0';
+    }
+    return status_ok();
+}
+
+static void reset_stats(struct resp_host *h)
+{
+    of(h)->stat_resets++;
+}
+
+static struct resp_session *next_session(struct resp_host *h, struct resp_session *previous)
+{
+    bool is_next = previous == NULL;
+
+    for (size_t i = 0; i < GATEWAY_CLIENTS; i++) {
+        struct resp_session *s = of(h)->clients[i];
+        if (is_next && s != NULL)
+            return s;
+        is_next |= s == previous;
+    }
+    return NULL;
+}
+
+static void connection(struct resp_host *h, const struct resp_session *s,
+                       struct resp_connection *out)
+{
+    (void)h;
+    (void)s;
+    *out = (struct resp_connection) { .age_s = 5, .idle_s = 1, .input_bytes = 26 };
+}
+
+static struct status shut_down(struct resp_host *h, unsigned flags, struct errbuf *why)
+{
+    if (flags & RESP_SHUTDOWN_SAVE) {
+        errbuf_set(why, "Errors trying to SHUTDOWN. Check logs.");
+        return status_of(ST_BUSY);
+    }
+    of(h)->is_shut_down = true;
+    of(h)->shutdown_flags = flags;
+    return status_ok();
+}
+
+static bool shutdown_abort(struct resp_host *h)
+{
+    bool was = of(h)->is_shut_down;
+
+    of(h)->is_shut_down = false;
+    return was;
+}
+
+static const struct resp_host_ops HOST = {
+    .has_password = has_password,
+    .check_password = check_password,
+    .info = info,
+    .info_section = info_section,
+    .config_get = config_get,
+    .config_set = config_set,
+    .reset_stats = reset_stats,
+    .next_session = next_session,
+    .connection = connection,
+    .shutdown = shut_down,
+    .shutdown_abort = shutdown_abort,
+};
+
+void gateway_open(struct gateway *g)
+{
+    struct resp_options options = { .host = &g->host, .limits = RESP_LIMITS_DEFAULT };
+
+    *g = (struct gateway) {
+        .host = { .ops = &HOST }, .maxmemory = "0", .hz = "10", .reply_max = (size_t)1 << 30
+    };
+    alloc_test_init(&g->alloc);
+    map_store_init(&g->store);
+    options.alloc = &g->alloc.alloc;
+    struct status s = resp_create(&options, &g->resp);
+    CHECK(succeeded(s));
+}
+
+void gateway_close(struct gateway *g)
+{
+    for (size_t i = 0; i < GATEWAY_CLIENTS; i++) {
+        resp_session_destroy(g->clients[i]);
+        if (g->out[i].alloc != NULL)
+            buf_deinit(&g->out[i]);
+    }
+    resp_destroy(g->resp);
+    CHECK(g->alloc.live_bytes == 0);
+    map_store_deinit(&g->store);
+}
+
+static struct resp_session *client_of(struct gateway *g, size_t client)
+{
+    char address[32];
+
+    CHECK(client < GATEWAY_CLIENTS);
+    if (g->clients[client] == NULL) {
+        (void)snprintf(address, sizeof address, "127.0.0.1:%zu", 40000 + client);
+        struct status s = resp_session_create(
+            g->resp,
+            &(struct resp_session_options) {
+                .id = client + 1, .address = address, .local_address = "127.0.0.1:6379", .fd = 8 },
+            &g->clients[client]);
+        CHECK(succeeded(s));
+        if (g->out[client].alloc == NULL)
+            buf_init(&g->out[client], alloc_heap(), g->reply_max);
+    }
+    return g->clients[client];
+}
+
+/* Run the parsed request until it does not wait any more. */
+static void run(struct gateway *g, struct resp_session *s, struct buf *out)
+{
+    struct status st;
+
+    do {
+        size_t before = out->size;
+        map_store_begin(&g->store);
+        st = resp_session_run(s, &g->store.store, out);
+        g->runs++;
+        CHECK(!out->is_failed);
+        if (succeeded(st)) {
+            map_store_keep(&g->store);
+        } else {
+            map_store_drop(&g->store);
+            CHECK(st.code != ST_AGAIN || out->size == before);
+        }
+    } while (st.code == ST_AGAIN);
+    map_store_forget(&g->store);
+}
+
+struct bytes gateway_send(struct gateway *g, size_t client, struct bytes request)
+{
+    struct resp_session *s = client_of(g, client);
+    struct buf *out = &g->out[client];
+    uint8_t *data = malloc(request.size + 1);
+    size_t done = 0;
+
+    CHECK(data != NULL);
+    memcpy(data, request.data, request.size);
+    buf_reset(out);
+    while (!resp_session_is_closing(s) &&
+           resp_session_parse(s, data + done, request.size - done, out) == RESP_PARSE_REQUEST) {
+        run(g, s, out);
+        done += resp_session_request_size(s);
+    }
+    free(data);
+    if (resp_session_is_closing(s)) {
+        resp_session_destroy(s);
+        g->clients[client] = NULL; /* The next request opens a new connection. */
+    }
+    return buf_bytes(out);
+}
+
+const char *gateway_ask(struct gateway *g, size_t client, const char *line)
+{
+    struct buf request;
+
+    buf_init(&request, alloc_heap(), SIZE_MAX / 2);
+    buf_append_format(&request, "%s\r\n", line);
+    (void)gateway_send(g, client, buf_bytes(&request));
+    buf_deinit(&request);
+    buf_append_u8(&g->out[client], '\0');
+    return (const char *)g->out[client].data;
+}
+
+struct bytes gateway_command(struct gateway *g, size_t client, const struct bytes *argv,
+                             size_t argc)
+{
+    struct buf request;
+
+    buf_init(&request, alloc_heap(), SIZE_MAX / 2);
+    buf_append_format(&request, "*%zu\r\n", argc);
+    for (size_t i = 0; i < argc; i++) {
+        buf_append_format(&request, "$%zu\r\n", argv[i].size);
+        buf_append(&request, argv[i]);
+        buf_append(&request, bytes_str("\r\n"));
+    }
+    struct bytes answer = gateway_send(g, client, buf_bytes(&request));
+    buf_deinit(&request);
+    return answer;
+}

@@ -1,0 +1,48 @@
+/*
+ * gateway -- a gateway over a map_store, with a host of a few parameters, and clients that send
+ * text and get text back.
+ */
+#ifndef VARVE_TESTS_RESP_GATEWAY_H
+#define VARVE_TESTS_RESP_GATEWAY_H
+
+#include "base/buf.h"
+
+#include "map_store.h"
+
+#include "resp/resp.h"
+
+enum { GATEWAY_CLIENTS = 4 };
+
+struct gateway {
+    struct resp_host host;
+    struct resp *resp;
+    struct map_store store;
+    struct alloc_test alloc;
+    const char *password; /* NULL: none. */
+    char maxmemory[32];
+    char hz[32];
+    bool is_shut_down;
+    unsigned shutdown_flags;
+    size_t stat_resets;
+    struct resp_session *clients[GATEWAY_CLIENTS];
+    struct buf out[GATEWAY_CLIENTS];
+    size_t reply_max; /* Bytes a client's replies may have. */
+    size_t runs;      /* Calls of resp_session_run. */
+};
+
+void gateway_open(struct gateway *g);
+void gateway_close(struct gateway *g);
+
+/* Send bytes as a client; they are parsed and run as far as they go. What is answered is returned,
+ * borrowed until the next call. */
+struct bytes gateway_send(struct gateway *g, size_t client, struct bytes request);
+
+/* The same for inline commands: text is a line without its end, or several. Returns the answer,
+ * terminated. */
+const char *gateway_ask(struct gateway *g, size_t client, const char *line);
+
+/* One command of these words, as an array. */
+struct bytes gateway_command(struct gateway *g, size_t client, const struct bytes *argv,
+                             size_t argc);
+
+#endif
