@@ -134,6 +134,8 @@ typedef bool flag_BOOL;
          "part of the blob files that is old")                                                     \
     FLAG(REAL, blob_garbage_collection_force_threshold, 1.0, 0, 1, FLAG_OF_ENGINE,                 \
          "garbage that forces a rewrite")                                                          \
+    FLAG(TEXT, varve_options, "", 0, 0, FLAG_OF_ENGINE,                                            \
+         "of varve.h, beyond the flags: \"name=value; name=value\"")                               \
     FLAG(INT, map_size, INT64_C(1) << 40, KIB * KIB, FLAG_MOST, FLAG_OF_ENGINE,                    \
          "address space of a mapped store")
 
