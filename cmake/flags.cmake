@@ -18,15 +18,16 @@ if(VARVE_SANITIZE)
     add_compile_options(-fsanitize=${VARVE_SANITIZE} -fno-sanitize-recover=all
                         -fno-omit-frame-pointer)
     add_link_options(-fsanitize=${VARVE_SANITIZE})
-    if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
-        # Instrumented code confuses gcc's flow analysis.
-        add_compile_options(-Wno-maybe-uninitialized)
-    endif()
 endif()
 
 if(VARVE_COVERAGE)
     add_compile_options(--coverage -fprofile-update=atomic)
     add_link_options(--coverage)
+endif()
+
+if((VARVE_SANITIZE OR VARVE_COVERAGE) AND CMAKE_C_COMPILER_ID STREQUAL "GNU")
+    # Instrumented code confuses gcc's flow analysis.
+    add_compile_options(-Wno-maybe-uninitialized)
 endif()
 
 if(VARVE_HARDEN)
