@@ -23,6 +23,7 @@ struct varve_engine {
 
 struct varve_session {
     struct session session;
+    struct varve_error error; /* Here, so that no call pays for room on the stack. */
     struct varve_batch *batch;
     struct buf copy;
     struct varve_slice keys[MULTI_GET_MAX];
@@ -148,20 +149,20 @@ static struct status session_open(struct engine *engine, struct session **out_se
 
 static struct status put(struct session *session, struct bytes key, struct bytes value)
 {
-    struct varve_error error;
+    struct varve_session *s = (struct varve_session *)session;
 
     return answer(varve_put(store_of(session), VARVE_DEFAULT_KEYSPACE, key.data, key.size,
-                            value.data, value.size, &error),
-                  &error, &session->err);
+                            value.data, value.size, &s->error),
+                  &s->error, &session->err);
 }
 
 static struct status erase(struct session *session, struct bytes key)
 {
-    struct varve_error error;
+    struct varve_session *s = (struct varve_session *)session;
 
     return answer(
-        varve_delete(store_of(session), VARVE_DEFAULT_KEYSPACE, key.data, key.size, &error), &error,
-        &session->err);
+        varve_delete(store_of(session), VARVE_DEFAULT_KEYSPACE, key.data, key.size, &s->error),
+        &s->error, &session->err);
 }
 
 static enum varve_code add(struct varve_batch *batch, const struct engine_write *w,
@@ -178,14 +179,13 @@ static struct status write_batch(struct session *session, const struct engine_wr
 {
     struct varve_session *s = (struct varve_session *)session;
     enum varve_code code = VARVE_OK;
-    struct varve_error error;
 
     varve_batch_clear(s->batch);
     for (size_t i = 0; i < count && code == VARVE_OK; i++)
-        code = add(s->batch, &writes[i], &error);
+        code = add(s->batch, &writes[i], &s->error);
     if (code == VARVE_OK)
-        code = varve_write(store_of(session), s->batch, &error);
-    return answer(code, &error, &session->err);
+        code = varve_write(store_of(session), s->batch, &s->error);
+    return answer(code, &s->error, &session->err);
 }
 
 /* ---- Reads -------------------------------------------------------------------------------- */
@@ -194,14 +194,13 @@ static struct status write_batch(struct session *session, const struct engine_wr
 static struct status get(struct session *session, struct bytes key, struct bytes *out_value)
 {
     struct varve_session *s = (struct varve_session *)session;
-    struct varve_error error;
     size_t size;
 
     for (;;) {
         size_t room = s->copy.capacity;
         TRY(answer(varve_get_copy(store_of(session), NULL, key.data, key.size, s->copy.data, room,
-                                  &size, &error),
-                   &error, &session->err));
+                                  &size, &s->error),
+                   &s->error, &session->err));
         if (size <= room)
             break;
         if (!buf_reserve(&s->copy, size))
@@ -243,7 +242,6 @@ static struct status multi_get(struct session *session, const struct bytes *keys
                                struct bytes *out_values)
 {
     struct varve_session *s = (struct varve_session *)session;
-    struct varve_error error;
 
     if (count > MULTI_GET_MAX) {
         errbuf_set(&session->err, "at most %d keys at once", MULTI_GET_MAX);
@@ -252,8 +250,8 @@ static struct status multi_get(struct session *session, const struct bytes *keys
     for (size_t i = 0; i < count; i++)
         s->keys[i] = (struct varve_slice) { .data = keys[i].data, .size = keys[i].size };
     TRY(answer(
-        varve_multi_get(store_of(session), NULL, s->keys, count, s->values, s->codes, &error),
-        &error, &session->err));
+        varve_multi_get(store_of(session), NULL, s->keys, count, s->values, s->codes, &s->error),
+        &s->error, &session->err));
     struct status status = copy_pinned(s, count, out_values);
     for (size_t i = 0; i < count; i++) {
         if (s->codes[i] == VARVE_OK)
@@ -291,8 +289,13 @@ static void iter_close(struct engine_iter *iter)
     alloc_free(alloc_of(iter->session), it, sizeof *it);
 }
 
+static struct varve_error *error_of(struct engine_iter *iter)
+{
+    return &((struct varve_session *)iter->session)->error;
+}
+
 /* Where the library's iterator is after a move. */
-static void look(struct engine_iter *iter, enum varve_code code, struct varve_error *error)
+static void look(struct engine_iter *iter, enum varve_code code)
 {
     struct varve_iter *it = (struct varve_iter *)iter;
     struct varve_slice value = { .data = NULL };
@@ -301,47 +304,46 @@ static void look(struct engine_iter *iter, enum varve_code code, struct varve_er
     if (iter->is_valid) {
         struct varve_slice key = varve_iterator_key(it->it);
         iter->key = bytes_of(key.data, key.size);
-        code = varve_iterator_value(it->it, &value, error);
+        code = varve_iterator_value(it->it, &value, error_of(iter));
         iter->value = bytes_of(value.data, value.size);
+        iter->is_valid = code == VARVE_OK;
     }
-    iter->status = answer(code, error, &iter->session->err);
-    iter->is_valid = iter->is_valid && code == VARVE_OK;
+    iter->status = answer(code, error_of(iter), &iter->session->err);
 }
 
 static void iter_first(struct engine_iter *iter)
 {
-    struct varve_error error;
+    struct varve_iter *it = (struct varve_iter *)iter;
 
-    look(iter, varve_iterator_first(((struct varve_iter *)iter)->it, &error), &error);
+    look(iter, varve_iterator_first(it->it, error_of(iter)));
 }
 
 static void iter_last(struct engine_iter *iter)
 {
-    struct varve_error error;
+    struct varve_iter *it = (struct varve_iter *)iter;
 
-    look(iter, varve_iterator_last(((struct varve_iter *)iter)->it, &error), &error);
+    look(iter, varve_iterator_last(it->it, error_of(iter)));
 }
 
 static void iter_seek(struct engine_iter *iter, struct bytes key)
 {
-    struct varve_error error;
+    struct varve_iter *it = (struct varve_iter *)iter;
 
-    look(iter, varve_iterator_seek(((struct varve_iter *)iter)->it, key.data, key.size, &error),
-         &error);
+    look(iter, varve_iterator_seek(it->it, key.data, key.size, error_of(iter)));
 }
 
 static void iter_next(struct engine_iter *iter)
 {
-    struct varve_error error;
+    struct varve_iter *it = (struct varve_iter *)iter;
 
-    look(iter, varve_iterator_next(((struct varve_iter *)iter)->it, &error), &error);
+    look(iter, varve_iterator_next(it->it, error_of(iter)));
 }
 
 static void iter_prev(struct engine_iter *iter)
 {
-    struct varve_error error;
+    struct varve_iter *it = (struct varve_iter *)iter;
 
-    look(iter, varve_iterator_prev(((struct varve_iter *)iter)->it, &error), &error);
+    look(iter, varve_iterator_prev(it->it, error_of(iter)));
 }
 
 /* ---- The whole store ---------------------------------------------------------------------- */
