@@ -173,7 +173,7 @@ static void choose_shape(struct run *r, const struct benchmark *b)
         .keys_per_prefix = (uint64_t)f->keys_per_prefix,
         .key_count = r->num,
     };
-    permutation_init(&r->permutation, r->num, r->seed);
+    permutation_init(&r->permutation, r->num, r->seed + r->worker_serial);
     r->repeat = 0;
 }
 

@@ -56,7 +56,8 @@ struct run {
     uint64_t value_size_max;
     size_t batch_size;
     unsigned thread_count;
-    unsigned repeat; /* How often it ran before: new random numbers, new generations. */
+    unsigned repeat;        /* How often this benchmark ran before. */
+    uint64_t worker_serial; /* Workers made so far: no two have the same random numbers. */
     uint64_t start_ns;
 
     _Atomic uint32_t ready;   /* Workers that have come to the gate. */

@@ -58,9 +58,10 @@ struct status worker_create(struct run *r, unsigned index, struct worker **out_w
     memset(w, 0, sizeof *w);
     w->run = r;
     w->index = index;
-    /* Repeats of a benchmark must not ask for, or write, the same again. */
-    rand_seed(&w->rand, r->seed + 1000 * (uint64_t)index + 1000003 * (uint64_t)r->repeat);
-    w->generation = (index << 24) + (r->repeat << 28);
+    /* What was written must not be asked for in the order it was written in. */
+    rand_seed(&w->rand, r->seed + 1000 * r->worker_serial);
+    w->generation = (uint32_t)(r->worker_serial << 22);
+    r->worker_serial++;
     w->limit = operation_count(w);
     tally_init(&w->tally);
     struct status s = allocate(w);

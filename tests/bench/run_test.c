@@ -198,6 +198,14 @@ Test(bench_run, reads_find_what_is_there)
     cr_assert_eq(run->tally->done, 2000);
 }
 
+/* Each benchmark draws anew: of keys drawn at random, others drawn at random find 1 - 1/e. */
+Test(bench_run, reads_are_not_in_the_order_of_the_writes)
+{
+    assert_runs("fillrandom,readrandom");
+    cr_assert(run->tally->found > 1150 && run->tally->found < 1380, "%d found",
+              (int)run->tally->found);
+}
+
 Test(bench_run, scans_read_every_entry_both_ways)
 {
     assert_runs("filluniquerandom,readseq");
