@@ -161,7 +161,8 @@ size_t resp_session_request_size(const struct resp_session *s);
 /* After MORE: see resp_parser_missing. */
 size_t resp_session_missing(const struct resp_session *s, size_t size);
 
-/* Run the request that was parsed last, within a command of the store. */
+/* Run the request that was parsed last, within a command of the store. LIMIT with out->is_failed:
+ * there was no room even for the error; close. */
 MUST_CHECK struct status resp_session_run(struct resp_session *s, struct store *store,
                                           struct buf *out);
 
