@@ -11,7 +11,12 @@ struct lsm_block_row {
     uint16_t kind; /* type << 8 | kind */
 };
 
-enum { ROWS_MIN = 64, HANDLE_FIELDS = LSM_FIELDS - LSM_ROW_FIELDS };
+enum {
+    ROWS_MIN = 64,
+    HANDLE_FIELDS = LSM_FIELDS - LSM_ROW_FIELDS,
+    /* Of an entry, beside key and inline value: head, the widest row, the widest handle. */
+    ENTRY_FIXED_MAX = LSM_HEAD_SIZE + (4 + 4 + 8 + 2 + 8 + 1) + 16,
+};
 
 /* ---- Shape --------------------------------------------------------------------------------- */
 
@@ -191,16 +196,6 @@ size_t lsm_block_builder_memory(const struct lsm_block_builder *b)
     return b->row_capacity * sizeof *b->rows + b->keys.capacity + b->values.capacity;
 }
 
-bool lsm_block_builder_fits(const struct lsm_block_builder *b, const struct lsm_entry *e,
-                            size_t size_max)
-{
-    if (b->shape.count == LSM_BLOCK_COUNT_MAX || e->key.size > LSM_KEY_MAX ||
-        inline_size(e) > LSM_BLOCK_MAX)
-        return false;
-    struct lsm_block_shape s = shape_with(b, e);
-    return layout_of(&s).size <= size_max;
-}
-
 static bool reserve_row(struct lsm_block_builder *b)
 {
     if (b->shape.count < b->row_capacity)
@@ -215,13 +210,23 @@ static bool reserve_row(struct lsm_block_builder *b)
     return true;
 }
 
-struct status lsm_block_builder_add(struct lsm_block_builder *b, const struct lsm_entry *e)
+/* Is a block of this shape at most size_max bytes? Mostly a bound tells. */
+static bool fits(const struct lsm_block_shape *s, size_t size_max)
+{
+    uint64_t bound =
+        LSM_BLOCK_HEADER + (uint64_t)s->count * ENTRY_FIXED_MAX + s->key_sum + s->inline_sum;
+
+    return bound <= size_max || layout_of(s).size <= size_max;
+}
+
+struct status lsm_block_builder_add(struct lsm_block_builder *b, const struct lsm_entry *e,
+                                    size_t size_max)
 {
     if (b->shape.count == LSM_BLOCK_COUNT_MAX || e->key.size > LSM_KEY_MAX ||
         inline_size(e) > LSM_BLOCK_MAX)
         return status_of(ST_LIMIT);
     struct lsm_block_shape s = shape_with(b, e);
-    if (layout_of(&s).size > LSM_BLOCK_MAX)
+    if (!fits(&s, size_max < LSM_BLOCK_MAX ? size_max : LSM_BLOCK_MAX))
         return status_of(ST_LIMIT);
     if (!reserve_row(b) || !buf_reserve(&b->keys, e->key.size) ||
         !buf_reserve(&b->values, inline_size(e)))

@@ -56,15 +56,14 @@ static inline uint32_t lsm_block_builder_count(const struct lsm_block_builder *b
 /* Memory held, for the owner's budget. */
 size_t lsm_block_builder_memory(const struct lsm_block_builder *b);
 
-/* May e be added, and would the block be at most size_max bytes then? Never too hopeful; a few
- * bytes an entry too careful where some keys end within the head and others do not. */
-bool lsm_block_builder_fits(const struct lsm_block_builder *b, const struct lsm_entry *e,
-                            size_t size_max);
-
-/* Bytes copied; handle.file is the ref. Requires: after the last entry in tree order.
- * ST_LIMIT: no block takes it (lsm_block_builder_fits with LSM_BLOCK_MAX); ST_NO_MEMORY. */
+/*
+ * Bytes copied; handle.file is the ref. Requires: after the last entry in tree order.
+ * ST_LIMIT: the block would be larger than size_max (or LSM_BLOCK_MAX); nothing was added. Never
+ * too hopeful; a few bytes an entry too careful where some keys end within the head and others do
+ * not. ST_NO_MEMORY.
+ */
 MUST_CHECK struct status lsm_block_builder_add(struct lsm_block_builder *b,
-                                               const struct lsm_entry *e);
+                                               const struct lsm_entry *e, size_t size_max);
 
 /* At least the bytes of the block if finished now. */
 size_t lsm_block_builder_size(const struct lsm_block_builder *b);

@@ -69,7 +69,7 @@ static struct status end_partition(struct lsm_index_builder *b, uint32_t alignme
                            .version = lsm_block_builder_last_version(&b->partition),
                            .kind = LSM_PUT_HANDLE,
                            .handle = { .offset = (uint32_t)begin, .length = (uint32_t)size } };
-    TRY(lsm_block_builder_add(&b->top, &e));
+    TRY(lsm_block_builder_add(&b->top, &e, LSM_BLOCK_MAX));
     lsm_block_builder_reset(&b->partition);
     return status_ok();
 }
@@ -82,10 +82,12 @@ struct status lsm_index_builder_add(struct lsm_index_builder *b, struct bytes se
                            .kind = LSM_PUT_HANDLE,
                            .handle = { .offset = offset, .length = size } };
 
-    if (lsm_block_builder_count(&b->partition) > 0 &&
-        !lsm_block_builder_fits(&b->partition, &e, TABLE_INDEX_SIZE - TABLE_TRAILER))
+    struct status s = lsm_block_builder_add(&b->partition, &e, TABLE_INDEX_SIZE - TABLE_TRAILER);
+    if (s.code != ST_LIMIT)
+        return s;
+    if (lsm_block_builder_count(&b->partition) > 0)
         TRY(end_partition(b, 1));
-    return lsm_block_builder_add(&b->partition, &e);
+    return lsm_block_builder_add(&b->partition, &e, LSM_BLOCK_MAX);
 }
 
 struct status lsm_index_builder_finish(struct lsm_index_builder *b, uint32_t alignment)

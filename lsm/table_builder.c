@@ -262,10 +262,13 @@ static struct status add(struct lsm_table_builder *b, const struct lsm_entry *e)
         TRY(table_refs_add(&b->refs, &e->handle, &ref));
         stored.handle.file = ref;
     }
-    if (lsm_block_builder_count(&b->data) > 0 &&
-        !lsm_block_builder_fits(&b->data, &stored, b->data_limit - TABLE_TRAILER))
-        TRY(make_room(b, e, is_new_key));
-    TRY(lsm_block_builder_add(&b->data, &stored));
+    struct status s = lsm_block_builder_add(&b->data, &stored, b->data_limit - TABLE_TRAILER);
+    if (s.code == ST_LIMIT) {
+        if (lsm_block_builder_count(&b->data) > 0)
+            TRY(make_room(b, e, is_new_key));
+        s = lsm_block_builder_add(&b->data, &stored, LSM_BLOCK_MAX);
+    }
+    TRY(s);
     return count_entry(b, e, is_new_key, ref);
 }
 

@@ -14,18 +14,19 @@ struct built {
     struct lsm_block block;
 };
 
-static struct built build(const struct entry_set *s, size_t first, size_t size_max)
+static struct built build(const struct entry_set *set, size_t first, size_t size_max)
 {
     struct lsm_block_builder b;
     struct built out = { .first = first };
     struct errbuf err;
 
     lsm_block_builder_init(&b, alloc_heap());
-    for (size_t i = first; i < s->count; i++) {
-        const struct lsm_entry *e = &s->entries[i];
-        if (out.count > 0 && !lsm_block_builder_fits(&b, e, size_max))
+    for (size_t i = first; i < set->count; i++) {
+        const struct lsm_entry *e = &set->entries[i];
+        struct status s = lsm_block_builder_add(&b, e, out.count > 0 ? size_max : LSM_BLOCK_MAX);
+        if (s.code == ST_LIMIT)
             break;
-        cr_assert(succeeded(lsm_block_builder_add(&b, e)));
+        cr_assert(succeeded(s));
         out.count++;
     }
     size_t bound = lsm_block_builder_size(&b);
@@ -133,7 +134,7 @@ Test(lsm_block, what_entries_share_takes_no_room)
     for (uint64_t i = 0; i < 100; i++) {
         put_u64_be(key + 8, i);
         struct lsm_entry e = { .key = bytes_of(key, 16), .version = 7, .kind = LSM_DELETE };
-        cr_assert(succeeded(lsm_block_builder_add(&b, &e)));
+        cr_assert(succeeded(lsm_block_builder_add(&b, &e, LSM_BLOCK_MAX)));
     }
     cr_assert_eq(lsm_block_builder_size(&b), LSM_BLOCK_HEADER + 15 + 100 * 8);
     cr_assert_eq(lsm_block_builder_finish(&b, out), LSM_BLOCK_HEADER + 15 + 100 * 8);
@@ -164,12 +165,12 @@ Test(lsm_block, refuses_what_no_block_can_hold)
     struct lsm_entry e = { .key = bytes_of(key, LSM_KEY_MAX + 1), .version = 1, .kind = LSM_PUT };
 
     lsm_block_builder_init(&b, alloc_heap());
-    cr_assert_eq(lsm_block_builder_add(&b, &e).code, ST_LIMIT);
+    cr_assert_eq(lsm_block_builder_add(&b, &e, LSM_BLOCK_MAX).code, ST_LIMIT);
     e.key.size = LSM_KEY_MAX;
     e.value = bytes_of(key, (size_t)LSM_BLOCK_MAX);
-    cr_assert_eq(lsm_block_builder_add(&b, &e).code, ST_LIMIT);
+    cr_assert_eq(lsm_block_builder_add(&b, &e, LSM_BLOCK_MAX).code, ST_LIMIT);
     e.value.size = 0;
-    cr_assert(succeeded(lsm_block_builder_add(&b, &e)));
+    cr_assert(succeeded(lsm_block_builder_add(&b, &e, LSM_BLOCK_MAX)));
     lsm_block_builder_deinit(&b);
     free(key);
 }
