@@ -152,6 +152,19 @@ static void forget(struct fetch *f, struct fetch_want *w)
     alloc_free(c->env->alloc, w, sizeof *w);
 }
 
+void fetch_forget(struct fetch *f, uint64_t file_id)
+{
+    for (struct fetch_want **place = &f->wants; *place != NULL;) {
+        struct fetch_want *w = *place;
+        if (w->read->request.file_id == file_id) {
+            *place = w->next;
+            forget(f, w);
+        } else {
+            place = &w->next;
+        }
+    }
+}
+
 void fetch_reset(struct fetch *f)
 {
     while (f->wants != NULL) {
@@ -392,6 +405,14 @@ struct status fetch_get(struct fetch *f, const struct fetch_request *request,
         return pin_found(f, request, &pin, out_block);
     return f->options.ring != NULL ? get_blocking(f, request, out_block)
                                    : get_later(f, request, out_block);
+}
+
+bool fetch_find(struct fetch *f, const struct fetch_request *request, struct fetch_block *out_block)
+{
+    struct cache_pin pin;
+
+    return cache_lookup(f->options.cache, key_of(request), request->kind, f->options.fill, &pin) &&
+           succeeded(pin_found(f, request, &pin, out_block));
 }
 
 struct status fetch_get_given(struct fetch *f, const struct fetch_request *request,

@@ -105,6 +105,13 @@ void fetch_deinit(struct fetch *f);
 MUST_CHECK struct status fetch_get(struct fetch *f, const struct fetch_request *request,
                                    struct fetch_block *out_block);
 
+/* As fetch_get, if that needs no device read; else false, and nothing is recorded. */
+bool fetch_find(struct fetch *f, const struct fetch_request *request,
+                struct fetch_block *out_block);
+
+/* Blocks of a file that were asked for and not taken since are not wanted any more. */
+void fetch_forget(struct fetch *f, uint64_t file_id);
+
 /*
  * As fetch_get for a block whose bytes the caller has in memory (the tail of the log): a miss is
  * filled with a copy of them, verified like what comes from the device. Never reads, never

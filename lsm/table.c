@@ -138,10 +138,10 @@ static enum fetch_kind kind_of(enum table_block_type type)
     }
 }
 
-struct status table_fetch(struct lsm_table *t, struct fetch *f, struct table_place place,
-                          enum table_block_type type, struct fetch_block *out_block)
+static struct fetch_request request_for(struct lsm_table *t, struct table_place place,
+                                        enum table_block_type type)
 {
-    struct fetch_request request = {
+    return (struct fetch_request) {
         .file = t->file,
         .file_id = t->id,
         .offset = place.offset,
@@ -153,7 +153,28 @@ struct status table_fetch(struct lsm_table *t, struct fetch *f, struct table_pla
         .hold = hold,
         .drop = drop,
     };
+}
+
+struct status table_fetch(struct lsm_table *t, struct fetch *f, struct table_place place,
+                          enum table_block_type type, struct fetch_block *out_block)
+{
+    struct fetch_request request = request_for(t, place, type);
     return fetch_get(f, &request, out_block);
+}
+
+bool table_find(struct lsm_table *t, struct fetch *f, struct table_place place,
+                enum table_block_type type, struct fetch_block *out_block)
+{
+    struct fetch_request request = request_for(t, place, type);
+    return fetch_find(f, &request, out_block);
+}
+
+struct status table_fetch_given(struct lsm_table *t, struct fetch *f, struct table_place place,
+                                enum table_block_type type, struct bytes given,
+                                struct fetch_block *out_block)
+{
+    struct fetch_request request = request_for(t, place, type);
+    return fetch_get_given(f, &request, given, out_block);
 }
 
 struct status table_index_place(const struct lsm_table *t, const struct lsm_block *index,

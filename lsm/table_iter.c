@@ -12,7 +12,19 @@
  *
  * What is held: the partition and the data block of the stand, and those of the way ahead while a
  * move waits.
+ *
+ * A cursor that finds one block after the other missing reads ahead: if it may block, in pieces
+ * that grow, from which blocks go into the cache as it gets to them, and until it meets blocks that
+ * are there already; if it may not, by naming the next few blocks when it has to wait for one.
  */
+enum {
+    MISSES_TO_STREAM = 2, /* Blocks missing in a row. */
+    HITS_TO_STOP = 4,
+    AHEAD_READ_FIRST = 16 << 10,
+    AHEAD_READ_MAX = 128 << 10,
+    JOB_READ = 256 << 10,
+    NAMED_AHEAD = 8,
+};
 
 /* An index partition, pinned in the fetch. */
 struct held_part {
@@ -41,8 +53,12 @@ struct table_iter {
     uint32_t i;   /* In the data block. */
     uint8_t *key; /* The entry's; the block's prefix is in its place. */
     size_t key_room;
-    struct table_stream *stream; /* NULL: through the fetch. */
-    bool wants_stream;
+    struct table_stream *stream; /* NULL: none yet. */
+    bool is_streamed;            /* All data comes by the stream, around the cache. */
+    uint64_t data_end;           /* Of the block that was asked for last. */
+    unsigned misses;             /* In a row, of blocks that followed one another. */
+    unsigned hits;               /* In a row, while reading ahead. */
+    bool is_waiting;             /* The last move answered AGAIN. */
 };
 
 /* ---- Holding blocks ------------------------------------------------------------------------ */
@@ -96,15 +112,99 @@ static struct status stream_data(struct table_iter *it, struct table_place place
     return status_ok();
 }
 
+static struct status open_stream(struct table_iter *it, const struct table_stream_options *options)
+{
+    const struct env *env = it->table->env;
+
+    if (it->stream != NULL)
+        return status_ok();
+    struct table_stream *stream = alloc_zeroed(env->alloc, sizeof *stream);
+    if (stream == NULL)
+        return status_of(ST_NO_MEMORY);
+    struct status s = table_stream_init(stream, it->table, options);
+    if (failed(s)) {
+        table_stream_deinit(stream);
+        alloc_free(env->alloc, stream, sizeof *stream);
+        return s;
+    }
+    it->stream = stream;
+    return status_ok();
+}
+
+/* The block at place was missing, or not: is it time to read ahead? */
+static void note_read(struct table_iter *it, struct table_place place, bool is_miss)
+{
+    struct table_stream_options options = { .ring = it->fetch->options.ring,
+                                            .tag = BUDGET_ITERATOR,
+                                            .read_first = AHEAD_READ_FIRST,
+                                            .read_max = AHEAD_READ_MAX };
+
+    it->misses = !is_miss ? 0 : place.offset == it->data_end ? it->misses + 1 : 1;
+    it->data_end = place.offset + place.size;
+    it->hits = 0;
+    if (it->misses < MISSES_TO_STREAM || options.ring == NULL)
+        return;
+    if (succeeded(open_stream(it, &options))) /* Else it goes on block by block. */
+        table_stream_begin(it->stream, it->data_end);
+}
+
+/* A block that was read ahead, perhaps: false, it was not. */
+static bool take_ahead(struct table_iter *it, struct table_place place,
+                       struct fetch_block *out_pinned, struct status *out_status)
+{
+    struct bytes given;
+
+    if (it->stream == NULL || !table_stream_covers(it->stream, place))
+        return false;
+    it->data_end = place.offset + place.size;
+    *out_status = status_ok();
+    if (table_find(it->table, it->fetch, place, TABLE_DATA, out_pinned)) {
+        if (++it->hits == HITS_TO_STOP)
+            table_stream_begin(it->stream, UINT64_MAX);
+        return true;
+    }
+    it->hits = 0;
+    *out_status = table_stream_get(it->stream, place, &given, &it->fetch->err);
+    if (succeeded(*out_status))
+        *out_status = table_fetch_given(it->table, it->fetch, place, TABLE_DATA, given, out_pinned);
+    return true;
+}
+
+/* Who has to wait for block i of part, in a row of missing ones, names those behind it. */
+static void name_ahead(struct table_iter *it, const struct held_part *part, uint32_t i)
+{
+    struct table_place place;
+    struct fetch_block block;
+
+    for (uint32_t n = i + 1; n <= i + NAMED_AHEAD && n < part->block.hint.count; n++) {
+        if (failed(table_data_place(it->table, &part->block, n, &place, &it->fetch->err)))
+            return;
+        struct status s = table_fetch(it->table, it->fetch, place, TABLE_DATA, &block);
+        if (succeeded(s))
+            fetch_release(it->fetch, &block);
+        if (s.code != ST_AGAIN)
+            return;
+    }
+}
+
 static struct status hold_data(struct table_iter *it, const struct held_part *part, uint32_t i,
                                struct held_data *out_data)
 {
     struct table_place place;
+    struct status s;
 
     TRY(table_data_place(it->table, &part->block, i, &place, &it->fetch->err));
-    if (it->stream != NULL)
+    if (it->is_streamed)
         return stream_data(it, place, out_data);
-    TRY(table_fetch(it->table, it->fetch, place, TABLE_DATA, &out_data->pinned));
+    if (!take_ahead(it, place, &out_data->pinned, &s)) {
+        uint64_t reads = it->fetch->device_reads;
+        s = table_fetch(it->table, it->fetch, place, TABLE_DATA, &out_data->pinned);
+        if (s.code == ST_AGAIN && it->data_end == place.offset && place.offset > 0)
+            name_ahead(it, part, i);
+        if (succeeded(s))
+            note_read(it, place, it->fetch->device_reads != reads);
+    }
+    TRY(s);
     out_data->is_pinned = true;
     out_data->block = lsm_block_of(out_data->pinned.data.data, out_data->pinned.header);
     return status_ok();
@@ -279,38 +379,28 @@ static struct status seek_before(struct table_iter *it, struct bytes key, uint64
     return stand_before(it, part, data_i);
 }
 
-static struct status open_stream(struct table_iter *it)
-{
-    const struct env *env = it->table->env;
-
-    if (!it->wants_stream || it->stream != NULL)
-        return status_ok();
-    struct table_stream *stream = alloc_zeroed(env->alloc, sizeof *stream);
-    if (stream == NULL)
-        return status_of(ST_NO_MEMORY);
-    struct status s = table_stream_init(stream, it->table, it->fetch->options.ring);
-    if (failed(s)) {
-        table_stream_deinit(stream);
-        alloc_free(env->alloc, stream, sizeof *stream);
-        return s;
-    }
-    it->stream = stream;
-    return status_ok();
-}
-
 /* How moves from anywhere begin. *out_is_empty: there is nowhere to go. */
 static struct status begin_move(struct table_iter *it, bool *out_is_empty)
 {
     TRY(it->status);
+    if (!it->is_waiting && it->fetch->wants != NULL)
+        fetch_forget(it->fetch, it->table->id); /* Named ahead, on another way. */
     TRY(table_pin(it->table, it->fetch));
     *out_is_empty = it->table->tail.top_size == 0;
-    return *out_is_empty ? status_ok() : open_stream(it);
+    if (*out_is_empty || !it->is_streamed)
+        return status_ok();
+    struct table_stream_options options = { .ring = it->fetch->options.ring,
+                                            .tag = BUDGET_JOB,
+                                            .read_first = JOB_READ,
+                                            .read_max = JOB_READ };
+    return open_stream(it, &options);
 }
 
 /* How all moves end: a failure other than having to wait is final. */
 static struct status end_move(struct table_iter *it, struct status s)
 {
-    if (failed(s) && s.code != ST_AGAIN) {
+    it->is_waiting = s.code == ST_AGAIN;
+    if (failed(s) && !it->is_waiting) {
         it->iter.is_valid = false;
         it->status = s;
     }
@@ -399,6 +489,8 @@ static void iter_destroy(struct lsm_iter *base)
     release_data(it, &it->data);
     release_part(it, &it->part);
     release_part(it, &it->ahead);
+    if (it->fetch->wants != NULL)
+        fetch_forget(it->fetch, it->table->id);
     if (it->stream != NULL) {
         table_stream_deinit(it->stream);
         alloc_free(env->alloc, it->stream, sizeof *it->stream);
@@ -434,7 +526,7 @@ struct status lsm_table_iter(struct lsm_table *t, struct fetch *f,
     it->table = t;
     it->fetch = f;
     /* Large reads are waited for, which only a blocking fetch may. */
-    it->wants_stream = options != NULL && options->read_ahead && f->options.ring != NULL;
+    it->is_streamed = options != NULL && options->read_ahead && f->options.ring != NULL;
     *out_iter = &it->iter;
     return status_ok();
 }

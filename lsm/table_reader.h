@@ -50,6 +50,14 @@ MUST_CHECK struct status table_pin(struct lsm_table *t, struct fetch *f);
 MUST_CHECK struct status table_fetch(struct lsm_table *t, struct fetch *f, struct table_place place,
                                      enum table_block_type type, struct fetch_block *out_block);
 
+/* As above if it is in the cache; else false, and nothing is read. */
+bool table_find(struct lsm_table *t, struct fetch *f, struct table_place place,
+                enum table_block_type type, struct fetch_block *out_block);
+/* As above from bytes at hand, which go into the cache. */
+MUST_CHECK struct status table_fetch_given(struct lsm_table *t, struct fetch *f,
+                                           struct table_place place, enum table_block_type type,
+                                           struct bytes given, struct fetch_block *out_block);
+
 /* As fetch's verify does it, for who reads a block another way: out_header has FETCH_HEADER_SIZE
  * bytes. */
 MUST_CHECK struct status table_verify_block(const struct lsm_table *t, struct bytes block,

@@ -1,24 +1,23 @@
 #include "lsm/table_stream.h"
 
-#include "base/budget.h"
 #include "base/check.h"
 
-enum { PIECE_SIZE = 256 << 10 };
-
-struct status table_stream_init(struct table_stream *s, struct lsm_table *t, struct io_ring *ring)
+struct status table_stream_init(struct table_stream *s, struct lsm_table *t,
+                                const struct table_stream_options *o)
 {
     uint64_t end = align_up(t->tail.index_offset, IO_ALIGN);
 
-    *s = (struct table_stream) { .table = t, .ring = ring, .end = end };
-    s->piece_size = end < PIECE_SIZE ? end : PIECE_SIZE;
-    TRY(budget_charge(t->env->budget, BUDGET_JOB, 2 * s->piece_size));
-    uint8_t *data = alloc_aligned(t->env->alloc, IO_ALIGN, 2 * s->piece_size);
+    *s = (struct table_stream) { .table = t, .ring = o->ring, .tag = o->tag, .end = end };
+    s->piece_max = end < o->read_max ? end : o->read_max;
+    s->read_size = o->read_first;
+    TRY(budget_charge(t->env->budget, s->tag, 2 * s->piece_max));
+    uint8_t *data = alloc_aligned(t->env->alloc, IO_ALIGN, 2 * s->piece_max);
     if (data == NULL) {
-        budget_refund(t->env->budget, BUDGET_JOB, 2 * s->piece_size);
+        budget_refund(t->env->budget, s->tag, 2 * s->piece_max);
         return status_of(ST_NO_MEMORY);
     }
     s->pieces[0].data = data;
-    s->pieces[1].data = data + s->piece_size;
+    s->pieces[1].data = data + s->piece_max;
     return status_ok();
 }
 
@@ -41,18 +40,21 @@ void table_stream_deinit(struct table_stream *s)
     for (unsigned i = 0; i < 2; i++)
         status_ignore(settle(s, &s->pieces[i]), "nobody looks at it any more");
     if (s->pieces[0].data != NULL) {
-        alloc_free(env->alloc, s->pieces[0].data, 2 * s->piece_size);
-        budget_refund(env->budget, BUDGET_JOB, 2 * s->piece_size);
+        alloc_free(env->alloc, s->pieces[0].data, 2 * s->piece_max);
+        budget_refund(env->budget, s->tag, 2 * s->piece_max);
     }
     alloc_free(env->alloc, s->joint, s->joint_capacity);
-    budget_refund(env->budget, BUDGET_JOB, s->joint_capacity);
+    budget_refund(env->budget, s->tag, s->joint_capacity);
     s->table = NULL;
 }
 
 static void begin_read(struct table_stream *s, struct stream_piece *p, uint64_t offset)
 {
+    size_t size = s->read_size < s->piece_max ? s->read_size : s->piece_max;
+
+    s->read_size = 2 * size;
     p->offset = offset;
-    p->size = s->end - offset < s->piece_size ? s->end - offset : s->piece_size;
+    p->size = s->end - offset < size ? s->end - offset : size;
     p->op = (struct io_op) { .opcode = IO_OP_READ,
                              .file = s->table->file,
                              .data = p->data,
@@ -66,6 +68,22 @@ static void begin_read(struct table_stream *s, struct stream_piece *p, uint64_t 
 static bool has(const struct stream_piece *p, uint64_t offset)
 {
     return offset >= p->offset && offset - p->offset < p->size;
+}
+
+void table_stream_begin(struct table_stream *s, uint64_t offset)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        status_ignore(settle(s, &s->pieces[i]), "it was read for nothing");
+        s->pieces[i].size = 0;
+    }
+    offset = align_down(offset, IO_ALIGN);
+    if (offset < s->end)
+        begin_read(s, &s->pieces[0], offset);
+}
+
+bool table_stream_covers(const struct table_stream *s, struct table_place place)
+{
+    return has(&s->pieces[0], place.offset) || has(&s->pieces[1], place.offset);
 }
 
 /* The piece that has offset, there, and the one after it under way. */
@@ -97,14 +115,14 @@ static struct status reserve_joint(struct table_stream *s, size_t size)
 
     if (size <= s->joint_capacity)
         return status_ok();
-    TRY(budget_charge(env->budget, BUDGET_JOB, capacity));
+    TRY(budget_charge(env->budget, s->tag, capacity));
     uint8_t *joint = alloc_aligned(env->alloc, IO_ALIGN, capacity);
     if (joint == NULL) {
-        budget_refund(env->budget, BUDGET_JOB, capacity);
+        budget_refund(env->budget, s->tag, capacity);
         return status_of(ST_NO_MEMORY);
     }
     alloc_free(env->alloc, s->joint, s->joint_capacity);
-    budget_refund(env->budget, BUDGET_JOB, s->joint_capacity);
+    budget_refund(env->budget, s->tag, s->joint_capacity);
     s->joint = joint;
     s->joint_capacity = capacity;
     return status_ok();

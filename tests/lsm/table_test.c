@@ -837,3 +837,59 @@ Test(lsm_table, a_get_reads_one_page_when_metadata_is_resident)
     cr_assert_eq(c.pages, c.reads, "a block is a page");
     unmake(&t);
 }
+
+/* A cursor that walks over a table that is not in memory reads or waits for many blocks at a time;
+ * over one that is, it reads nothing. */
+Test(lsm_table, cursors_read_ahead)
+{
+    struct rand r;
+    struct random_table t;
+    struct entry_set_options o = {
+        .style = STYLE_COUNTER, .key_count = 30000, .value_size_max = 40, .is_plain = true
+    };
+    rand_seed(&r, 22);
+    table_fixture_init(&t.x, 16 << 20);
+    entry_set_make(&t.set, &r, &o);
+    struct table_input in = { .id = 5, .set = &t.set };
+    table_fixture_build(&t.x, &in, &t.meta);
+    t.table = table_fixture_open(&t.x, &t.meta);
+    uint64_t blocks = t.meta.file_size / 4096;
+
+    for (unsigned way = 0; way < 2; way++) {
+        struct cache *cache;
+        struct fetch f;
+        MUST(cache_create(&t.x.env, &(struct cache_options) { .size_bytes = 16 << 20 }, &cache));
+        fetch_init(&f, &(struct fetch_options) { .cache = cache,
+                                                 .ring = way == 0 ? NULL : t.x.ring,
+                                                 .fill = FETCH_FILL_SCAN });
+        struct cache *kept = t.x.cache;
+        t.x.cache = cache;
+        for (unsigned again = 0; again < 2; again++) {
+            struct lsm_iter *it;
+            struct status s;
+            uint64_t waits = 0;
+            uint64_t reads = io_sim_calls(t.x.sim, IO_SIM_READ);
+            MUST(lsm_table_iter(t.table, &f, NULL, &it));
+            for (s = lsm_iter_first(it); s.code == ST_AGAIN || it->is_valid;) {
+                waits += s.code == ST_AGAIN;
+                if (s.code == ST_AGAIN)
+                    table_fixture_drive(&t.x, &f);
+                s = it->is_valid ? lsm_iter_next(it) : lsm_iter_first(it);
+            }
+            MUST(s);
+            reads = io_sim_calls(t.x.sim, IO_SIM_READ) - reads;
+            lsm_iter_destroy(it);
+            cr_assert_null(f.wants);
+            if (again)
+                cr_assert_eq(reads, 0, "all blocks are there");
+            else if (way == 0)
+                cr_assert_lt(waits, blocks / 6);
+            else
+                cr_assert_lt(reads, blocks / 6);
+        }
+        fetch_deinit(&f);
+        cache_destroy(cache);
+        t.x.cache = kept;
+    }
+    unmake(&t);
+}
