@@ -1,0 +1,206 @@
+#include "embed/internal.h"
+
+/* ---- Batches ------------------------------------------------------------------------------------------ */
+
+enum varve_code varve_batch_create(struct varve *store, struct varve_batch **out_batch,
+                                   struct varve_error *error)
+{
+    enum varve_code code = embed_check(store, error);
+    if (code != VARVE_OK)
+        return code;
+    if (out_batch == NULL)
+        return embed_invalid(error, "out_batch is NULL");
+    struct varve_batch *b = alloc_zeroed(store->env.alloc, sizeof *b);
+    if (b == NULL)
+        return embed_error(error, status_of(ST_NO_MEMORY), "batch", NULL);
+    b->store = store;
+    txn_proposal_init(&store->commit.pipeline, &b->proposal);
+    atomic_fetch_add_explicit(&store->held, 1, memory_order_relaxed);
+    *out_batch = b;
+    return VARVE_OK;
+}
+
+void varve_batch_destroy(struct varve_batch *batch)
+{
+    if (batch == NULL)
+        return;
+    struct varve *v = batch->store;
+    txn_proposal_deinit(&v->commit.pipeline, &batch->proposal);
+    alloc_free(v->env.alloc, batch, sizeof *batch);
+    atomic_fetch_sub_explicit(&v->held, 1, memory_order_release);
+}
+
+void varve_batch_clear(struct varve_batch *batch)
+{
+    if (batch != NULL)
+        lsm_batch_reset(&batch->proposal.batch);
+}
+
+size_t varve_batch_size(const struct varve_batch *batch)
+{
+    return batch == NULL ? 0 : lsm_batch_size(&batch->proposal.batch);
+}
+
+/* ---- One operation into a batch -------------------------------------------------------------------------- */
+
+static enum varve_code add_put(struct lsm_batch *b, varve_keyspace keyspace, const void *key,
+                               size_t key_size, const void *value, size_t value_size,
+                               struct varve_error *error)
+{
+    if (value == NULL && value_size > 0)
+        return embed_invalid(error, "value is NULL");
+    const struct lsm_put put = { .keyspace = keyspace,
+                                 .key = bytes_of(key, key_size),
+                                 .value = bytes_of(value, value_size) };
+    return embed_error(error, lsm_batch_put(b, &put), "put",
+                       "the value does not fit a batch (60 MiB)");
+}
+
+static enum varve_code add_range(struct lsm_batch *b, varve_keyspace keyspace, const void *begin,
+                                 size_t begin_size, const void *end, size_t end_size,
+                                 struct varve_error *error)
+{
+    return embed_error(error,
+                       lsm_batch_delete_range(b, keyspace, bytes_of(begin, begin_size),
+                                              bytes_of(end, end_size)),
+                       "delete_range", NULL);
+}
+
+static enum varve_code check_batch(const struct varve_batch *batch, varve_keyspace keyspace,
+                                   const void *key, size_t key_size, struct varve_error *error)
+{
+    if (batch == NULL)
+        return embed_invalid(error, "the batch is NULL");
+    enum varve_code code = embed_check(batch->store, error);
+    return code != VARVE_OK ? code : embed_check_key(keyspace, key, key_size, error);
+}
+
+enum varve_code varve_batch_put(struct varve_batch *batch, varve_keyspace keyspace, const void *key,
+                                size_t key_size, const void *value, size_t value_size,
+                                struct varve_error *error)
+{
+    enum varve_code code = check_batch(batch, keyspace, key, key_size, error);
+    return code != VARVE_OK ? code
+                            : add_put(&batch->proposal.batch, keyspace, key, key_size, value,
+                                      value_size, error);
+}
+
+enum varve_code varve_batch_delete(struct varve_batch *batch, varve_keyspace keyspace,
+                                   const void *key, size_t key_size, struct varve_error *error)
+{
+    enum varve_code code = check_batch(batch, keyspace, key, key_size, error);
+    if (code != VARVE_OK)
+        return code;
+    return embed_error(
+        error, lsm_batch_delete(&batch->proposal.batch, keyspace, bytes_of(key, key_size)),
+        "delete", NULL);
+}
+
+enum varve_code varve_batch_delete_range(struct varve_batch *batch, varve_keyspace keyspace,
+                                         const void *begin, size_t begin_size, const void *end,
+                                         size_t end_size, struct varve_error *error)
+{
+    enum varve_code code = check_batch(batch, keyspace, begin, begin_size, error);
+    if (code == VARVE_OK)
+        code = embed_check_key(keyspace, end, end_size, error);
+    return code != VARVE_OK ? code
+                            : add_range(&batch->proposal.batch, keyspace, begin, begin_size, end,
+                                        end_size, error);
+}
+
+/* ---- Writing ------------------------------------------------------------------------------------------------ */
+
+static enum varve_code write_error(struct varve *v, struct status s, const char *what,
+                                   struct varve_error *error)
+{
+    const char *why = s.code == ST_FAILED ? embed_failure(v) : NULL;
+    return embed_error(error, s, what, why);
+}
+
+enum varve_code varve_write(struct varve *store, struct varve_batch *batch,
+                            struct varve_error *error)
+{
+    enum varve_code code = embed_check(store, error);
+    if (code != VARVE_OK)
+        return code;
+    if (batch == NULL || batch->store != store)
+        return embed_invalid(error, "the batch is NULL or of another store");
+    if (lsm_batch_is_empty(&batch->proposal.batch))
+        return VARVE_OK;
+    struct status s = embed_commit(store, &batch->proposal,
+                                   lsm_batch_is_delete_only(&batch->proposal.batch));
+    if (succeeded(s))
+        lsm_batch_reset(&batch->proposal.batch);
+    else
+        lsm_batch_unseal(&batch->proposal.batch);
+    return write_error(store, s, "write", error);
+}
+
+/* A single operation goes through the slot's own batch. */
+enum varve_code varve_put(struct varve *store, varve_keyspace keyspace, const void *key,
+                          size_t key_size, const void *value, size_t value_size,
+                          struct varve_error *error)
+{
+    struct embed_slot *slot;
+    enum varve_code code = embed_check(store, error);
+
+    if (code == VARVE_OK)
+        code = embed_check_key(keyspace, key, key_size, error);
+    if (code != VARVE_OK)
+        return code;
+    struct status s = embed_slot_take(store, &slot);
+    if (failed(s))
+        return embed_error(error, s, "put", NULL);
+    lsm_batch_reset(&slot->proposal.batch);
+    code = add_put(&slot->proposal.batch, keyspace, key, key_size, value, value_size, error);
+    if (code == VARVE_OK)
+        code = write_error(store, embed_commit(store, &slot->proposal, false), "put", error);
+    embed_slot_give(slot);
+    return code;
+}
+
+enum varve_code varve_delete(struct varve *store, varve_keyspace keyspace, const void *key,
+                             size_t key_size, struct varve_error *error)
+{
+    struct embed_slot *slot;
+    enum varve_code code = embed_check(store, error);
+
+    if (code == VARVE_OK)
+        code = embed_check_key(keyspace, key, key_size, error);
+    if (code != VARVE_OK)
+        return code;
+    struct status s = embed_slot_take(store, &slot);
+    if (failed(s))
+        return embed_error(error, s, "delete", NULL);
+    lsm_batch_reset(&slot->proposal.batch);
+    s = lsm_batch_delete(&slot->proposal.batch, keyspace, bytes_of(key, key_size));
+    if (succeeded(s))
+        s = embed_commit(store, &slot->proposal, true);
+    embed_slot_give(slot);
+    return write_error(store, s, "delete", error);
+}
+
+enum varve_code varve_delete_range(struct varve *store, varve_keyspace keyspace, const void *begin,
+                                   size_t begin_size, const void *end, size_t end_size,
+                                   struct varve_error *error)
+{
+    struct embed_slot *slot;
+    enum varve_code code = embed_check(store, error);
+
+    if (code == VARVE_OK)
+        code = embed_check_key(keyspace, begin, begin_size, error);
+    if (code == VARVE_OK)
+        code = embed_check_key(keyspace, end, end_size, error);
+    if (code != VARVE_OK)
+        return code;
+    struct status s = embed_slot_take(store, &slot);
+    if (failed(s))
+        return embed_error(error, s, "delete_range", NULL);
+    lsm_batch_reset(&slot->proposal.batch);
+    code = add_range(&slot->proposal.batch, keyspace, begin, begin_size, end, end_size, error);
+    if (code == VARVE_OK && !lsm_batch_is_empty(&slot->proposal.batch))
+        code = write_error(store, embed_commit(store, &slot->proposal, true), "delete_range",
+                           error);
+    embed_slot_give(slot);
+    return code;
+}

@@ -1,0 +1,250 @@
+#include "embed/internal.h"
+
+#include "base/check.h"
+
+#include <limits.h>
+
+/* Followers look this often before they sleep: a write is often through by then. */
+enum { SPINS = 200, STALL_POLL_NS = 1000 * 1000 };
+
+/* ---- The proposer: this store's own log -------------------------------------------------------- */
+
+static struct status propose(void *context, uint64_t index, struct txn_proposal *p,
+                             uint64_t *out_lsn)
+{
+    struct varve *v = context;
+    const struct vlog_entry entry = {
+        .group = LSM_GROUP_DATA,
+        .term = 1,
+        .index = index,
+        .body = lsm_batch_body(&p->batch),
+        .values = lsm_batch_values(&p->batch),
+        .value_count = p->batch.value_count,
+        .out_handles = p->handles,
+    };
+    return vlog_stage(lsm_log(v->lsm), &entry, out_lsn);
+}
+
+static uint64_t durable_lsn(void *context)
+{
+    struct varve *v = context;
+    return vlog_written_lsn(lsm_log(v->lsm));
+}
+
+static const char *log_failure(void *context)
+{
+    struct varve *v = context;
+    return vlog_failure(lsm_log(v->lsm));
+}
+
+struct status embed_commit_init(struct varve *v)
+{
+    struct embed_commit *c = &v->commit;
+    const struct io_ring_options ring = { .entries = 8 };
+    const struct txn_proposer proposer = {
+        .context = v, .propose = propose, .durable_lsn = durable_lsn, .failure = log_failure
+    };
+
+    mutex_init(&c->lock, RANK_COMMIT);
+    TRY(io_ring_create(v->io, &ring, &c->ring));
+    return txn_pipeline_init(&c->pipeline, &v->env, v->lsm, &proposer, c->ring);
+}
+
+void embed_commit_deinit(struct varve *v)
+{
+    io_ring_destroy(v->commit.ring);
+    v->commit.ring = NULL;
+    mutex_deinit(&v->commit.lock);
+}
+
+/* ---- Leading --------------------------------------------------------------------------------------- */
+
+static uint64_t now_ns(struct varve *v)
+{
+    return clock_ns(v->env.clock);
+}
+
+static void sleep_ns(struct varve *v, uint64_t ns)
+{
+    io_ring_wait(v->commit.ring, now_ns(v) + ns);
+}
+
+/* Wait until the tree takes a batch of this size; slow down as it asks. */
+static struct status admit(struct varve *v, size_t size, bool is_delete_only)
+{
+    for (;;) {
+        uint64_t delay;
+        struct status s = lsm_admit(v->lsm, size, is_delete_only, &delay);
+        if (succeeded(s) && delay > 0)
+            sleep_ns(v, delay);
+        if (s.code != ST_AGAIN)
+            return s;
+        sleep_ns(v, STALL_POLL_NS);
+    }
+}
+
+/* Let the log write what is staged; wait for an op if it has nothing else to do. */
+static enum vlog_step drive_log(struct varve *v, bool may_wait)
+{
+    struct embed_commit *c = &v->commit;
+    enum vlog_step step = vlog_write_step(lsm_log(v->lsm), c->ring, now_ns(v));
+    if (step == VLOG_WANTS && may_wait) {
+        io_ring_wait(c->ring, UINT64_MAX);
+        while (io_ring_done(c->ring) != NULL)
+            ;
+    }
+    return step;
+}
+
+/* Proposals that are through tell their waiters. Returns how many. */
+static uint32_t finish(struct txn_proposal *done)
+{
+    uint32_t count = 0;
+    while (done != NULL) {
+        struct txn_proposal *next = done->next; /* The waiter may be gone after is_done. */
+        struct embed_waiter *w = done->owner;
+        w->status = done->state == TXN_APPLIED ? status_ok() : done->status;
+        atomic_store_explicit(&w->is_done, true, memory_order_release);
+        done = next;
+        count++;
+    }
+    return count;
+}
+
+static void refuse(struct embed_waiter *w, struct status s)
+{
+    w->status = s;
+    atomic_store_explicit(&w->is_done, true, memory_order_release);
+}
+
+/* Propose the waiters' batches, then drive log and pipeline until each is applied or dropped. */
+static void lead_group(struct varve *v, struct embed_waiter *group)
+{
+    struct embed_commit *c = &v->commit;
+    uint32_t open = 0;
+
+    while (group != NULL) {
+        struct embed_waiter *next = group->next;
+        struct status s = admit(v, group->size, group->is_delete_only);
+        if (succeeded(s))
+            s = txn_propose(&c->pipeline, group->proposal, c->ring);
+        if (failed(s))
+            refuse(group, s);
+        else
+            open++;
+        group = next;
+    }
+    while (open > 0) {
+        (void)drive_log(v, true);
+        open -= finish(txn_pipeline_step(&c->pipeline));
+    }
+    /* A memtable that was frozen has ended the log's segment: see it through. */
+    while (drive_log(v, true) == VLOG_AGAIN)
+        ;
+}
+
+static bool take_lead(struct embed_commit *c)
+{
+    mutex_lock(&c->lock);
+    bool is_free = !c->has_leader;
+    c->has_leader = true;
+    mutex_unlock(&c->lock);
+    return is_free;
+}
+
+/* The next leader comes from those who are woken, or who come later. */
+static void leave_lead(struct embed_commit *c)
+{
+    mutex_lock(&c->lock);
+    c->has_leader = false;
+    mutex_unlock(&c->lock);
+    atomic_fetch_add_explicit(&c->round, 1, memory_order_release);
+    if (atomic_load_explicit(&c->sleepers, memory_order_seq_cst) > 0)
+        futex_wake(&c->round, INT_MAX);
+}
+
+/* Queue w; true if the caller is to lead, with all that waits in *out_group. */
+static bool join(struct embed_commit *c, struct embed_waiter *w, bool is_queued,
+                 struct embed_waiter **out_group)
+{
+    mutex_lock(&c->lock);
+    if (!is_queued) {
+        w->next = NULL;
+        if (c->first == NULL)
+            c->first = w;
+        else
+            c->last->next = w;
+        c->last = w;
+    }
+    bool leads = !c->has_leader && c->first != NULL;
+    if (leads) {
+        c->has_leader = true;
+        *out_group = c->first;
+        c->first = NULL;
+    }
+    mutex_unlock(&c->lock);
+    return leads;
+}
+
+/* Wait for the leader of this round to be through: look for a while, then sleep. */
+static void await_round(struct embed_commit *c, const struct embed_waiter *w, uint32_t round)
+{
+    for (int i = 0; i < SPINS; i++) {
+        if (atomic_load_explicit(&w->is_done, memory_order_acquire) ||
+            atomic_load_explicit(&c->round, memory_order_acquire) != round)
+            return;
+        thread_relax();
+    }
+    atomic_fetch_add_explicit(&c->sleepers, 1, memory_order_seq_cst);
+    futex_wait(&c->round, round);
+    atomic_fetch_sub_explicit(&c->sleepers, 1, memory_order_seq_cst);
+}
+
+struct status embed_commit(struct varve *v, struct txn_proposal *p, bool is_delete_only)
+{
+    struct embed_commit *c = &v->commit;
+    struct embed_waiter *group;
+    struct embed_waiter w = { .proposal = p,
+                              .size = lsm_batch_size(&p->batch),
+                              .is_delete_only = is_delete_only };
+    bool is_queued = false;
+
+    p->owner = &w;
+    while (!atomic_load_explicit(&w.is_done, memory_order_acquire)) {
+        uint32_t round = atomic_load_explicit(&c->round, memory_order_acquire);
+        if (join(c, &w, is_queued, &group)) {
+            lead_group(v, group);
+            leave_lead(c);
+        } else {
+            await_round(c, &w, round);
+        }
+        is_queued = true;
+    }
+    return w.status;
+}
+
+struct status embed_freeze(struct varve *v, uint64_t *out_ticket)
+{
+    while (!take_lead(&v->commit))
+        thread_yield();
+    struct status s = lsm_freeze(v->lsm, out_ticket);
+    while (drive_log(v, true) == VLOG_AGAIN)
+        ;
+    leave_lead(&v->commit);
+    return s;
+}
+
+uint64_t embed_commit_idle(struct varve *v, uint64_t now)
+{
+    struct vlog *log = lsm_log(v->lsm);
+    uint64_t due = vlog_seal_deadline(log);
+
+    if (due > now)
+        return due;
+    if (!take_lead(&v->commit))
+        return now + STALL_POLL_NS; /* It is not idle. */
+    while (drive_log(v, true) == VLOG_AGAIN)
+        ;
+    leave_lead(&v->commit);
+    return vlog_seal_deadline(log);
+}
