@@ -1,6 +1,7 @@
 #include "embed/internal.h"
 
-/* ---- Batches ------------------------------------------------------------------------------------------ */
+/* ---- Batches
+ * ------------------------------------------------------------------------------------------ */
 
 enum varve_code varve_batch_create(struct varve *store, struct varve_batch **out_batch,
                                    struct varve_error *error)
@@ -41,7 +42,8 @@ size_t varve_batch_size(const struct varve_batch *batch)
     return batch == NULL ? 0 : lsm_batch_size(&batch->proposal.batch);
 }
 
-/* ---- One operation into a batch -------------------------------------------------------------------------- */
+/* ---- One operation into a batch
+ * -------------------------------------------------------------------------- */
 
 static enum varve_code add_put(struct lsm_batch *b, varve_keyspace keyspace, const void *key,
                                size_t key_size, const void *value, size_t value_size,
@@ -60,10 +62,10 @@ static enum varve_code add_range(struct lsm_batch *b, varve_keyspace keyspace, c
                                  size_t begin_size, const void *end, size_t end_size,
                                  struct varve_error *error)
 {
-    return embed_error(error,
-                       lsm_batch_delete_range(b, keyspace, bytes_of(begin, begin_size),
-                                              bytes_of(end, end_size)),
-                       "delete_range", NULL);
+    return embed_error(
+        error,
+        lsm_batch_delete_range(b, keyspace, bytes_of(begin, begin_size), bytes_of(end, end_size)),
+        "delete_range", NULL);
 }
 
 static enum varve_code check_batch(const struct varve_batch *batch, varve_keyspace keyspace,
@@ -80,9 +82,9 @@ enum varve_code varve_batch_put(struct varve_batch *batch, varve_keyspace keyspa
                                 struct varve_error *error)
 {
     enum varve_code code = check_batch(batch, keyspace, key, key_size, error);
-    return code != VARVE_OK ? code
-                            : add_put(&batch->proposal.batch, keyspace, key, key_size, value,
-                                      value_size, error);
+    return code != VARVE_OK
+               ? code
+               : add_put(&batch->proposal.batch, keyspace, key, key_size, value, value_size, error);
 }
 
 enum varve_code varve_batch_delete(struct varve_batch *batch, varve_keyspace keyspace,
@@ -91,9 +93,9 @@ enum varve_code varve_batch_delete(struct varve_batch *batch, varve_keyspace key
     enum varve_code code = check_batch(batch, keyspace, key, key_size, error);
     if (code != VARVE_OK)
         return code;
-    return embed_error(
-        error, lsm_batch_delete(&batch->proposal.batch, keyspace, bytes_of(key, key_size)),
-        "delete", NULL);
+    return embed_error(error,
+                       lsm_batch_delete(&batch->proposal.batch, keyspace, bytes_of(key, key_size)),
+                       "delete", NULL);
 }
 
 enum varve_code varve_batch_delete_range(struct varve_batch *batch, varve_keyspace keyspace,
@@ -108,7 +110,9 @@ enum varve_code varve_batch_delete_range(struct varve_batch *batch, varve_keyspa
                                         end_size, error);
 }
 
-/* ---- Writing ------------------------------------------------------------------------------------------------ */
+/* ---- Writing
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static enum varve_code write_error(struct varve *v, struct status s, const char *what,
                                    struct varve_error *error)
@@ -127,8 +131,8 @@ enum varve_code varve_write(struct varve *store, struct varve_batch *batch,
         return embed_invalid(error, "the batch is NULL or of another store");
     if (lsm_batch_is_empty(&batch->proposal.batch))
         return VARVE_OK;
-    struct status s = embed_commit(store, &batch->proposal,
-                                   lsm_batch_is_delete_only(&batch->proposal.batch));
+    struct status s =
+        embed_commit(store, &batch->proposal, lsm_batch_is_delete_only(&batch->proposal.batch));
     if (succeeded(s))
         lsm_batch_reset(&batch->proposal.batch);
     else
@@ -199,8 +203,8 @@ enum varve_code varve_delete_range(struct varve *store, varve_keyspace keyspace,
     lsm_batch_reset(&slot->proposal.batch);
     code = add_range(&slot->proposal.batch, keyspace, begin, begin_size, end, end_size, error);
     if (code == VARVE_OK && !lsm_batch_is_empty(&slot->proposal.batch))
-        code = write_error(store, embed_commit(store, &slot->proposal, true), "delete_range",
-                           error);
+        code =
+            write_error(store, embed_commit(store, &slot->proposal, true), "delete_range", error);
     embed_slot_give(slot);
     return code;
 }

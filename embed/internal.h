@@ -29,8 +29,8 @@ enum { EMBED_SLOTS = 64 };
 
 /*
  * What a call that reads or writes works with: a reader and its ring, a proposal. Taken for a call,
- * or for the life of a pinned value, by any thread; a thread finds the same one again by its hint, so
- * that its memory is warm.
+ * or for the life of a pinned value, by any thread; a thread finds the same one again by its hint,
+ * so that its memory is warm.
  */
 struct embed_slot {
     _Alignas(64) _Atomic bool is_taken;
@@ -52,9 +52,9 @@ struct embed_waiter {
 };
 
 /*
- * Writers queue; who finds no leader leads: takes the queue, proposes, drives the log until all of it
- * is durable, applies, publishes, wakes everybody with one futex. There is no log thread: a hand-off
- * costs more than the write.
+ * Writers queue; who finds no leader leads: takes the queue, proposes, drives the log until all of
+ * it is durable, applies, publishes, wakes everybody with one futex. There is no log thread: a
+ * hand-off costs more than the write.
  */
 struct embed_commit {
     struct mutex lock;
@@ -77,16 +77,15 @@ struct varve {
     struct lsm *lsm;
     struct varve_options options;
     struct embed_commit commit;
-    struct mutex lock;                       /* RANK_EMBED */
+    struct mutex lock; /* RANK_EMBED */
     struct embed_slot slots[EMBED_SLOTS];
-    struct embed_slot *more_slots;           /* lock */
-    _Atomic uint32_t held;                   /* Iterators, snapshots, pinned values. */
+    struct embed_slot *more_slots; /* lock */
+    _Atomic uint32_t held;         /* Iterators, snapshots, pinned values. */
     _Atomic bool is_open;
     struct thread *background;
     struct io_ring *background_ring;
     _Atomic bool is_stopping;
     _Atomic uint32_t progress; /* Futex: changes when the background has done something. */
-    char failure[ERRBUF_SIZE];
 };
 
 struct varve_snapshot {
@@ -98,7 +97,8 @@ struct varve_batch {
     struct txn_proposal proposal;
 };
 
-/* ---- Errors ------------------------------------------------------------------------------------ */
+/* ---- Errors ------------------------------------------------------------------------------------
+ */
 
 /* The code for a status, with words: those in detail if there are any, else the status' name. */
 enum varve_code embed_error(struct varve_error *error, struct status s, const char *what,
@@ -111,14 +111,16 @@ enum varve_code embed_check_key(varve_keyspace keyspace, const void *key, size_t
 /* Why the store does not write: for the error of a write that was refused. */
 const char *embed_failure(const struct varve *v);
 
-/* ---- Slots --------------------------------------------------------------------------------------- */
+/* ---- Slots
+ * --------------------------------------------------------------------------------------- */
 
 MUST_CHECK struct status embed_slot_take(struct varve *v, struct embed_slot **out_slot);
 void embed_slot_give(struct embed_slot *slot);
 /* Frees all slots. Requires: none is taken. */
 void embed_slots_deinit(struct varve *v);
 
-/* ---- Committing ----------------------------------------------------------------------------------- */
+/* ---- Committing
+ * ----------------------------------------------------------------------------------- */
 
 MUST_CHECK struct status embed_commit_init(struct varve *v);
 void embed_commit_deinit(struct varve *v);

@@ -2,7 +2,8 @@
 
 #include "base/check.h"
 
-/* ---- Slots ----------------------------------------------------------------------------------------- */
+/* ---- Slots
+ * ----------------------------------------------------------------------------------------- */
 
 static struct status make_ready(struct varve *v, struct embed_slot *slot, uint32_t hint)
 {
@@ -95,7 +96,9 @@ void embed_slots_deinit(struct varve *v)
     }
 }
 
-/* ---- Get ----------------------------------------------------------------------------------------------- */
+/* ---- Get
+ * -----------------------------------------------------------------------------------------------
+ */
 
 static const struct varve_read_options no_read_options = { .snapshot = NULL, .keyspace = 0 };
 
@@ -117,8 +120,8 @@ static enum varve_code read_error(struct varve_error *error, const struct embed_
 }
 
 /*
- * A pinned value holds its slot: the block in the cache is pinned by the slot's fetch. An epoch must
- * not be held that long, so what lies in a memtable is copied.
+ * A pinned value holds its slot: the block in the cache is pinned by the slot's fetch. An epoch
+ * must not be held that long, so what lies in a memtable is copied.
  */
 struct copy {
     size_t size;
@@ -140,9 +143,9 @@ static struct status pin_copy(struct varve *v, struct bytes value, struct varve_
     c->size = value.size;
     if (value.size > 0)
         memcpy(c->data, value.data, value.size);
-    *out = (struct varve_pinned){ .data = c->data,
-                                  .size = value.size,
-                                  .hold = tag_hold(c, HOLD_COPY) };
+    *out = (struct varve_pinned) { .data = c->data,
+                                   .size = value.size,
+                                   .hold = tag_hold(c, HOLD_COPY) };
     atomic_fetch_add_explicit(&v->held, 1, memory_order_relaxed);
     return status_ok();
 }
@@ -171,9 +174,9 @@ enum varve_code varve_get(struct varve *store, const struct varve_read_options *
         code = embed_error(error, s, "get", NULL);
     } else if (succeeded(s)) {
         lsm_reader_leave(&slot->reader);
-        *out_value = (struct varve_pinned){ .data = value.value.data,
-                                            .size = value.value.size,
-                                            .hold = tag_hold(slot, HOLD_SLOT) };
+        *out_value = (struct varve_pinned) { .data = value.value.data,
+                                             .size = value.value.size,
+                                             .hold = tag_hold(slot, HOLD_SLOT) };
         atomic_fetch_add_explicit(&store->held, 1, memory_order_relaxed);
         return VARVE_OK;
     } else {
@@ -195,7 +198,7 @@ void varve_unpin(struct varve *store, struct varve_pinned *value)
         embed_slot_give((struct embed_slot *)hold);
     }
     atomic_fetch_sub_explicit(&store->held, 1, memory_order_release);
-    *value = (struct varve_pinned){ .data = NULL, .size = 0, .hold = NULL };
+    *value = (struct varve_pinned) { .data = NULL, .size = 0, .hold = NULL };
 }
 
 enum varve_code varve_get_copy(struct varve *store, const struct varve_read_options *options,
@@ -228,7 +231,9 @@ enum varve_code varve_get_copy(struct varve *store, const struct varve_read_opti
     return code;
 }
 
-/* ---- Many ------------------------------------------------------------------------------------------------ */
+/* ---- Many
+ * ------------------------------------------------------------------------------------------------
+ */
 
 enum { MULTI_CHUNK = 64 };
 
@@ -245,10 +250,9 @@ static enum varve_code multi_get_chunk(struct varve *v, struct embed_slot *slot,
 
     for (size_t i = 0; i < count; i++)
         wanted[i] = bytes_of(keys[i].data, keys[i].size);
-    const struct lsm_multi_get m = { .keys = wanted,
-                                     .count = count,
-                                     .keyspace = o->keyspace,
-                                     .at = at };
+    const struct lsm_multi_get m = {
+        .keys = wanted, .count = count, .keyspace = o->keyspace, .at = at
+    };
     struct status s = lsm_multi_get(&slot->reader, &m, statuses, values);
     if (failed(s))
         return read_error(error, slot, s);
@@ -290,8 +294,8 @@ enum varve_code varve_multi_get(struct varve *store, const struct varve_read_opt
     code = embed_error(error, s, "multi_get", NULL);
     for (size_t i = 0; i < count && code == VARVE_OK; i += MULTI_CHUNK) {
         size_t n = count - i < MULTI_CHUNK ? count - i : MULTI_CHUNK;
-        code = multi_get_chunk(store, slot, o, at, keys + i, n, out_values + i, out_codes + i,
-                               error);
+        code =
+            multi_get_chunk(store, slot, o, at, keys + i, n, out_values + i, out_codes + i, error);
     }
     for (size_t i = 0; i < count && code != VARVE_OK; i++)
         varve_unpin(store, &out_values[i]);
@@ -300,7 +304,8 @@ enum varve_code varve_multi_get(struct varve *store, const struct varve_read_opt
     return code;
 }
 
-/* ---- Snapshots --------------------------------------------------------------------------------------------- */
+/* ---- Snapshots
+ * --------------------------------------------------------------------------------------------- */
 
 enum varve_code varve_snapshot_take(struct varve *store, struct varve_snapshot **out_snapshot,
                                     struct varve_error *error)

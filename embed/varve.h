@@ -347,7 +347,7 @@ struct varve_statistics {
     uint64_t snapshots;
     const char *stall_reason; /* NULL: none now. Static storage. */
     const char *io;           /* "io_uring", "posix". Static storage. */
-    const char *failure;      /* Why the store refuses to write; NULL. Stays until varve_free. */
+    const char *failure;      /* Why the store refuses to write; NULL. Stays until varve_close. */
 };
 VARVE_API enum varve_code varve_statistics(struct varve *store, struct varve_statistics *out,
                                            struct varve_error *error);

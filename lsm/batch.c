@@ -27,6 +27,7 @@ void lsm_batch_reset(struct lsm_batch *b)
     b->op_count = 0;
     b->value_count = 0;
     b->range_count = 0;
+    b->put_count = 0;
     b->key_value_bytes = 0;
     b->is_sealed = false;
 }
@@ -46,6 +47,7 @@ struct lsm_batch_mark lsm_batch_mark(const struct lsm_batch *b)
         .op_count = b->op_count,
         .value_count = b->value_count,
         .range_count = b->range_count,
+        .put_count = b->put_count,
     };
 }
 
@@ -59,6 +61,7 @@ void lsm_batch_take_back(struct lsm_batch *b, struct lsm_batch_mark m)
     b->op_count = m.op_count;
     b->value_count = m.value_count;
     b->range_count = m.range_count;
+    b->put_count = m.put_count;
     b->body.is_failed = false;
     b->values.is_failed = false;
     b->spans.is_failed = false;
@@ -138,6 +141,7 @@ struct status lsm_batch_put(struct lsm_batch *b, const struct lsm_put *p)
     if (any_failed(b))
         return out_of_memory(b, m);
     b->op_count++;
+    b->put_count++;
     b->value_count += is_apart;
     b->key_value_bytes += p->key.size + (is_apart ? 0 : p->value.size);
     return status_ok();
@@ -195,9 +199,38 @@ struct status lsm_batch_side(struct lsm_batch *b, struct bytes side)
     return status_ok();
 }
 
+struct status lsm_batch_delete_keyspace(struct lsm_batch *b, uint32_t keyspace)
+{
+    uint8_t end[VARINT_MAX];
+    struct lsm_batch_mark m = lsm_batch_mark(b);
+
+    TRY(check_room(b, keyspace, bytes_of(NULL, 0), 0, 0));
+    begin(b);
+    append_head(b, LSM_RANGE_DELETE, 0, 0);
+    append_key(b, keyspace, bytes_of(NULL, 0));
+    struct bytes beyond = lsm_keyspace_end(end, keyspace);
+    buf_append_varint(&b->body, beyond.size);
+    buf_append(&b->body, beyond);
+    if (any_failed(b))
+        return out_of_memory(b, m);
+    b->op_count++;
+    b->range_count++;
+    return status_ok();
+}
+
 bool lsm_batch_is_empty(const struct lsm_batch *b)
 {
     return b->op_count == 0;
+}
+
+bool lsm_batch_is_delete_only(const struct lsm_batch *b)
+{
+    return b->put_count == 0;
+}
+
+void lsm_batch_unseal(struct lsm_batch *b)
+{
+    b->is_sealed = false;
 }
 
 /* ---- Sealing ------------------------------------------------------------------------------- */

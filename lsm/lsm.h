@@ -61,6 +61,7 @@ struct lsm_batch {
     uint32_t op_count;
     uint32_t value_count;
     uint32_t range_count;
+    uint32_t put_count;
     size_t key_value_bytes; /* What a memtable will need. */
     bool is_sealed;
 };
@@ -84,6 +85,8 @@ MUST_CHECK struct status lsm_batch_delete(struct lsm_batch *b, uint32_t keyspace
 /* Hides [begin, end) of the keyspace. An empty or inverted range is nothing. */
 MUST_CHECK struct status lsm_batch_delete_range(struct lsm_batch *b, uint32_t keyspace,
                                                 struct bytes begin, struct bytes end);
+/* Hides all of the keyspace. */
+MUST_CHECK struct status lsm_batch_delete_keyspace(struct lsm_batch *b, uint32_t keyspace);
 /* Opaque bytes for the owner of the sidecar, given to on_side when the batch is applied or
  * replayed, in order. */
 MUST_CHECK struct status lsm_batch_side(struct lsm_batch *b, struct bytes side);
@@ -99,6 +102,7 @@ struct lsm_batch_mark {
     uint32_t op_count;
     uint32_t value_count;
     uint32_t range_count;
+    uint32_t put_count;
 };
 struct lsm_batch_mark lsm_batch_mark(const struct lsm_batch *b);
 void lsm_batch_take_back(struct lsm_batch *b, struct lsm_batch_mark m);
@@ -107,7 +111,11 @@ void lsm_batch_take_back(struct lsm_batch *b, struct lsm_batch_mark m);
  * later version by another call. */
 MUST_CHECK struct status lsm_batch_seal(struct lsm_batch *b, uint64_t version);
 uint64_t lsm_batch_version(const struct lsm_batch *b);
+/* Undo the seal of a batch that was not proposed: operations may be added again. */
+void lsm_batch_unseal(struct lsm_batch *b);
 bool lsm_batch_is_empty(const struct lsm_batch *b);
+/* Nothing but deletes: what a full disk still takes. */
+bool lsm_batch_is_delete_only(const struct lsm_batch *b);
 /* The log entry of a sealed batch. Borrowed from it. */
 struct bytes lsm_batch_body(const struct lsm_batch *b);
 const struct bytes *lsm_batch_values(const struct lsm_batch *b);
@@ -242,6 +250,8 @@ struct lsm_reader {
  * the thread's own. */
 void lsm_reader_init(struct lsm_reader *r, struct lsm *l, struct io_ring *ring, uint32_t hint);
 void lsm_reader_reset(struct lsm_reader *r);
+/* Leave the epoch, keep what the fetch has pinned: values that are not is_in_memtable stay good. */
+void lsm_reader_leave(struct lsm_reader *r);
 void lsm_reader_deinit(struct lsm_reader *r);
 
 struct lsm_value {
@@ -250,7 +260,9 @@ struct lsm_value {
     uint64_t version;
     uint64_t expire_ms;
     uint8_t type;
-    bool is_delete; /* With LSM_READ_DELETES only. */
+    bool is_delete;      /* With LSM_READ_DELETES only. */
+    bool is_in_memtable; /* value lies in a memtable: kept by the reader's epoch, not by its fetch.
+                          */
 };
 enum lsm_read_flags {
     LSM_READ_META = 1,    /* Everything but the bytes of a separated value. */

@@ -24,13 +24,18 @@ void lsm_reader_init(struct lsm_reader *r, struct lsm *l, struct io_ring *ring, 
     fetch_init(&r->fetch, &options);
 }
 
-void lsm_reader_reset(struct lsm_reader *r)
+void lsm_reader_leave(struct lsm_reader *r)
 {
-    fetch_reset(&r->fetch);
     if (r->slot != NULL)
         epoch_leave(r->slot);
     r->slot = NULL;
     r->state = NULL;
+}
+
+void lsm_reader_reset(struct lsm_reader *r)
+{
+    fetch_reset(&r->fetch);
+    lsm_reader_leave(r);
 }
 
 void lsm_reader_deinit(struct lsm_reader *r)
@@ -59,6 +64,7 @@ struct search {
     uint64_t hash;
     uint64_t at;
     uint64_t cover; /* Newest range delete <= at met so far that covers key. */
+    bool is_in_memtable;
     struct lsm_entry entry;
 };
 
@@ -159,6 +165,7 @@ static struct status search_state(struct search *s, const struct lsm_state *stat
     struct status st = search_mem(s, state->mem);
     for (uint32_t i = 0; i < state->frozen_count && st.code == ST_NOT_FOUND; i++)
         st = search_mem(s, state->frozen[i]);
+    s->is_in_memtable = succeeded(st) && s->entry.kind == LSM_PUT;
     if (st.code == ST_NOT_FOUND)
         st = search_version(s, state->version);
     bool is_hidden = succeeded(st) && s->entry.version < s->cover;
@@ -214,6 +221,8 @@ struct status lsm_get(struct lsm_reader *r, uint32_t keyspace, struct bytes key,
         st = status_of(ST_NOT_FOUND);
     if (succeeded(st))
         st = lsm_resolve(r->lsm, &r->fetch, &s.entry, flags, out);
+    if (succeeded(st))
+        out->is_in_memtable = s.is_in_memtable;
     alloc_free(r->lsm->env->alloc, long_key, LSM_KEY_MAX);
     return st;
 }
