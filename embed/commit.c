@@ -86,16 +86,25 @@ static struct status admit(struct varve *v, size_t size, bool is_delete_only)
 }
 
 /* Let the log write what is staged; wait for an op if it has nothing else to do. */
-static enum vlog_step drive_log(struct varve *v, bool may_wait)
+static enum vlog_step drive_log(struct varve *v)
 {
     struct embed_commit *c = &v->commit;
     enum vlog_step step = vlog_write_step(lsm_log(v->lsm), c->ring, now_ns(v));
-    if (step == VLOG_WANTS && may_wait) {
+    if (step == VLOG_WANTS) {
         io_ring_wait(c->ring, UINT64_MAX);
         while (io_ring_done(c->ring) != NULL)
             ;
     }
     return step;
+}
+
+/* Until the log has nothing under way and nothing to do. */
+static void settle_log(struct varve *v)
+{
+    enum vlog_step step;
+    do {
+        step = drive_log(v);
+    } while (step == VLOG_AGAIN || step == VLOG_WANTS);
 }
 
 /* Proposals that are through tell their waiters. Returns how many. */
@@ -137,12 +146,11 @@ static void lead_group(struct varve *v, struct embed_waiter *group)
         group = next;
     }
     while (open > 0) {
-        (void)drive_log(v, true);
+        (void)drive_log(v);
         open -= finish(txn_pipeline_step(&c->pipeline));
     }
     /* A memtable that was frozen has ended the log's segment: see it through. */
-    while (drive_log(v, true) == VLOG_AGAIN)
-        ;
+    settle_log(v);
 }
 
 static bool take_lead(struct embed_commit *c)
@@ -230,8 +238,7 @@ struct status embed_freeze(struct varve *v, uint64_t *out_ticket)
     while (!take_lead(&v->commit))
         thread_yield();
     struct status s = lsm_freeze(v->lsm, out_ticket);
-    while (drive_log(v, true) == VLOG_AGAIN)
-        ;
+    settle_log(v);
     leave_lead(&v->commit);
     return s;
 }
@@ -245,8 +252,7 @@ uint64_t embed_commit_idle(struct varve *v, uint64_t now)
         return due;
     if (!take_lead(&v->commit))
         return now + STALL_POLL_NS; /* It is not idle. */
-    while (drive_log(v, true) == VLOG_AGAIN)
-        ;
+    settle_log(v);
     leave_lead(&v->commit);
     return vlog_seal_deadline(log);
 }

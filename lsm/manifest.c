@@ -77,7 +77,7 @@ bool lsm_name_parse(const char *name, const char *prefix, const char *suffix, ui
 enum edit_tag {
     TAG_ADD_TABLE = 1,      /* level, meta */
     TAG_DROP_TABLE = 2,     /* level, id */
-    TAG_VALUE_FILE = 3,     /* logical, physical, is_segment, size, count, bytes */
+    TAG_VALUE_FILE = 3,     /* logical, physical, is_segment, size, count, bytes, ordinal end */
     TAG_DROP_VALUE = 4,     /* logical */
     TAG_NEXT_ID = 5,        /* id */
     TAG_CLOCK_MARK = 6,     /* version */
@@ -147,6 +147,7 @@ void lsm_edit_encode(const struct lsm_edit *e, struct buf *out)
         buf_append_varint(out, f->size_bytes);
         buf_append_varint(out, f->value_count);
         buf_append_varint(out, f->value_bytes);
+        buf_append_varint(out, f->ordinal_end);
     }
     for (uint32_t i = 0; i < e->dropped_value_count; i++)
         encode_number(out, TAG_DROP_VALUE, e->dropped_values[i]);
@@ -261,7 +262,8 @@ static struct status decode_value_file(struct bytes *p, struct lsm_edit *e)
     uint64_t is_segment;
     if (!take_varint(p, &f.logical) || !take_varint(p, &f.physical) ||
         !take_varint(p, &is_segment) || is_segment > 1 || !take_varint(p, &f.size_bytes) ||
-        !take_varint(p, &f.value_count) || !take_varint(p, &f.value_bytes))
+        !take_varint(p, &f.value_count) || !take_varint(p, &f.value_bytes) ||
+        !take_u32_varint(p, &f.ordinal_end))
         return status_of(ST_CORRUPT);
     f.is_segment = is_segment;
     return lsm_edit_value_file(e, &f);

@@ -34,7 +34,7 @@ struct lsm_mem {
     struct lsm_memtable *table;
     uint64_t first_lsn; /* Of the batches applied into it; 0: none. */
     uint64_t last_lsn;
-    uint64_t log_bytes; /* Bodies and values applied into it. */
+    _Atomic uint64_t log_bytes; /* What the log holds for it, padding included (an estimate). */
     uint64_t version_max;
     uint64_t ticket;                              /* Frozen memtables are numbered from 1. */
     struct lsm_edit_group groups[LSM_GROUPS_MAX]; /* Applied, at the freeze. */

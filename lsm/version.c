@@ -296,7 +296,8 @@ static uint32_t gather_value_files(const struct lsm_version *base, const struct 
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < base->value_file_count; i++)
-        out[count++] = (struct lsm_value_file) { .file = base->value_files[i].file };
+        out[count++] = (struct lsm_value_file) { .file = base->value_files[i].file,
+                                                 .hold = base->value_files[i].hold };
     uint32_t old_count = count;
     for (uint32_t i = 0; i < e->value_file_count; i++) {
         struct lsm_value_file *old = find_value_file(out, old_count, e->value_files[i].logical);

@@ -101,7 +101,7 @@ static struct status note_applied(struct lsm *l, const struct lsm_apply *a)
 static bool is_full(const struct lsm *l, const struct lsm_mem *m)
 {
     return lsm_memtable_bytes(m->table) >= l->options.write_buffer_size ||
-           m->log_bytes >= l->options.log_size_max;
+           atomic_load_explicit(&m->log_bytes, memory_order_relaxed) >= l->options.log_size_max;
 }
 
 static struct lsm_mem *open_mem(struct lsm *l)
@@ -115,6 +115,15 @@ static bool may_freeze(struct lsm *l)
     uint32_t frozen = atomic_load_explicit(&l->state, memory_order_acquire)->frozen_count;
     return l->is_replaying ? frozen < LSM_MEMTABLES_MAX - 1
                            : frozen + 1 < l->options.write_buffer_count;
+}
+
+/* What an entry takes in the log. In durable mode each batch begins on a block of its own. */
+static uint64_t log_bytes_of(const struct lsm *l, const struct lsm_mem *m,
+                             const struct lsm_apply *a)
+{
+    uint64_t payload = a->body.size + a->value_bytes;
+    bool begins_batch = a->lsn != m->last_lsn;
+    return payload + (begins_batch && l->options.log.mode == VLOG_DURABLE ? IO_ALIGN : 0);
 }
 
 struct status lsm_apply(struct lsm *l, const struct lsm_apply *a)
@@ -141,8 +150,8 @@ struct status lsm_apply(struct lsm *l, const struct lsm_apply *a)
     }
     if (m->first_lsn == 0)
         m->first_lsn = a->lsn;
+    atomic_fetch_add_explicit(&m->log_bytes, log_bytes_of(l, m, a), memory_order_relaxed);
     m->last_lsn = a->lsn;
-    m->log_bytes += a->body.size + a->value_bytes;
     atomic_fetch_add_explicit(&l->counters.user_bytes, a->body.size + a->value_bytes,
                               memory_order_relaxed);
     return s;
@@ -389,9 +398,12 @@ static double debt_of(struct lsm *l, const char **out_reason)
         lsm_reader_deinit(&r);
         return -1;
     }
+    uint64_t log = atomic_load_explicit(&state->mem->log_bytes, memory_order_relaxed);
     memory += (double)lsm_memtable_bytes(state->mem->table) / (double)o->write_buffer_size;
-    for (uint32_t i = 0; i < state->frozen_count; i++)
+    for (uint32_t i = 0; i < state->frozen_count; i++) {
         memory += 1;
+        log += atomic_load_explicit(&state->frozen[i]->log_bytes, memory_order_relaxed);
+    }
     double l0 = state->version->levels[0].count;
     lsm_reader_deinit(&r);
 
@@ -402,8 +414,7 @@ static double debt_of(struct lsm *l, const char **out_reason)
         debt = other;
         *out_reason = "level 0 files";
     }
-    other = progress((double)vlog_log_bytes(l->log), (double)o->log_size_max * 1.8,
-                     (double)o->log_size_max * 3.0);
+    other = progress((double)log, (double)o->log_size_max * 1.8, (double)o->log_size_max * 3.0);
     if (other > debt) {
         debt = other;
         *out_reason = "log size";
