@@ -58,19 +58,42 @@ struct status resp_cmd_unwatch(struct resp_call *call)
     return status_ok();
 }
 
-/* OK: nothing that is watched has changed. CONFLICT: something has. */
-static struct status check_watches(struct resp_call *call)
+static struct status check_row(struct resp_call *call, const struct resp_watched *watched,
+                               uint32_t database_id)
 {
     struct store *store = call->store;
+    struct resp_entry e;
+
+    call->database_id = database_id;
+    TRY(resp_entry_init(call, watched->key, &e));
+    return store->ops->watch_check(store, watched->database, e.row_key, &watched->token);
+}
+
+/*
+ * OK: the key is as it was. CONFLICT: it is not. Its database may have been flushed, so that its
+ * number has another id: that changed the key if it was there when it was watched, or was written
+ * before the flush (its old row tells), or has been since (its new row does).
+ */
+static struct status check_watched(struct resp_call *call, const struct resp_watched *watched)
+{
+    uint32_t id_then = (uint32_t)watched->token.database;
+    uint32_t id_now = call->store->ops->database_id(call->store, watched->database);
+
+    TRY(check_row(call, watched, id_then));
+    if (id_now == id_then)
+        return status_ok();
+    if (watched->token.version != 0)
+        return status_of(ST_CONFLICT);
+    return check_row(call, watched, id_now);
+}
+
+static struct status check_watches(struct resp_call *call)
+{
     struct resp_watched watched;
     size_t offset = 0;
 
-    while (resp_watches_next(&call->session->watches, &offset, &watched)) {
-        struct resp_entry e;
-        call->database_id = store->ops->database_id(store, watched.database);
-        TRY(resp_entry_init(call, watched.key, &e));
-        TRY(store->ops->watch_check(store, watched.database, e.row_key, &watched.token));
-    }
+    while (resp_watches_next(&call->session->watches, &offset, &watched))
+        TRY(check_watched(call, &watched));
     return status_ok();
 }
 

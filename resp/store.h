@@ -87,11 +87,13 @@ struct store_ops {
     /* A row of the expiry index of this slot was written: may be the slot's earliest. */
     void (*expiry_hint)(struct store *s, uint32_t slot, uint64_t expire_ms);
 
-    /* WATCH: settle what is pending, look, remember. AGAIN as get. database is a number (SELECT),
-     * key the physical key of the row under the id the number has at the time of the call. */
+    /* WATCH: settle what is pending, look at the row, remember; out->database is the id that
+     * database (a number, as SELECT takes) has now. AGAIN as get. */
     struct status (*watch)(struct store *s, uint32_t database, struct bytes key,
                            struct store_watch *out);
-    /* OK or CONFLICT; AGAIN as get. */
+    /* OK; CONFLICT: the row was written (created and deleted too) since the token was taken, or
+     * what the token saw has expired. AGAIN as get. Of this row alone: whether the number has got
+     * another id since, the gateway sees to. */
     struct status (*watch_check)(struct store *s, uint32_t database, struct bytes key,
                                  const struct store_watch *w);
 

@@ -281,11 +281,10 @@ static struct status watch_check(struct store *s, uint32_t database, struct byte
 {
     struct map_store *m = of(s);
 
+    (void)database;
     if (!load(m, key))
         return status_of(ST_AGAIN);
     struct map_row *row = find(&m->committed, key);
-    if (w->database != m->databases[database])
-        return w->version == 0 && !is_live(m, row) ? status_ok() : status_of(ST_CONFLICT);
     bool is_written = row != NULL && row->version > w->taken_ms;
     bool is_over = w->expire_ms != 0 && w->expire_ms <= m->now_ms;
     return is_written || is_over ? status_of(ST_CONFLICT) : status_ok();
