@@ -791,6 +791,19 @@ void io_contract_waiting_for_one_op_leaves_the_others(struct io_contract_machine
     io_close(f);
 }
 
+void io_contract_a_blocking_call_swallows_no_wake(struct io_contract_machine *m)
+{
+    struct io_ring *ring = io_contract_ring(m, 0);
+    struct io_file *f = io_contract_open(m, "f", IO_WRITE | IO_CREATE);
+
+    io_ring_wake(ring);
+    MUST(io_write(ring, f, "abc", 3, 0));
+    MUST(io_sync(ring, f));
+    io_ring_wait(ring, UINT64_MAX);
+    io_ring_destroy(ring);
+    io_close(f);
+}
+
 void io_contract_destroy_cancels_what_is_pending(struct io_contract_machine *m)
 {
     struct io_ring *ring = io_contract_ring(m, 0);

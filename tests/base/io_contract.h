@@ -53,6 +53,7 @@ struct io_contract_machine {
     X(what_is_not_collected_stays)                                                                 \
     X(blocking_calls_leave_other_ops_alone)                                                        \
     X(waiting_for_one_op_leaves_the_others)                                                        \
+    X(a_blocking_call_swallows_no_wake)                                                            \
     X(destroy_cancels_what_is_pending)                                                             \
     /* Sockets */                                                                                  \
     X(bytes_travel_both_ways)                                                                      \

@@ -16,6 +16,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -86,6 +87,7 @@ ON_BOTH(a_lock_excludes_other_processes_and_dies_with_its_holder)
     cr_assert_eq(pipe(said), 0);
     pid_t child = fork();
     if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* If the test fails before it kills. */
         bool is_taken = succeeded(io_lock_take(m->io, path, NULL, &lock));
         if (write(said[1], is_taken ? "y" : "n", 1) == 1)
             pause();
@@ -102,6 +104,38 @@ ON_BOTH(a_lock_excludes_other_processes_and_dies_with_its_holder)
     io_lock_drop(lock);
     close(said[0]);
     close(said[1]);
+}
+
+/* The descriptor of this process through which path is open. */
+static int descriptor_of(const char *path)
+{
+    struct stat want;
+    struct stat st;
+
+    cr_assert_eq(stat(path, &want), 0);
+    for (int fd = 3; fd < 1024; fd++) {
+        if (fstat(fd, &st) == 0 && st.st_ino == want.st_ino && st.st_dev == want.st_dev)
+            return fd;
+    }
+    return -1;
+}
+
+/* Where flock is emulated, a process does not exclude itself. Made so by taking it away behind the
+ * machine's back. */
+ON_BOTH(a_lock_excludes_its_own_process_without_the_kernel)
+{
+    const char *path = io_contract_path(m, "LOCK");
+    struct io_lock *lock = NULL;
+    struct io_lock *second = NULL;
+    struct errbuf err = { "" };
+
+    MUST(io_lock_take(m->io, path, &err, &lock));
+    cr_assert_eq(flock(descriptor_of(path), LOCK_UN), 0);
+    MUST_BE(io_lock_take(m->io, path, &err, &second), ST_BUSY);
+    cr_assert_not_null(strstr(err.text, "process "), "%s", err.text);
+    io_lock_drop(lock);
+    MUST(io_lock_take(m->io, path, &err, &lock));
+    io_lock_drop(lock);
 }
 
 ON_BOTH(a_lock_excludes_a_second_machine_of_this_process)
@@ -285,6 +319,48 @@ ON_BOTH(direct_and_durable_are_what_the_kernel_sees)
     cr_assert(flags & O_DSYNC);
     cr_assert(fcntl(io_host_fd(f), F_GETFD) & FD_CLOEXEC);
     io_close(f);
+}
+
+/*
+ * What follows a kernel call that moved less than it was asked to: hardly any file system does so
+ * on demand, so the accounting is tested by itself. Each row is one call for the rest of an op.
+ */
+Test(base_io_host, a_short_transfer_goes_on_from_the_right_place)
+{
+    enum { KEEP, OVER, FAILS };
+    const struct {
+        enum io_opcode opcode;
+        unsigned flags;
+        size_t before;
+        size_t moved;
+        int verdict;
+        size_t after;
+    } rows[] = {
+        { IO_OP_READ, 0, 0, 12288, OVER, 12288 },
+        { IO_OP_READ, 0, 0, 100, KEEP, 100 }, /* Perhaps a signal; ask on. */
+        { IO_OP_READ, 0, 100, 0, OVER, 100 }, /* The end of the file. */
+        { IO_OP_READ, IO_DIRECT, 0, 4096, KEEP, 4096 },
+        { IO_OP_READ, IO_DIRECT, 0, 5000, OVER, 5000 }, /* Nothing else cuts a block. */
+        { IO_OP_READ, IO_DIRECT, 4096, 0, OVER, 4096 },
+        { IO_OP_WRITE, 0, 0, 100, KEEP, 100 },
+        { IO_OP_WRITE, 0, 100, 12188, OVER, 12288 },
+        { IO_OP_WRITE, 0, 100, 0, FAILS, 100 },
+        { IO_OP_WRITE, IO_DIRECT, 0, 4608, KEEP, 4096 },    /* The cut block again. */
+        { IO_OP_WRITE, IO_DIRECT, 4096, 512, FAILS, 4096 }, /* No way to get ahead. */
+        { IO_OP_WRITE, IO_DIRECT, 4096, 8192, OVER, 12288 },
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct host_file f = { .file.flags = rows[i].flags };
+        struct io_op op = {
+            .opcode = rows[i].opcode, .file = &f.file, .size = 12288, .done_size = rows[i].before
+        };
+        bool is_over = io_host_advance(&op, rows[i].moved);
+        cr_assert_eq(is_over, rows[i].verdict != KEEP, "row %zu", i);
+        cr_assert_eq(op.done_size, rows[i].after, "row %zu", i);
+        if (is_over)
+            MUST_BE(op.status, rows[i].verdict == OVER ? ST_OK : ST_IO);
+    }
 }
 
 /* ---- Sockets ----------------------------------------------------------------------------- */
@@ -492,6 +568,46 @@ ON_BOTH(accepting_goes_on_when_descriptors_are_free_again)
     io_socket_close(listener);
     io_ring_destroy(ring);
     close(client);
+}
+
+/* ---- Rings ------------------------------------------------------------------------------- */
+
+/* Who only ever looks, without a deadline, gets its completions too: a bound ring must notice that
+ * the kernel holds some back. */
+static void looking_is_enough(struct io_contract_machine *m)
+{
+    struct io_ring *ring = io_contract_ring(m, 0);
+    struct io_file *f = io_contract_open(m, "f", IO_WRITE | IO_CREATE | IO_DSYNC);
+    uint64_t limit_ns = clock_ns(m->clock) + 10 * 1000 * 1000000ull;
+
+    for (int i = 0; i < 20; i++) {
+        struct io_op w = { .opcode = IO_OP_WRITE, .file = f, .data = "abc", .size = 3 };
+        io_submit(ring, &w);
+        while (w.is_pending) {
+            cr_assert_lt(clock_ns(m->clock), limit_ns);
+            io_ring_wait(ring, 0);
+            while (io_ring_done(ring) != NULL)
+                ;
+        }
+        MUST(w.status);
+    }
+    io_close(f);
+    io_ring_destroy(ring);
+}
+
+Test(base_io_host, looking_is_enough_on_a_bound_uring, .timeout = 60)
+{
+    io_machine_run(IO_KIND_URING, true, looking_is_enough);
+}
+
+Test(base_io_host, looking_is_enough_on_uring, .timeout = 60)
+{
+    io_machine_run(IO_KIND_URING, false, looking_is_enough);
+}
+
+Test(base_io_host, looking_is_enough_on_posix, .timeout = 60)
+{
+    io_machine_run(IO_KIND_POSIX, false, looking_is_enough);
 }
 
 /* ---- Machines ---------------------------------------------------------------------------- */

@@ -249,6 +249,37 @@ static void a_ring_outlives_its_threads(struct io *io, const char *path)
     CHECK(succeeded(io_unlink(io, path)));
 }
 
+/* ---- A doorbell whose first sleeper has ended ------------------------------------------------ */
+
+static void sleep_once(void *context)
+{
+    io_ring_wait(context, clock_ns(clock_system()) + 1000 * 1000);
+}
+
+static void wake_later(void *context)
+{
+    uint64_t until_ns = clock_ns(clock_system()) + 2 * 1000 * 1000;
+
+    while (clock_ns(clock_system()) < until_ns)
+        thread_yield();
+    io_ring_wake(context);
+}
+
+/* Whatever the kernel watched for the thread that slept first, it watches for the next one. */
+static void a_bell_outlives_its_threads(struct io *io)
+{
+    struct io_ring *ring = make_ring(io, false);
+
+    for (int i = 0; i < 20; i++) {
+        thread_join(start(sleep_once, ring));
+        struct thread *waker = start(wake_later, ring);
+        io_ring_wait(ring, UINT64_MAX);
+        thread_join(waker);
+        checks++;
+    }
+    io_ring_destroy(ring);
+}
+
 int main(void)
 {
     const enum io_kind kinds[] = { IO_KIND_URING, IO_KIND_POSIX };
@@ -263,6 +294,7 @@ int main(void)
         a_wake_publishes(io);
         a_file_serves_threads(io, path);
         a_ring_outlives_its_threads(io, path);
+        a_bell_outlives_its_threads(io);
         io_close_machine(io);
     }
     printf("io: %u checks\n", checks);
