@@ -298,7 +298,7 @@ static int enter(struct uring_ring *r, uint64_t timeout_ns)
     return io_uring_submit_and_wait_timeout(&r->native, &cqe, 1, &t, NULL);
 }
 
-/* The kernel had no memory for a submission. Once something completed it may have; if nothing is
+/* The kernel had no memory for submissions. Once something completed it may have; if nothing is
  * under way, only time helps. */
 static void hold_back(struct uring_ring *r)
 {
@@ -318,7 +318,7 @@ static void turn(struct host_ring *ring, uint64_t timeout_ns)
     if (is_short_of_room && timeout_ns > RETRY_NS)
         timeout_ns = RETRY_NS;
     int result = enter(r, timeout_ns);
-    if (result == -EAGAIN || result == -EBUSY)
+    if (result == -EAGAIN || result == -EBUSY || result == -ENOMEM)
         hold_back(r);
     else /* EEXIST: a second thread on a bound ring. EBADR: the kernel lost a completion. */
         CHECK(result >= 0 || result == -ETIME || result == -EINTR);

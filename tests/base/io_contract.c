@@ -7,17 +7,11 @@
 
 #include "base/errbuf.h"
 #include "base/rand.h"
+#include "tests/support/must.h"
 
 enum { PATIENCE_S = 10 };
 static const uint64_t MS = 1000 * 1000;
 static const uint64_t PATIENCE_NS = PATIENCE_S * 1000 * 1000000ull;
-
-#define MUST(expr) cr_assert_eq((expr).code, ST_OK, "%s", #expr)
-#define MUST_BE(expr, expected)                                                                    \
-    do {                                                                                           \
-        enum status_code code_ = (expr).code;                                                      \
-        cr_assert_eq(code_, (expected), "%s: %s", #expr, status_name(code_));                      \
-    } while (0)
 
 /* ---- Helpers ----------------------------------------------------------------------------- */
 
@@ -69,6 +63,12 @@ void io_contract_wait(struct io_contract_machine *m, struct io_ring *ring, struc
     wait_until(m, ring, op, 0);
 }
 
+void io_contract_run(struct io_contract_machine *m, struct io_ring *ring, struct io_op *op)
+{
+    io_submit(ring, op);
+    io_contract_wait(m, ring, op);
+}
+
 void io_contract_wait_all(struct io_contract_machine *m, struct io_ring *ring, size_t count)
 {
     wait_until(m, ring, NULL, count);
@@ -87,13 +87,6 @@ static void *block(size_t size, uint64_t seed)
     cr_assert_not_null(data);
     io_contract_fill(data, align_up(size, IO_ALIGN), seed);
     return data;
-}
-
-/* Submit op and wait for it. */
-static void run(struct io_contract_machine *m, struct io_ring *ring, struct io_op *op)
-{
-    io_submit(ring, op);
-    io_contract_wait(m, ring, op);
 }
 
 /* An IO_DIRECT file, or NULL where the file system has none. */
@@ -159,10 +152,10 @@ void io_contract_what_was_written_is_read(struct io_contract_machine *m)
         struct io_op r = {
             .opcode = IO_OP_READ, .file = f, .data = in, .size = sizes[i], .offset = offset
         };
-        run(m, ring, &w);
+        io_contract_run(m, ring, &w);
         MUST(w.status);
         cr_assert_eq(w.done_size, sizes[i]);
-        run(m, ring, &r);
+        io_contract_run(m, ring, &r);
         MUST(r.status);
         cr_assert_eq(r.done_size, sizes[i]);
         cr_assert_eq(memcmp(in, out + i, sizes[i]), 0, "size %zu", sizes[i]);
@@ -212,7 +205,7 @@ void io_contract_a_read_at_the_end_is_short(struct io_contract_machine *m)
                            .data = in,
                            .size = sizeof in,
                            .offset = cases[i].offset };
-        run(m, ring, &r);
+        io_contract_run(m, ring, &r);
         MUST(r.status);
         cr_assert_eq(r.done_size, cases[i].want);
         cr_assert_eq(memcmp(in, data + cases[i].offset % 8192, cases[i].want), 0);
@@ -235,7 +228,7 @@ void io_contract_a_direct_read_at_the_end_is_short(struct io_contract_machine *m
     MUST(io_write(ring, f, data, 8192, 0));
     MUST(io_truncate(f, 5000));
     struct io_op r = { .opcode = IO_OP_READ, .file = f, .data = in, .size = 16384 };
-    run(m, ring, &r);
+    io_contract_run(m, ring, &r);
     MUST(r.status);
     cr_assert_eq(r.done_size, 5000);
     cr_assert_eq(memcmp(in, data, 5000), 0);
@@ -261,10 +254,10 @@ void io_contract_a_big_transfer_is_whole(struct io_contract_machine *m)
     struct io_op w = { .opcode = IO_OP_WRITE, .file = f, .data = out, .size = SIZE, .offset = 11 };
     struct io_op r = { .opcode = IO_OP_READ, .file = f, .data = in, .size = SIZE, .offset = 11 };
 
-    run(m, ring, &w);
+    io_contract_run(m, ring, &w);
     MUST(w.status);
     cr_assert_eq(w.done_size, SIZE);
-    run(m, ring, &r);
+    io_contract_run(m, ring, &r);
     MUST(r.status);
     cr_assert_eq(r.done_size, SIZE);
     cr_assert_eq(memcmp(in, out, SIZE), 0);
@@ -325,10 +318,10 @@ void io_contract_an_op_against_the_direction_is_invalid(struct io_contract_machi
     struct io_op w = { .opcode = IO_OP_WRITE, .file = reader, .data = data, .size = 8 };
     size_t got = 7;
 
-    run(m, ring, &r);
+    io_contract_run(m, ring, &r);
     MUST_BE(r.status, ST_INVALID);
     cr_assert_eq(r.error, EBADF);
-    run(m, ring, &w);
+    io_contract_run(m, ring, &w);
     MUST_BE(w.status, ST_INVALID);
     MUST_BE(io_read(ring, writer, data, 8, 0, &got), ST_INVALID);
     cr_assert_eq(got, 7, "outputs are written on success only");
@@ -351,7 +344,7 @@ void io_contract_an_unaligned_direct_op_is_invalid(struct io_contract_machine *m
     MUST_BE(io_write(ring, f, data, 4096, 512), ST_INVALID);
     MUST_BE(io_read(ring, f, data, 4097, 0, &got), ST_INVALID);
     struct io_op w = { .opcode = IO_OP_WRITE, .file = f, .data = data + 8, .size = 4096 };
-    run(m, ring, &w);
+    io_contract_run(m, ring, &w);
     MUST_BE(w.status, ST_INVALID);
     MUST(io_write(ring, f, data, 4096, 4096));
     io_ring_destroy(ring);
@@ -400,7 +393,7 @@ void io_contract_registered_memory_moves_the_same_bytes(struct io_contract_machi
                                   .data = in + i * IO_ALIGN,
                                   .size = 2 * IO_ALIGN,
                                   .offset = i * IO_ALIGN };
-        run(m, ring, &ops[i]);
+        io_contract_run(m, ring, &ops[i]);
         MUST(ops[i].status);
         cr_assert_eq(ops[i].done_size, 2 * IO_ALIGN);
         cr_assert_eq(memcmp(ops[i].data, data + i * IO_ALIGN, 2 * IO_ALIGN), 0, "at %zu", i);
@@ -408,7 +401,7 @@ void io_contract_registered_memory_moves_the_same_bytes(struct io_contract_machi
     for (size_t i = 0; i < BLOCKS - 1; i++) {
         ops[i].opcode = IO_OP_WRITE;
         ops[i].offset += SIZE;
-        run(m, ring, &ops[i]);
+        io_contract_run(m, ring, &ops[i]);
         MUST(ops[i].status);
     }
     size_t got = 0;
@@ -458,7 +451,7 @@ void io_contract_a_sync_after_writes_is_ok(struct io_contract_machine *m)
     struct io_op s = { .opcode = IO_OP_SYNC, .file = f };
 
     MUST(io_write(ring, f, "abc", 3, 0));
-    run(m, ring, &s);
+    io_contract_run(m, ring, &s);
     MUST(s.status);
     MUST(io_write(ring, f, "def", 3, 3));
     MUST(io_sync(ring, f));
@@ -508,7 +501,7 @@ void io_contract_a_file_serves_two_rings(struct io_contract_machine *m)
     io_submit(b, &w2);
     io_contract_wait(m, b, &w2);
     io_contract_wait(m, a, &w1);
-    run(m, a, &r);
+    io_contract_run(m, a, &r);
     cr_assert_eq(memcmp(in, "abcd", 4), 0);
     io_ring_destroy(a);
     io_ring_destroy(b);

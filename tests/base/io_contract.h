@@ -82,7 +82,9 @@ struct io_ring *io_contract_ring(struct io_contract_machine *m, unsigned entries
 struct io_file *io_contract_open(struct io_contract_machine *m, const char *name, unsigned flags);
 /* Wait until op is handed out, dropping others that are; fails the test after ten seconds. */
 void io_contract_wait(struct io_contract_machine *m, struct io_ring *ring, struct io_op *op);
-/* The same for count ops at once. */
+/* Submit op, and that. */
+void io_contract_run(struct io_contract_machine *m, struct io_ring *ring, struct io_op *op);
+/* Wait until count ops were handed out. */
 void io_contract_wait_all(struct io_contract_machine *m, struct io_ring *ring, size_t count);
 /* A pattern that tells every 8 bytes from all others. Requires: size is a multiple of 8. */
 void io_contract_fill(void *data, size_t size, uint64_t seed);

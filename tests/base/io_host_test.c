@@ -32,13 +32,7 @@
 #include "base/io_host.h"
 #include "tests/base/io_contract.h"
 #include "tests/base/io_machine.h"
-
-#define MUST(expr) cr_assert_eq((expr).code, ST_OK, "%s", #expr)
-#define MUST_BE(expr, expected)                                                                    \
-    do {                                                                                           \
-        enum status_code code_ = (expr).code;                                                      \
-        cr_assert_eq(code_, (expected), "%s: %s", #expr, status_name(code_));                      \
-    } while (0)
+#include "tests/support/must.h"
 
 /* A case on both kinds. */
 #define ON_BOTH(name)                                                                              \
@@ -52,12 +46,6 @@
         io_machine_run(IO_KIND_POSIX, false, name);                                                \
     }                                                                                              \
     static void name(struct io_contract_machine *m)
-
-static void run(struct io_contract_machine *m, struct io_ring *ring, struct io_op *op)
-{
-    io_submit(ring, op);
-    io_contract_wait(m, ring, op);
-}
 
 /* Mount a small file system over m->dir, in a namespace of this test process alone. */
 static void mount_here(struct io_contract_machine *m, const char *type, const char *options)
@@ -187,7 +175,7 @@ ON_BOTH(a_full_disk_is_no_space)
     mount_here(m, "tmpfs", "size=256k");
     f = io_contract_open(m, "f", IO_READ | IO_WRITE | IO_CREATE);
     struct io_op w = { .opcode = IO_OP_WRITE, .file = f, .data = data, .size = SIZE };
-    run(m, ring, &w);
+    io_contract_run(m, ring, &w);
     MUST_BE(w.status, ST_NO_SPACE);
     cr_assert_eq(w.error, ENOSPC);
     cr_assert_gt(w.done_size, 0);
@@ -232,7 +220,7 @@ ON_BOTH(a_short_write_goes_on_and_then_fails)
 
     signal(SIGXFSZ, SIG_IGN);
     cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
-    run(m, ring, &w);
+    io_contract_run(m, ring, &w);
     MUST_BE(w.status, ST_NO_SPACE);
     cr_assert_eq(w.error, EFBIG);
     cr_assert_eq(w.done_size, 5000);
@@ -253,19 +241,19 @@ ON_BOTH(errors_of_reads_writes_and_syncs_are_told)
 
     MUST(io_open(m->io, "/dev/full", IO_WRITE, &full));
     struct io_op w = { .opcode = IO_OP_WRITE, .file = full, .data = data, .size = 8 };
-    run(m, ring, &w);
+    io_contract_run(m, ring, &w);
     MUST_BE(w.status, ST_NO_SPACE);
     cr_assert_eq(w.done_size, 0);
     MUST_BE(io_write(ring, full, data, 8, 0), ST_NO_SPACE);
     /* A device without fdatasync. */
     struct io_op s = { .opcode = IO_OP_SYNC, .file = full };
-    run(m, ring, &s);
+    io_contract_run(m, ring, &s);
     MUST_BE(s.status, ST_INVALID);
     MUST_BE(io_sync(ring, full), ST_INVALID);
     /* Page zero of this process is not mapped. */
     MUST(io_open(m->io, "/proc/self/mem", IO_READ, &memory));
     struct io_op r = { .opcode = IO_OP_READ, .file = memory, .data = data, .size = 8 };
-    run(m, ring, &r);
+    io_contract_run(m, ring, &r);
     MUST_BE(r.status, ST_IO);
     cr_assert_eq(r.error, EIO);
     MUST_BE(io_read(ring, memory, data, 8, 0, &got), ST_IO);
@@ -396,17 +384,17 @@ ON_BOTH(a_half_closed_client_is_answered)
     char in[8] = "";
     struct io_op a = { .opcode = IO_OP_ACCEPT, .socket = listener };
 
-    run(m, ring, &a);
+    io_contract_run(m, ring, &a);
     cr_assert_eq(write(client, "ask", 3), 3);
     cr_assert_eq(shutdown(client, SHUT_WR), 0);
     struct io_op r = { .opcode = IO_OP_RECV, .socket = a.accepted, .data = in, .size = 8 };
-    run(m, ring, &r);
+    io_contract_run(m, ring, &r);
     cr_assert_eq(r.done_size, 3);
-    run(m, ring, &r);
+    io_contract_run(m, ring, &r);
     MUST(r.status);
     cr_assert_eq(r.done_size, 0);
     struct io_op s = { .opcode = IO_OP_SEND, .socket = a.accepted, .data = "told", .size = 4 };
-    run(m, ring, &s);
+    io_contract_run(m, ring, &s);
     MUST(s.status);
     cr_assert_eq(read(client, in, 8), 4);
     cr_assert_eq(memcmp(in, "told", 4), 0);
@@ -426,7 +414,7 @@ ON_BOTH(a_reset_connection_is_an_error)
     char in[8];
     struct io_op a = { .opcode = IO_OP_ACCEPT, .socket = listener };
 
-    run(m, ring, &a);
+    io_contract_run(m, ring, &a);
     struct io_op r = { .opcode = IO_OP_RECV, .socket = a.accepted, .data = in, .size = 8 };
     io_submit(ring, &r);
     io_ring_wait(ring, 0);
@@ -450,7 +438,7 @@ ON_BOTH(accepted_connections_do_not_delay_and_are_kept_alive)
     socklen_t size = sizeof value;
     struct io_op a = { .opcode = IO_OP_ACCEPT, .socket = listener };
 
-    run(m, ring, &a);
+    io_contract_run(m, ring, &a);
     int fd = ((struct host_socket *)a.accepted)->fd;
     cr_assert_eq(getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &value, &size), 0);
     cr_assert_eq(value, 1);
@@ -488,15 +476,15 @@ ON_BOTH(a_unix_path_is_taken_over_from_the_dead_only)
     cr_assert_eq(io_socket_port(listener), 0);
     MUST(io_connect(m->io, path, 0, &client));
     struct io_op accept = { .opcode = IO_OP_ACCEPT, .socket = listener };
-    run(m, ring, &accept);
+    io_contract_run(m, ring, &accept);
     MUST(accept.status);
     struct io_op s = { .opcode = IO_OP_SEND, .socket = client, .data = "hi", .size = 2 };
     struct io_op r = { .opcode = IO_OP_RECV, .socket = accept.accepted, .data = in, .size = 8 };
-    run(m, ring, &s);
-    run(m, ring, &r);
+    io_contract_run(m, ring, &s);
+    io_contract_run(m, ring, &r);
     cr_assert_eq(r.done_size, 2);
-    run(m, ring, &s);
-    run(m, ring, &r);
+    io_contract_run(m, ring, &s);
+    io_contract_run(m, ring, &r);
     cr_assert_eq(r.done_size, 2);
     io_socket_name(client, true, name, sizeof name);
     cr_assert_eq(strncmp(name, "unix:", 5), 0);
@@ -505,7 +493,7 @@ ON_BOTH(a_unix_path_is_taken_over_from_the_dead_only)
 
     /* Whether the listener lives was found out by calling it. */
     MUST_BE(io_listen(m->io, &o, NULL, &second), ST_BUSY);
-    run(m, ring, &accept);
+    io_contract_run(m, ring, &accept);
     MUST(accept.status);
     io_socket_close(accept.accepted);
 
@@ -514,7 +502,7 @@ ON_BOTH(a_unix_path_is_taken_over_from_the_dead_only)
     io_socket_shutdown(listener);
     io_contract_wait(m, ring, &accept);
     MUST_BE(accept.status, ST_CANCELLED);
-    run(m, ring, &accept); /* And from then on. */
+    io_contract_run(m, ring, &accept); /* And from then on. */
     MUST_BE(accept.status, ST_CANCELLED);
     io_socket_close(listener);
     o.address = "/a/path/that/is/too/long/for/a/socket/as/it/has/more/than/one/hundred/and/eight/"
@@ -534,7 +522,7 @@ ON_BOTH(ipv6_addresses_work)
         cr_skip_test("no IPv6 here");
     MUST(io_connect(m->io, "::1", io_socket_port(listener), &client));
     struct io_op a = { .opcode = IO_OP_ACCEPT, .socket = listener };
-    run(m, ring, &a);
+    io_contract_run(m, ring, &a);
     MUST(a.status);
     io_socket_name(a.accepted, false, name, sizeof name);
     cr_assert_eq(strncmp(name, "[::1]:", 6), 0);
@@ -559,10 +547,10 @@ ON_BOTH(accepting_goes_on_when_descriptors_are_free_again)
     cr_assert_eq(getrlimit(RLIMIT_NOFILE, &old), 0);
     none = (struct rlimit) { .rlim_cur = 3, .rlim_max = old.rlim_max };
     cr_assert_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
-    run(m, ring, &a);
+    io_contract_run(m, ring, &a);
     cr_assert_eq(setrlimit(RLIMIT_NOFILE, &old), 0);
     MUST_BE(a.status, ST_LIMIT);
-    run(m, ring, &a);
+    io_contract_run(m, ring, &a);
     MUST(a.status);
     io_socket_close(a.accepted);
     io_socket_close(listener);

@@ -4,15 +4,9 @@
 
 #include "base/errbuf.h"
 #include "tests/base/io_contract.h"
+#include "tests/support/must.h"
 
 static const char *const HERE = "127.0.0.1";
-
-#define MUST(expr) cr_assert_eq((expr).code, ST_OK, "%s", #expr)
-#define MUST_BE(expr, expected)                                                                    \
-    do {                                                                                           \
-        enum status_code code_ = (expr).code;                                                      \
-        cr_assert_eq(code_, (expected), "%s: %s", #expr, status_name(code_));                      \
-    } while (0)
 
 /* ---- Helpers ----------------------------------------------------------------------------- */
 
@@ -59,19 +53,13 @@ void io_contract_disconnect(struct io_contract_pair *p)
     io_socket_close(p->listener);
 }
 
-static void run(struct io_contract_machine *m, struct io_ring *ring, struct io_op *op)
-{
-    io_submit(ring, op);
-    io_contract_wait(m, ring, op);
-}
-
 /* RECV on socket until size bytes are there. */
 static void receive_all(struct io_contract_machine *m, struct io_ring *ring,
                         struct io_socket *socket, void *data, size_t size)
 {
     for (size_t got = 0; got < size;) {
         struct io_op r = op_on(IO_OP_RECV, socket, (uint8_t *)data + got, size - got);
-        run(m, ring, &r);
+        io_contract_run(m, ring, &r);
         MUST(r.status);
         cr_assert_gt(r.done_size, 0, "the stream ended after %zu of %zu", got, size);
         got += r.done_size;
@@ -94,20 +82,20 @@ void io_contract_bytes_travel_both_ways(struct io_contract_machine *m)
         if (i % 2 == 0) {
             io_submit(ring, &r);
             io_ring_wait(ring, 0);
-            run(m, ring, &ask);
+            io_contract_run(m, ring, &ask);
             if (r.is_pending)
                 io_contract_wait(m, ring, &r);
             MUST(r.status);
             cr_assert_gt(r.done_size, 0);
             receive_all(m, ring, p.server, in + r.done_size, 4 - r.done_size);
         } else {
-            run(m, ring, &ask);
+            io_contract_run(m, ring, &ask);
             receive_all(m, ring, p.server, in, 4);
         }
         cr_assert_eq(memcmp(in, "ping", 4), 0);
         MUST(ask.status);
         cr_assert_eq(ask.done_size, 4);
-        run(m, ring, &answer);
+        io_contract_run(m, ring, &answer);
         receive_all(m, ring, p.client, in, 5);
         cr_assert_eq(memcmp(in, "pong!", 5), 0);
     }
@@ -128,7 +116,7 @@ void io_contract_a_pending_accept_ends_with_shutdown(struct io_contract_machine 
     io_contract_wait(m, ring, &a);
     MUST_BE(a.status, ST_CANCELLED);
     cr_assert_null(a.accepted);
-    run(m, ring, &a); /* And from then on. */
+    io_contract_run(m, ring, &a); /* And from then on. */
     MUST_BE(a.status, ST_CANCELLED);
     io_socket_close(listener);
     io_ring_destroy(ring);
@@ -163,7 +151,7 @@ void io_contract_a_closed_peer_is_the_end_of_the_stream(struct io_contract_machi
     char in[8] = "";
     struct io_op last = op_on(IO_OP_SEND, p.client, "bye", 3);
 
-    run(m, ring, &last);
+    io_contract_run(m, ring, &last);
     MUST(last.status);
     io_socket_close(p.client);
     p.client = NULL;
@@ -171,7 +159,7 @@ void io_contract_a_closed_peer_is_the_end_of_the_stream(struct io_contract_machi
     cr_assert_eq(memcmp(in, "bye", 3), 0);
     for (int i = 0; i < 2; i++) {
         struct io_op r = op_on(IO_OP_RECV, p.server, in, sizeof in);
-        run(m, ring, &r);
+        io_contract_run(m, ring, &r);
         MUST(r.status);
         cr_assert_eq(r.done_size, 0);
     }
@@ -192,8 +180,8 @@ void io_contract_a_send_to_a_closed_peer_fails(struct io_contract_machine *m)
         struct io_op pause = { .opcode = IO_OP_TIMER,
                                .deadline_ns = clock_ns(m->clock) + 1000 * 1000 };
         s = op_on(IO_OP_SEND, p.server, "x", 1);
-        run(m, ring, &s);
-        run(m, ring, &pause);
+        io_contract_run(m, ring, &s);
+        io_contract_run(m, ring, &pause);
     }
     MUST_BE(s.status, ST_IO);
     io_contract_disconnect(&p);
@@ -214,7 +202,7 @@ void io_contract_a_refused_connection_fails_its_first_op(struct io_contract_mach
         if (succeeded(status)) {
             struct io_op op = op_on(i == 0 ? IO_OP_SEND : IO_OP_RECV, s, in, sizeof in);
             memset(in, 0, sizeof in);
-            run(m, ring, &op);
+            io_contract_run(m, ring, &op);
             status = op.status;
         }
         MUST_BE(status, ST_IO);
@@ -239,7 +227,7 @@ void io_contract_a_slow_reader_gets_every_byte(struct io_contract_machine *m)
     while (got < SIZE) {
         size_t want = SIZE - got < PIECE ? SIZE - got : PIECE;
         struct io_op r = op_on(IO_OP_RECV, p.server, in + got, want);
-        run(m, ring, &r);
+        io_contract_run(m, ring, &r);
         MUST(r.status);
         cr_assert_gt(r.done_size, 0);
         cr_assert_leq(r.done_size, want);
@@ -273,7 +261,7 @@ void io_contract_a_socket_sends_while_it_receives(struct io_contract_machine *m)
     io_submit(ring, &big);
     io_submit(ring, &r);
     io_ring_wait(ring, 0);
-    run(m, ring, &s);
+    io_contract_run(m, ring, &s);
     if (r.is_pending)
         io_contract_wait(m, ring, &r);
     MUST(r.status);
@@ -305,7 +293,7 @@ void io_contract_many_connections_are_served(struct io_contract_machine *m)
     for (size_t i = 0; i < COUNT; i++) {
         struct io_op a = op_on(IO_OP_ACCEPT, listener, NULL, 0);
         clients[i] = connect_to(m, listener);
-        run(m, ring, &a);
+        io_contract_run(m, ring, &a);
         MUST(a.status);
         servers[i] = a.accepted;
         receives[i] = op_on(IO_OP_RECV, servers[i], in[i], 8);
@@ -397,9 +385,9 @@ void io_contract_a_recv_of_nothing_is_invalid(struct io_contract_machine *m)
     struct io_op r = op_on(IO_OP_RECV, p.client, in, 0);
     struct io_op s = op_on(IO_OP_SEND, p.client, in, 0);
 
-    run(m, ring, &r);
+    io_contract_run(m, ring, &r);
     MUST_BE(r.status, ST_INVALID);
-    run(m, ring, &s); /* Nothing to send is sent at once. */
+    io_contract_run(m, ring, &s); /* Nothing to send is sent at once. */
     MUST(s.status);
     io_contract_disconnect(&p);
     io_ring_destroy(ring);
