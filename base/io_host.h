@@ -188,6 +188,8 @@ struct host_ring {
      * for completions or the doorbell, and collect into done what there is. */
     void (*turn)(struct host_ring *ring, uint64_t timeout_ns);
 };
+/* Make op pending. True if it was a timer, and so nothing is left to submit. */
+bool io_host_adopt(struct host_ring *ring, struct io_op *op);
 void io_host_wait(struct io_ring *ring, uint64_t deadline_ns);
 struct io_op *io_host_done(struct io_ring *ring);
 void io_host_wake(struct io_ring *ring);

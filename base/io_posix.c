@@ -253,13 +253,8 @@ static void submit(struct io_ring *ring, struct io_op *op)
 {
     struct posix_ring *r = (struct posix_ring *)ring;
 
-    if (op->opcode == IO_OP_TIMER) {
-        io_timers_add(&r->host.timers, op);
-        return;
-    }
-    if (io_host_is_socket_op(op))
-        io_host_attach(op);
-    io_op_list_push(&r->queued, op);
+    if (!io_host_adopt(&r->host, op))
+        io_op_list_push(&r->queued, op);
 }
 
 static void run_queued(struct posix_ring *r)

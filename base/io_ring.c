@@ -84,6 +84,17 @@ static bool has_passed(uint64_t deadline_ns)
     return deadline_ns != UINT64_MAX && clock_ns(clock_system()) >= deadline_ns;
 }
 
+bool io_host_adopt(struct host_ring *r, struct io_op *op)
+{
+    if (op->opcode == IO_OP_TIMER) {
+        io_timers_add(&r->timers, op);
+        return true;
+    }
+    if (io_host_is_socket_op(op))
+        io_host_attach(op);
+    return false;
+}
+
 void io_host_wait(struct io_ring *ring, uint64_t deadline_ns)
 {
     struct host_ring *r = (struct host_ring *)ring;

@@ -146,12 +146,8 @@ static void submit(struct io_ring *ring, struct io_op *op)
 {
     struct uring_ring *r = (struct uring_ring *)ring;
 
-    if (op->opcode == IO_OP_TIMER) {
-        io_timers_add(&r->host.timers, op);
+    if (io_host_adopt(&r->host, op))
         return;
-    }
-    if (io_host_is_socket_op(op))
-        io_host_attach(op);
     op->scratch[0] = 0;
     enqueue(r, op);
 }
