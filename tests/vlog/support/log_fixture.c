@@ -7,10 +7,10 @@
 
 enum { CACHE_BYTES = 1 << 20, BODY = -1 };
 
-void log_fixture_init(struct log_fixture *f, const struct vlog_options *options, struct io *io,
-                      struct clock *clock, const char *dir)
+static void enter(struct log_fixture *f, struct io *io, struct clock *clock)
 {
-    *f = (struct log_fixture) { .options = *options, .dir = dir, .next_id = 1 };
+    struct cache_options cache = { .size_bytes = CACHE_BYTES };
+
     alloc_test_init(&f->memory);
     budget_init(&f->budget, 0);
     f->env = (struct env) {
@@ -20,18 +20,37 @@ void log_fixture_init(struct log_fixture *f, const struct vlog_options *options,
         .budget = &f->budget,
         .log = log_none(),
     };
-    struct cache_options cache = { .size_bytes = CACHE_BYTES };
     if (failed(io_ring_create(io, NULL, &f->ring)) ||
         failed(cache_create(&f->env, &cache, &f->cache)))
         abort();
 }
 
-void log_fixture_deinit(struct log_fixture *f)
+static void leave(struct log_fixture *f)
 {
+    if (f->log != NULL)
+        log_fixture_settle(f);
     log_fixture_close(f);
     cache_destroy(f->cache);
     io_ring_destroy(f->ring);
+}
+
+void log_fixture_init(struct log_fixture *f, const struct vlog_options *options, struct io *io,
+                      struct clock *clock, const char *dir)
+{
+    *f = (struct log_fixture) { .options = *options, .dir = dir, .next_id = 1 };
+    enter(f, io, clock);
+}
+
+void log_fixture_deinit(struct log_fixture *f)
+{
+    leave(f);
     free(f->entries);
+}
+
+void log_fixture_move(struct log_fixture *f, struct io *io, struct clock *clock)
+{
+    leave(f);
+    enter(f, io, clock);
 }
 
 void log_fixture_fill(uint64_t index, uint32_t which, uint8_t *out, size_t size)

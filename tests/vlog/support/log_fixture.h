@@ -66,6 +66,8 @@ void log_fixture_init(struct log_fixture *f, const struct vlog_options *options,
                       struct clock *clock, const char *dir);
 /* Closes the log if it is open. */
 void log_fixture_deinit(struct log_fixture *f);
+/* Leave the machine for another one with the same directory: the log is closed on the old one. */
+void log_fixture_move(struct log_fixture *f, struct io *io, struct clock *clock);
 
 /* Open, replay, compare: CORRUPT with the words in wrong if it is not what was staged. */
 struct status log_fixture_open(struct log_fixture *f);

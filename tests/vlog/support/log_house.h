@@ -42,4 +42,15 @@ static inline void log_house_reopen(struct log_house *h)
     log_house_open(h);
 }
 
+/* Power fails; what choice says is kept, and the machine is switched on again. The log is closed.
+ */
+static inline void log_house_cut_power(struct log_house *h, const struct io_sim_choice *choice)
+{
+    struct io_sim *after = io_sim_crash(h->sim, choice, NULL);
+
+    log_fixture_move(&h->log, io_sim_io(after), io_sim_clock(after));
+    io_sim_destroy(h->sim);
+    h->sim = after;
+}
+
 #endif
