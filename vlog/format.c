@@ -87,6 +87,7 @@ void vlog_header_write(const struct vlog_header *h, uint8_t block[static VLOG_BL
     put_u64(block + 56, h->size);
     put_u64(block + 64, h->first_lsn);
     put_u64(block + 72, h->resume_lsn);
+    put_u64(block + 80, h->recycled_from);
     block_seal(block);
 }
 
@@ -115,6 +116,7 @@ struct status vlog_header_read(const uint8_t block[static VLOG_BLOCK], struct er
     h.size = get_u64(block + 56);
     h.first_lsn = get_u64(block + 64);
     h.resume_lsn = get_u64(block + 72);
+    h.recycled_from = get_u64(block + 80);
     bool is_session = h.first_lsn != 0 || h.resume_lsn != 0;
     if (h.kind == VLOG_SEGMENT &&
         (h.logical != h.physical || (is_session && h.first_lsn <= h.resume_lsn))) {

@@ -21,7 +21,8 @@
  *       56    8 size           segment: bytes it may use, this block included; else 0
  *       64    8 first_lsn      segment begun by an open: LSN of its first batch; else 0
  *       72    8 resume_lsn     ... the last batch that the open found good (0: none)
- *       80      zero
+ *       80    8 recycled_from  segment: the id the file had in the life before; 0: none
+ *       88      zero
  *
  *   batch header (40), at a multiple of 8, of 4096 in durable mode
  *        0    4 crc            of bytes [4, 40), seeded with (store, id): vlog_seed
@@ -121,6 +122,7 @@ struct vlog_header {
     /* Of a segment begun by an open; all zero for one that goes on where the one before ended. */
     uint64_t first_lsn;
     uint64_t resume_lsn;
+    uint64_t recycled_from;
 };
 void vlog_header_write(const struct vlog_header *h, uint8_t block[static VLOG_BLOCK]);
 /* CORRUPT, UNSUPPORTED; err (may be NULL) gets the reason. Fields are checked against nothing but

@@ -69,8 +69,7 @@ struct vlog_segment {
 };
 
 /* NULL: no memory. */
-struct vlog_segment *vlog_segment_create(const struct env *env, uint64_t id, uint64_t size,
-                                         const uint8_t *store);
+struct vlog_segment *vlog_segment_create(const struct env *env, uint64_t id, const uint8_t *store);
 /* Closes its file. Takes NULL. */
 void vlog_segment_destroy(struct vlog_segment *s);
 
@@ -217,9 +216,8 @@ bool vlog_hard_state_read(const struct vlog_record *r, struct bytes body,
 /* ---- write.c: the writer's thread --------------------------------------------------------------
  */
 
-/* Make s, whose bytes are going to be in image, the active segment. Takes s, also on failure. */
-MUST_CHECK struct status vlog_activate(struct vlog *v, struct vlog_segment *s,
-                                       struct vlog_image *image);
+/* Make s, whose bytes are going to be in image, the active segment. Takes s. */
+void vlog_activate(struct vlog *v, struct vlog_segment *s, struct vlog_image *image);
 /* An image with memory for a segment of size. AGAIN: a reader is just leaving the one there is. */
 MUST_CHECK struct status vlog_image_take(struct vlog *v, uint64_t size,
                                          struct vlog_image **out_image);

@@ -34,7 +34,7 @@ void vlog_pool_discard(struct vlog *v, struct vlog_segment *s)
 {
     if (s == NULL)
         return;
-    vlog_pool_unlink(v, s->id, VLOG_SEGMENT);
+    vlog_sources_take(&v->sources, s->id, true);
     vlog_segment_destroy(s);
 }
 
@@ -148,36 +148,46 @@ static struct status name_segment(struct vlog *v, struct io_ring *ring, struct i
     return vlog_sync_dir(v);
 }
 
-/* A new segment, from the pool or fresh. */
+/* Take a pool file, or create one, for segment id; *h learns its size and history. */
+static struct status open_file(struct vlog *v, uint64_t id, struct vlog_header *h,
+                               uint64_t *out_old_id, struct io_file **out_file)
+    REQUIRES(v->pool.lock)
+{
+    struct vlog_pool *p = &v->pool;
+    size_t i = best_file(p, h->size);
+
+    if (i == p->file_count) {
+        *out_old_id = id;
+        return create_free(v, id, h->size, write_flags(v), out_file);
+    }
+    struct vlog_free_file f = p->files[i];
+    if (p->filling != NULL && p->filling_id == f.id) {
+        io_close(p->filling);
+        p->filling = NULL;
+    }
+    forget_file(p, i);
+    vlog_count(&p->recycled, f.has_lived);
+    *out_old_id = f.id;
+    h->size = f.size;
+    h->recycled_from = f.id;
+    return open_free(v, f.id, write_flags(v), out_file);
+}
+
+/*
+ * A new segment, from the pool or fresh. Everything that can fail for want of memory comes before
+ * the name: a segment that an open begins a run with must not appear on disk and then not be used,
+ * as it would say that what the run wrote elsewhere is void.
+ */
 static struct status make(struct vlog *v, struct io_ring *ring, uint64_t size,
                           const struct vlog_resume *resume, struct vlog_segment **out_segment)
     REQUIRES(v->pool.lock)
 {
-    struct vlog_pool *p = &v->pool;
     struct io_file *file = NULL;
-    struct vlog_segment *segment = NULL;
+    uint64_t old_id = 0;
     uint64_t id;
 
     TRY(take_id(v, &id));
-    size_t i = best_file(p, size);
-    uint64_t old_id = id;
-    struct status s;
-    if (i < p->file_count) {
-        old_id = p->files[i].id;
-        size = p->files[i].size;
-        if (p->filling != NULL && p->filling_id == old_id) {
-            io_close(p->filling);
-            p->filling = NULL;
-        }
-        vlog_count(&p->recycled, p->files[i].has_lived);
-        forget_file(p, i);
-        s = open_free(v, old_id, write_flags(v), &file);
-    } else {
-        s = create_free(v, id, size, write_flags(v), &file);
-    }
-    if (failed(s))
-        return s;
-
+    struct vlog_file info = { .logical = id, .physical = id, .is_segment = true };
     struct vlog_header h = {
         .kind = VLOG_SEGMENT,
         .physical = id,
@@ -187,22 +197,29 @@ static struct status make(struct vlog *v, struct io_ring *ring, uint64_t size,
         .resume_lsn = resume->resume_lsn,
     };
     memcpy(h.store, v->store, VLOG_UUID);
-    s = name_segment(v, ring, file, old_id, &h);
+    struct vlog_segment *segment = vlog_segment_create(v->env, id, v->store);
+    if (segment == NULL)
+        return status_of(ST_NO_MEMORY);
+    struct status s = open_file(v, id, &h, &old_id, &file);
     if (failed(s))
         goto out;
-    segment = vlog_segment_create(v->env, id, size, v->store);
-    if (segment == NULL) {
-        s = status_of(ST_NO_MEMORY);
+    s = vlog_sources_put(&v->sources, &info, h.size);
+    if (failed(s))
         goto out;
-    }
-    segment->is_native = true;
-    segment->file = file;
-    *out_segment = segment;
+    s = name_segment(v, ring, file, old_id, &h);
 out:
-    if (failed(s)) {
-        io_close(file);
-        vlog_pool_unlink(v, old_id, VLOG_FREE);
-        vlog_pool_unlink(v, id, VLOG_SEGMENT);
+    if (succeeded(s)) {
+        segment->size = h.size;
+        segment->is_native = true;
+        segment->file = file;
+        *out_segment = segment;
+    } else {
+        if (file != NULL) {
+            io_close(file);
+            vlog_pool_unlink(v, old_id, VLOG_FREE);
+        }
+        vlog_sources_take(&v->sources, id, true);
+        vlog_segment_destroy(segment);
     }
     return s;
 }
@@ -438,6 +455,8 @@ void vlog_pool_deinit(struct vlog_pool *p, struct vlog *v)
     bool is_kept = p->next != NULL && !vlog_is_failed(v) && is_worth_keeping(v, p->next) &&
                    succeeded(recycle(v, p->next));
     mutex_unlock(&v->pool.lock);
+    if (is_kept)
+        vlog_sources_take(&v->sources, p->next->id, false);
     if (is_kept)
         vlog_segment_destroy(p->next);
     else

@@ -41,7 +41,9 @@ struct found {
     uint64_t id;
     struct vlog_header header;
     bool is_value_file; /* Adopted: not on the list of segments that are log. */
-    bool has_good;      /* Holds a batch of the log. */
+    bool is_recycled;   /* Another segment by now; the rename that would say so was lost. */
+    uint64_t last_lsn;  /* The last good batch in it; 0: none. */
+    uint64_t end;       /* Where that ends. */
 };
 
 struct id_list {
@@ -75,11 +77,12 @@ struct recovery {
     size_t data_capacity;
     struct bytes bytes;
 
-    uint64_t expected;   /* LSN of the next batch; 0: any the flush allows. */
-    uint64_t seen_lsn;   /* The greatest anywhere, good or not. */
-    size_t run;          /* First segment of the run. */
-    size_t break_at;     /* The segment in which the run ended so far, */
-    uint64_t break_from; /* and where in it. */
+    uint64_t expected;    /* LSN of the next batch; 0: any the flush allows. */
+    uint64_t seen_lsn;    /* The greatest anywhere, good or not. */
+    uint64_t durable_lsn; /* The greatest that a good batch records. */
+    size_t run;           /* First segment of the run. */
+    size_t break_at;      /* The segment in which the run ended so far, */
+    uint64_t break_from;  /* and where in it. */
     struct evidence evidence;
 
     struct bytes *values; /* Of the entry being visited. */
@@ -211,7 +214,7 @@ static struct status check_header(const struct recovery *r, const struct found *
         return corrupt(r, f->id, 0, "not a segment");
     if (memcmp(h->store, r->v->store, VLOG_UUID) != 0)
         return corrupt(r, f->id, 0, "belongs to another store");
-    if (h->physical != f->id)
+    if (h->physical != f->id && !f->is_recycled)
         return corrupt(r, f->id, 0, "says it is segment %08llu", (unsigned long long)h->physical);
     if (h->size < VLOG_BLOCK || h->size > UINT32_MAX)
         return corrupt(r, f->id, 0, "has the impossible size %llu", (unsigned long long)h->size);
@@ -235,6 +238,7 @@ static struct status read_header(struct recovery *r, struct found *f)
         errbuf_prefix(r->config->err, "header of segment %08llu", (unsigned long long)f->id);
         return s;
     }
+    f->is_recycled = f->header.physical > f->id && f->header.recycled_from == f->id;
     return check_header(r, f);
 }
 
@@ -482,9 +486,10 @@ static struct status walk(struct recovery *r, struct found *f)
 
     TRY(load(r, f));
     if (!f->is_value_file) {
-        segment = vlog_segment_create(v->env, f->id, f->header.size, v->store);
+        segment = vlog_segment_create(v->env, f->id, v->store);
         if (segment == NULL)
             return status_of(ST_NO_MEMORY);
+        segment->size = f->header.size;
         b.offsets = &segment->offsets;
     }
     struct status s = status_ok();
@@ -497,10 +502,13 @@ static struct status walk(struct recovery *r, struct found *f)
         first_lsn = first_lsn == 0 ? b.batch.lsn : first_lsn;
         last_lsn = b.batch.lsn;
         r->expected = last_lsn + 1;
+        if (r->durable_lsn < b.batch.durable_lsn)
+            r->durable_lsn = b.batch.durable_lsn;
         b.at = vlog_batch_start(b.at + VLOG_BATCH_HEADER + b.batch.length, b.batch.flags);
     }
     if (last_lsn != 0) {
-        f->has_good = true;
+        f->last_lsn = last_lsn;
+        f->end = b.at;
         r->out->good_lsn = last_lsn;
         r->break_at = (size_t)(f - r->found);
         r->break_from = b.at;
@@ -565,20 +573,59 @@ static struct status judge_end(struct recovery *r)
     return status_ok();
 }
 
-/* The next header will say that the last run is good: that must be durable first. Its writes may
- * have come from a relaxed run that died. */
-static struct status sync_run(struct recovery *r)
+/*
+ * The next header will say that the last run is good: that must be durable first. What no batch
+ * records as durable may be in the kernel only, and a sync alone would not do: if an earlier one
+ * failed, the kernel takes the pages for clean (fsyncgate). So it is written again, then synced.
+ */
+static struct status write_again(struct recovery *r, const struct found *f)
+{
+    uint32_t seed = vlog_seed(r->v->store, f->id);
+    uint64_t at = VLOG_BLOCK;
+    struct io_file *file = NULL;
+    struct vlog_batch b;
+    char path[IO_PATH_MAX];
+
+    TRY(load(r, f));
+    /* The padding of the last one may never have been written. */
+    uint64_t end = f->end < r->bytes.size ? f->end : r->bytes.size;
+    while (at < end && vlog_batch_read_header(bytes_skip(r->bytes, at), seed, &b) &&
+           b.lsn <= r->durable_lsn)
+        at = vlog_batch_start(at + VLOG_BATCH_HEADER + b.length, b.flags);
+    if (at >= end)
+        return status_of(ST_IO); /* It was there a moment ago. */
+    TRY(vlog_path(r->v->dir, f->id, VLOG_SEGMENT, path));
+    TRY(io_open(r->v->env->io, path, IO_WRITE, &file));
+    struct status s = io_write(r->ring, file, r->bytes.data + at, (size_t)(end - at), at);
+    if (succeeded(s))
+        s = io_sync(r->ring, file);
+    io_close(file);
+    return s;
+}
+
+static struct status make_run_durable(struct recovery *r)
 {
     for (size_t i = r->run; i < r->found_count; i++) {
-        struct io_file *file = NULL;
-        if (!r->found[i].has_good)
-            continue;
-        TRY(open_segment(r, r->found[i].id, &file));
-        struct status s = io_sync(r->ring, file);
-        io_close(file);
-        TRY(s);
+        const struct found *f = &r->found[i];
+        if (f->last_lsn > r->durable_lsn)
+            TRY(refused(r, f, write_again(r, f)));
     }
     return status_ok();
+}
+
+/* A file that was let go and used again, under its old name: the directory's sync had failed, and
+ * then the power. The old life is over, the new one has a name of its own. */
+static void drop_recycled(struct recovery *r)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < r->found_count; i++) {
+        if (r->found[i].is_recycled)
+            leave_over(r, r->found[i].id, VLOG_SEGMENT);
+        else
+            r->found[kept++] = r->found[i];
+    }
+    r->found_count = kept;
 }
 
 /* ---- All of it ------------------------------------------------------------------------------- */
@@ -587,6 +634,7 @@ static struct status replay(struct recovery *r)
 {
     for (size_t i = 0; i < r->found_count; i++)
         TRY(refused(r, &r->found[i], read_header(r, &r->found[i])));
+    drop_recycled(r);
     for (size_t i = 0; i < r->found_count; i++) {
         if (r->found[i].header.first_lsn != 0)
             TRY(begin_run(r, i));
@@ -594,7 +642,7 @@ static struct status replay(struct recovery *r)
     }
     if (r->found_count > 0)
         TRY(judge_end(r));
-    return sync_run(r);
+    return make_run_durable(r);
 }
 
 static void conclude(struct recovery *r)
@@ -604,7 +652,7 @@ static void conclude(struct recovery *r)
     uint64_t seen = r->seen_lsn;
 
     for (size_t i = 0; i < r->found_count; i++) {
-        if (!r->found[i].has_good && !r->found[i].is_value_file)
+        if (r->found[i].last_lsn == 0 && !r->found[i].is_value_file)
             leave_over(r, r->found[i].id, VLOG_SEGMENT);
     }
     for (size_t i = 0; i < pool_files->count; i++) {

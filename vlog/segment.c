@@ -9,15 +9,13 @@
  * may therefore hold on to a segment without the lock.
  */
 
-struct vlog_segment *vlog_segment_create(const struct env *env, uint64_t id, uint64_t size,
-                                         const uint8_t *store)
+struct vlog_segment *vlog_segment_create(const struct env *env, uint64_t id, const uint8_t *store)
 {
     struct vlog_segment *s = alloc_zeroed(env->alloc, sizeof *s);
 
     if (s == NULL)
         return NULL;
     s->id = id;
-    s->size = size;
     s->seed = vlog_seed(store, id);
     vlog_offsets_init(&s->offsets, env);
     atomic_init(&s->end, VLOG_BLOCK);

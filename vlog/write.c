@@ -61,16 +61,9 @@ void vlog_images_deinit(struct vlog *v)
 
 /* ---- Rolling --------------------------------------------------------------------------------- */
 
-struct status vlog_activate(struct vlog *v, struct vlog_segment *s, struct vlog_image *image)
+void vlog_activate(struct vlog *v, struct vlog_segment *s, struct vlog_image *image)
 {
-    struct vlog_file info = { .logical = s->id, .physical = s->id, .is_segment = true };
-    struct status status = vlog_sources_put(&v->sources, &info, s->size);
-
-    if (failed(status)) {
-        vlog_pool_discard(v, s);
-        return status;
-    }
-    CHECK(v->batch.count == 0);
+    CHECK(v->batch.count == 0 && image->capacity >= s->size);
     v->active = s;
     v->image = image;
     v->next_start = VLOG_BLOCK;
@@ -79,7 +72,6 @@ struct status vlog_activate(struct vlog *v, struct vlog_segment *s, struct vlog_
     atomic_store_explicit(&image->segment, s->id, memory_order_seq_cst);
     vlog_list_append(v, s);
     vlog_stage_hard_states(v);
-    return status;
 }
 
 static struct status roll_to_next(struct vlog *v, struct io_ring *ring)
@@ -92,7 +84,8 @@ static struct status roll_to_next(struct vlog *v, struct io_ring *ring)
 
     TRY(vlog_image_take(v, need, &image));
     TRY(vlog_pool_take(v, ring, need, v->has_batch ? NULL : &resume, &next));
-    return vlog_activate(v, next, image);
+    vlog_activate(v, next, image);
+    return status_ok();
 }
 
 /* An active segment that was never written to is not kept when another takes its place. */

@@ -7,12 +7,28 @@
 
 enum { CACHE_BYTES = 1 << 20, BODY = -1 };
 
+/* Remember an entry; its slot. */
+static struct log_entry *entry_slot(struct log_fixture *f, uint64_t index)
+{
+    if (index >= f->entry_capacity) {
+        size_t capacity = 2 * (size_t)index + 64;
+        f->entries = realloc(f->entries, capacity * sizeof *f->entries);
+        if (f->entries == NULL)
+            abort();
+        memset(f->entries + f->entry_capacity, 0,
+               (capacity - f->entry_capacity) * sizeof *f->entries);
+        f->entry_capacity = capacity;
+    }
+    return &f->entries[index];
+}
+
 static void enter(struct log_fixture *f, struct io *io, struct clock *clock)
 {
     struct cache_options cache = { .size_bytes = CACHE_BYTES };
 
     alloc_test_init(&f->memory);
     budget_init(&f->budget, 0);
+    budget_init(&f->cache_budget, 0);
     f->env = (struct env) {
         .alloc = &f->memory.alloc,
         .clock = clock,
@@ -20,12 +36,15 @@ static void enter(struct log_fixture *f, struct io *io, struct clock *clock)
         .budget = &f->budget,
         .log = log_none(),
     };
+    f->cache_env = f->env;
+    f->cache_env.alloc = alloc_heap();
+    f->cache_env.budget = &f->cache_budget;
     if (failed(io_ring_create(io, NULL, &f->ring)) ||
-        failed(cache_create(&f->env, &cache, &f->cache)))
+        failed(cache_create(&f->cache_env, &cache, &f->cache)))
         abort();
 }
 
-static void leave(struct log_fixture *f)
+void log_fixture_leave(struct log_fixture *f)
 {
     if (f->log != NULL)
         log_fixture_settle(f);
@@ -43,13 +62,20 @@ void log_fixture_init(struct log_fixture *f, const struct vlog_options *options,
 
 void log_fixture_deinit(struct log_fixture *f)
 {
-    leave(f);
+    log_fixture_leave(f);
     free(f->entries);
+}
+
+void log_fixture_know(struct log_fixture *f, const struct log_fixture *other)
+{
+    for (uint64_t i = 1; i <= other->last_index; i++)
+        *entry_slot(f, i) = other->entries[i];
+    f->last_index = other->last_index;
 }
 
 void log_fixture_move(struct log_fixture *f, struct io *io, struct clock *clock)
 {
-    leave(f);
+    log_fixture_leave(f);
     enter(f, io, clock);
 }
 
@@ -73,21 +99,6 @@ static bool is_filled(uint64_t index, uint32_t which, struct bytes b)
     return is_equal;
 }
 
-/* Remember an entry; its slot. */
-static struct log_entry *entry_slot(struct log_fixture *f, uint64_t index)
-{
-    if (index >= f->entry_capacity) {
-        size_t capacity = 2 * (size_t)index + 64;
-        f->entries = realloc(f->entries, capacity * sizeof *f->entries);
-        if (f->entries == NULL)
-            abort();
-        memset(f->entries + f->entry_capacity, 0,
-               (capacity - f->entry_capacity) * sizeof *f->entries);
-        f->entry_capacity = capacity;
-    }
-    return &f->entries[index];
-}
-
 /* ---- Opening --------------------------------------------------------------------------------- */
 
 static struct status take_id(void *context, uint64_t *out_id)
@@ -103,35 +114,52 @@ static bool is_same_handle(const struct vlog_handle *a, const struct vlog_handle
            a->length == b->length;
 }
 
-static const char *judge(struct log_fixture *f, const struct vlog_replayed *e)
+/* NULL, or why this was never staged. */
+static const char *judge(const struct log_fixture *f, const struct vlog_replayed *e,
+                         const struct log_entry *known)
 {
-    struct log_entry *known = entry_slot(f, e->index);
-
     if (e->group != 1 || e->term != 7)
         return "another group or term";
-    if (e->index > f->last_index)
+    if (e->index == 0 || e->index > f->last_index + f->strangers)
         return "never staged";
     if (f->replayed_last != 0 && e->index != f->replayed_last + 1)
         return "out of order";
     if (e->lsn < f->replayed_lsn)
         return "its LSN goes back";
-    if (e->value_count != known->shape.value_count || e->body.size != known->shape.body_size)
-        return "of another shape";
-    if (!is_filled(e->index, (uint32_t)BODY, e->body))
+    if (!is_filled(e->index, (uint32_t)BODY, e->body) || e->value_count > LOG_VALUES_MAX)
         return "another body";
     for (uint32_t i = 0; i < e->value_count; i++) {
-        if (e->values[i].size != known->shape.value_size || !is_filled(e->index, i, e->values[i]))
+        if (!is_filled(e->index, i, e->values[i]))
             return "another value";
+    }
+    if (known->lsn != e->lsn || f->strangers > 0)
+        return NULL; /* Staged again since, or by another run. */
+    if (e->value_count != known->shape.value_count || e->body.size != known->shape.body_size)
+        return "of another shape";
+    for (uint32_t i = 0; i < e->value_count; i++) {
         if (!is_same_handle(&e->handles[i], &known->handles[i]))
             return "another handle";
     }
     return NULL;
 }
 
+static void learn(const struct vlog_replayed *e, struct log_entry *known)
+{
+    known->lsn = e->lsn;
+    known->shape = (struct log_shape) {
+        .body_size = (uint32_t)e->body.size,
+        .value_count = e->value_count,
+        .value_size = e->value_count > 0 ? (uint32_t)e->values[0].size : 0,
+    };
+    if (e->value_count > 0)
+        memcpy(known->handles, e->handles, e->value_count * sizeof *e->handles);
+}
+
 static struct status on_entry(void *context, const struct vlog_replayed *e)
 {
     struct log_fixture *f = context;
-    const char *wrong = judge(f, e);
+    struct log_entry *known = entry_slot(f, e->index);
+    const char *wrong = judge(f, e, known);
 
     if (wrong != NULL) {
         errbuf_set(&f->wrong, "replayed entry %llu (LSN %llu): %s", (unsigned long long)e->index,
@@ -142,7 +170,7 @@ static struct status on_entry(void *context, const struct vlog_replayed *e)
         f->replayed_first = e->index;
     f->replayed_last = e->index;
     f->replayed_lsn = e->lsn;
-    entry_slot(f, e->index)->lsn = e->lsn;
+    learn(e, known);
     return status_ok();
 }
 

@@ -34,7 +34,9 @@ struct log_entry {
 struct log_fixture {
     struct alloc_test memory;
     struct budget budget;
-    struct env env;
+    struct env env;       /* The log's. */
+    struct env cache_env; /* The cache's: memory of its own, so that leaks are the log's. */
+    struct budget cache_budget;
     struct io_ring *ring;
     struct cache *cache;
     struct vlog *log; /* NULL: closed. */
@@ -53,6 +55,7 @@ struct log_fixture {
     struct log_entry *entries; /* By index, from 1. */
     size_t entry_capacity;
     uint64_t last_index; /* Staged last, or replayed last. */
+    uint64_t strangers;  /* So many entries more may be replayed: another run wrote them. */
 
     /* By the last open. */
     uint64_t replayed_first; /* 0: nothing. */
@@ -61,11 +64,16 @@ struct log_fixture {
     struct errbuf wrong; /* What was replayed that was never staged; empty: nothing. */
 };
 
-/* clock and io are the machine's: borrowed for life. */
+/* clock and io are the machine's: borrowed for life. The log's memory comes from f->memory; set
+ * f->env.alloc for another. */
 void log_fixture_init(struct log_fixture *f, const struct vlog_options *options, struct io *io,
                       struct clock *clock, const char *dir);
 /* Closes the log if it is open. */
 void log_fixture_deinit(struct log_fixture *f);
+/* Close the log and leave the machine; what was staged stays known. */
+void log_fixture_leave(struct log_fixture *f);
+/* Know all that another one staged. */
+void log_fixture_know(struct log_fixture *f, const struct log_fixture *other);
 /* Leave the machine for another one with the same directory: the log is closed on the old one. */
 void log_fixture_move(struct log_fixture *f, struct io *io, struct clock *clock);
 
