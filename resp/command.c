@@ -37,9 +37,10 @@ void resp_command_index_init(struct resp_command_index *index)
     *index = (struct resp_command_index) { .count = 0 };
     for (size_t i = 0; table[i].name != NULL; i++) {
         size_t slot = slot_of(bytes_str(table[i].name));
-        while (index->slots[slot] != 0)
+        while (index->slots[slot].command != 0)
             slot = (slot + 1) % RESP_COMMAND_SLOTS;
-        index->slots[slot] = (uint8_t)(i + 1);
+        index->slots[slot].command = (uint8_t)(i + 1);
+        index->slots[slot].name_size = (uint8_t)strlen(table[i].name);
         index->count++;
     }
     CHECK(index->count < RESP_COMMAND_SLOTS / 2);
@@ -50,10 +51,10 @@ const struct resp_command *resp_command_find(const struct resp_command_index *in
 {
     const struct resp_command *table = resp_command_table();
 
-    for (size_t slot = slot_of(name); index->slots[slot] != 0;
+    for (size_t slot = slot_of(name); index->slots[slot].command != 0;
          slot = (slot + 1) % RESP_COMMAND_SLOTS) {
-        const struct resp_command *c = &table[index->slots[slot] - 1];
-        if (resp_text_is(name, c->name))
+        const struct resp_command *c = &table[index->slots[slot].command - 1];
+        if (resp_text_equal(name, bytes_of(c->name, index->slots[slot].name_size)))
             return c;
     }
     return NULL;

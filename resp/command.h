@@ -130,7 +130,10 @@ enum { RESP_COMMAND_SLOTS = 256 };
 
 /* Names to commands. */
 struct resp_command_index {
-    uint8_t slots[RESP_COMMAND_SLOTS]; /* 1 + place in the table; 0 is free. */
+    struct {
+        uint8_t command;   /* 1 + place in the table; 0 is free. */
+        uint8_t name_size; /* Of its name: most that are not it differ here. */
+    } slots[RESP_COMMAND_SLOTS];
     size_t count;
 };
 

@@ -115,13 +115,38 @@ static enum resp_parse_result find_line_end(struct resp_parser *p, const uint8_t
     return stop == window ? bad(p, too_long) : RESP_PARSE_MORE;
 }
 
+/* What a header line says. */
+struct header {
+    bool is_number;
+    int64_t number;
+};
+
+static enum resp_parse_result take_any_header(struct resp_parser *p, const uint8_t *data,
+                                              size_t size, const char *too_long, struct header *out)
+{
+    size_t start = p->position + 1;
+    size_t end;
+    enum resp_parse_result r = find_line_end(p, data, size, '\r', too_long, &end);
+
+    if (r != RESP_PARSE_REQUEST)
+        return r;
+    if (end + 1 >= size) {
+        p->searched = end;
+        return RESP_PARSE_MORE;
+    }
+    out->is_number =
+        end > start && resp_int_parse(bytes_of(data + start, end - start), &out->number);
+    p->position = end + 2;
+    return RESP_PARSE_REQUEST;
+}
+
 /*
  * Take the line at p->position: a marker, a number, '\r' and one byte more, which Redis does not
- * look at. *out_is_number is false if it is none; the position moves behind the line.
+ * look at. is_number is false if it is none; the position moves behind the line.
  */
-static enum resp_parse_result take_header(struct resp_parser *p, const uint8_t *data, size_t size,
-                                          const char *too_long, bool *out_is_number,
-                                          int64_t *out_number)
+static inline enum resp_parse_result take_header(struct resp_parser *p, const uint8_t *data,
+                                                 size_t size, const char *too_long,
+                                                 struct header *out)
 {
     size_t start = p->position + 1;
     size_t i = start;
@@ -132,49 +157,34 @@ static enum resp_parse_result take_header(struct resp_parser *p, const uint8_t *
         number = 10 * number + (data[i++] - '0');
     if (i + 1 < size && data[i] == '\r' && i > start && (data[start] != '0' || i == start + 1)) {
         p->position = i + 2;
-        *out_is_number = true;
-        *out_number = number;
+        *out = (struct header) { .is_number = true, .number = number };
         return RESP_PARSE_REQUEST;
     }
-
-    enum resp_parse_result r = find_line_end(p, data, size, '\r', too_long, &i);
-    if (r != RESP_PARSE_REQUEST)
-        return r;
-    if (i + 1 >= size) {
-        p->searched = i;
-        return RESP_PARSE_MORE;
-    }
-    *out_is_number = i > start && resp_int_parse(bytes_of(data + start, i - start), out_number);
-    p->position = i + 2;
-    return RESP_PARSE_REQUEST;
+    return take_any_header(p, data, size, too_long, out);
 }
 
 static enum resp_parse_result take_count(struct resp_parser *p, const uint8_t *data, size_t size)
 {
-    bool is_number;
-    int64_t count;
-    enum resp_parse_result r =
-        take_header(p, data, size, "too big mbulk count string", &is_number, &count);
+    struct header h;
+    enum resp_parse_result r = take_header(p, data, size, "too big mbulk count string", &h);
 
     if (r != RESP_PARSE_REQUEST)
         return r;
-    if (!is_number || (count > 0 && (uint64_t)count > p->limits->args_max))
+    if (!h.is_number || (h.number > 0 && (uint64_t)h.number > p->limits->args_max))
         return bad(p, "invalid multibulk length");
-    if (!p->is_trusted && count > RESP_UNTRUSTED_ARGS_MAX)
+    if (!p->is_trusted && h.number > RESP_UNTRUSTED_ARGS_MAX)
         return bad(p, "unauthenticated multibulk length");
     p->has_count = true;
-    p->args_left = count > 0 ? (size_t)count : 0;
+    p->args_left = h.number > 0 ? (size_t)h.number : 0;
     return RESP_PARSE_REQUEST;
 }
 
-static enum resp_parse_result take_bulk_header(struct resp_parser *p, const uint8_t *data,
-                                               size_t size)
+static inline enum resp_parse_result take_bulk_header(struct resp_parser *p, const uint8_t *data,
+                                                      size_t size)
 {
     size_t line = p->position;
-    bool is_number;
-    int64_t length;
-    enum resp_parse_result r =
-        take_header(p, data, size, "too big bulk count string", &is_number, &length);
+    struct header h;
+    enum resp_parse_result r = take_header(p, data, size, "too big bulk count string", &h);
 
     if (r != RESP_PARSE_REQUEST)
         return r;
@@ -183,12 +193,12 @@ static enum resp_parse_result take_bulk_header(struct resp_parser *p, const uint
                        data[line]);
         return RESP_PARSE_BAD;
     }
-    if (!is_number || length < 0 || (uint64_t)length > p->limits->bulk_max_bytes)
+    if (!h.is_number || h.number < 0 || (uint64_t)h.number > p->limits->bulk_max_bytes)
         return bad(p, "invalid bulk length");
-    if (!p->is_trusted && length > RESP_UNTRUSTED_BULK_MAX_BYTES)
+    if (!p->is_trusted && h.number > RESP_UNTRUSTED_BULK_MAX_BYTES)
         return bad(p, "unauthenticated bulk length");
     p->has_bulk = true;
-    p->bulk_bytes = (size_t)length;
+    p->bulk_bytes = (size_t)h.number;
     return RESP_PARSE_REQUEST;
 }
 

@@ -2,6 +2,8 @@
 
 #include <criterion/criterion.h>
 
+#include "base/hash.h"
+
 /* The slots are those a Redis 7.0.15 server in cluster mode gives (CLUSTER KEYSLOT). */
 Test(resp_keys, slots_are_those_of_redis)
 {
@@ -27,6 +29,24 @@ Test(resp_keys, slots_are_those_of_redis)
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         cr_assert_eq(resp_key_slot(bytes_str(rows[i].key)), rows[i].slot, "'%s'", rows[i].key);
+}
+
+/* Against the definition, a bit at a time, for every length around the steps of four bytes. */
+Test(resp_keys, slots_are_crc16)
+{
+    uint8_t key[40];
+
+    for (size_t size = 0; size <= sizeof key; size++) {
+        for (size_t i = 0; i < size; i++)
+            key[i] = (uint8_t)(hash_u64(size * 64 + i) | 0x80); /* No braces. */
+        uint32_t crc = 0;
+        for (size_t i = 0; i < size; i++) {
+            crc ^= (uint32_t)key[i] << 8;
+            for (int bit = 0; bit < 8; bit++)
+                crc = (crc & 0x8000 ? crc << 1 ^ 0x1021 : crc << 1) & 0xffff;
+        }
+        cr_assert_eq(resp_key_slot(bytes_of(key, size)), crc % 16384, "%zu bytes", size);
+    }
 }
 
 static const struct resp_place PLACE = { .slot = 0x1234,
