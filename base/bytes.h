@@ -55,7 +55,8 @@ static inline bool bytes_has_prefix(struct bytes b, struct bytes prefix)
 /* Requires: count <= b.size. */
 static inline struct bytes bytes_skip(struct bytes b, size_t count)
 {
-    return bytes_of(b.data + count, b.size - count);
+    /* Nothing of nowhere is nowhere: C has no NULL + 0. */
+    return bytes_of(count == 0 ? b.data : b.data + count, b.size - count);
 }
 
 /* Fixed-width fields. Any alignment. */

@@ -228,7 +228,8 @@ struct status lsm_block_builder_add(struct lsm_block_builder *b, const struct ls
     struct lsm_block_shape s = shape_with(b, e);
     if (!fits(&s, size_max < LSM_BLOCK_MAX ? size_max : LSM_BLOCK_MAX))
         return status_of(ST_LIMIT);
-    if (!reserve_row(b) || !buf_reserve(&b->keys, e->key.size) ||
+    /* One byte more than needed, so that keys of nothing stand somewhere, too. */
+    if (!reserve_row(b) || !buf_reserve(&b->keys, e->key.size + 1) ||
         !buf_reserve(&b->values, inline_size(e)))
         return status_of(ST_NO_MEMORY);
     buf_append(&b->keys, e->key);

@@ -159,6 +159,9 @@ struct status table_fetch(struct lsm_table *t, struct fetch *f, struct table_pla
                           enum table_block_type type, struct fetch_block *out_block)
 {
     struct fetch_request request = request_for(t, place, type);
+
+    if (place.size <= TABLE_TRAILER)
+        return table_corrupt(t, &f->err, "a block of no bytes");
     return fetch_get(f, &request, out_block);
 }
 

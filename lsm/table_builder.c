@@ -333,7 +333,9 @@ static struct lsm_table_meta describe(const struct lsm_table_builder *b)
         m.smallest = buf_bytes(&b->first_key);
         m.largest = lsm_block_builder_last_key(&b->data);
     }
-    struct bytes rest = bytes_skip(buf_bytes(&b->range_deletes), m.range_delete_count > 0 ? 4 : 0);
+    struct bytes rest = { .data = NULL };
+    if (m.range_delete_count > 0)
+        rest = bytes_skip(buf_bytes(&b->range_deletes), 4);
     struct lsm_range_delete d;
     while (table_range_delete_take(&rest, &d)) {
         if (!has_keys || bytes_compare(d.begin, m.smallest) < 0)

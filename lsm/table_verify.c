@@ -179,7 +179,7 @@ static struct status check_counts(struct verify *v)
 /* What a liveness block says, compared with the sorted handles as it is decoded. */
 struct liveness_check {
     const uint64_t *next;
-    const uint64_t *end;
+    size_t left;
     uint32_t ref;
     bool is_same;
 };
@@ -189,15 +189,16 @@ static void compare_run(void *context, uint32_t first, uint32_t count)
     struct liveness_check *c = context;
 
     for (uint64_t i = 0; i < count && c->is_same; i++) {
-        c->is_same = c->next < c->end && *c->next == ((uint64_t)c->ref << 32 | (first + i));
-        c->next++;
+        c->is_same = c->left > 0 && *c->next == ((uint64_t)c->ref << 32 | (first + i));
+        c->next += c->left > 0;
+        c->left -= c->left > 0;
     }
 }
 
 static struct status compare_liveness(struct verify *v, const uint64_t *live, size_t count)
 {
     const struct lsm_table_meta *m = v->table->meta;
-    struct liveness_check c = { .next = live, .end = live + count, .is_same = true };
+    struct liveness_check c = { .next = live, .left = count, .is_same = true };
 
     for (c.ref = 0; c.ref < m->ref_count; c.ref++) {
         if (v->refs[c.ref].live_values != m->refs[c.ref].live_values ||
@@ -213,7 +214,7 @@ static struct status compare_liveness(struct verify *v, const uint64_t *live, si
         if (!c.is_same)
             return bad(v, "liveness and handles disagree");
     }
-    return c.next == c.end ? status_ok() : bad(v, "liveness and handles disagree");
+    return c.left == 0 ? status_ok() : bad(v, "liveness and handles disagree");
 }
 
 static struct status check_liveness(struct verify *v)

@@ -261,3 +261,54 @@ Test(lsm_block, heads_below_counts)
         }
     }
 }
+
+/* The worked example of docs/format/sst.md, byte by byte. */
+Test(lsm_block, the_example_is_right)
+{
+    static const uint8_t want[] = {
+        0x03, 0x00,             /* count 3 */
+        0x05, 0x00,             /* prefix_size 5 */
+        0x01, 0x01, 0x01, 0x01, /* widths: key_end, value_end, version, kind */
+        0x00, 0x01,             /* expire, head_size */
+        0x00, 0x00, 0x00, 0x00, /* ref, ordinal, offset, length */
+        0x01, 0x00,             /* head_size_base 1 */
+        0x00, 0x00, 0x00, 0x00, /* key_unit */
+        0x00, 0x00, 0x00, 0x00, /* value_unit */
+        0x28, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, /* version_base 40 */
+        0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, /* expire_base */
+        0x01, 0x00, 0x00, 0x00,                         /* kind_base: PUT */
+        0x03, 0x00, 0x00, 0x00,                         /* ref_base 3 */
+        0x11, 0x00, 0x00, 0x00,                         /* ordinal_base 17 */
+        0x00, 0x10, 0x00, 0x00,                         /* offset_base 4096 */
+        0x00, 0x08, 0x00, 0x00,                         /* length_base 2048 */
+        0x02, 0x00, 0x00, 0x00,                         /* key_bytes 2 */
+        0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x37, /* heads: "7" */
+        0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x37, /* "7" again */
+        0x37, 0x36, 0x35, 0x34, 0x33, 0x32, 0x31, 0x38, /* "81234567", and "89" remains */
+        0x00, 0x02, 0x02, 0x00, 0x00,                   /* rows: 2 bytes of value, version 42 */
+        0x00, 0x02, 0x00, 0x02, 0x00,                   /* none, version 40, DELETE */
+        0x02, 0x02, 0x01, 0x01, 0x07,                   /* a handle of 0 bytes, version 41 */
+        0x75, 0x73, 0x65, 0x72, 0x3a,                   /* prefix "user:" */
+        0x38, 0x39,                                     /* remainder "89" */
+        0x6f, 0x6b,                                     /* value "ok" */
+    };
+    struct lsm_block_builder b;
+    uint8_t out[512];
+    struct lsm_entry entries[] = {
+        { .key = bytes_str("user:7"), .version = 42, .kind = LSM_PUT, .value = bytes_str("ok") },
+        { .key = bytes_str("user:7"), .version = 40, .kind = LSM_DELETE },
+        { .key = bytes_str("user:8123456789"),
+          .version = 41,
+          .kind = LSM_PUT_HANDLE,
+          .handle = { .file = 3, .ordinal = 17, .offset = 4096, .length = 2048 } },
+    };
+
+    lsm_block_builder_init(&b, alloc_heap());
+    for (unsigned i = 0; i < 3; i++)
+        cr_assert(succeeded(lsm_block_builder_add(&b, &entries[i], LSM_BLOCK_MAX)));
+    size_t size = lsm_block_builder_finish(&b, out);
+    lsm_block_builder_deinit(&b);
+    for (size_t i = 0; i < sizeof want && i < size; i++)
+        cr_assert_eq(out[i], want[i], "byte %zu is %02x, not %02x", i, out[i], want[i]);
+    cr_assert_eq(size, sizeof want);
+}
