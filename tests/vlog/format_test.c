@@ -69,7 +69,7 @@ Test(vlog_format, any_flipped_bit_of_a_header_block_is_noticed)
 {
     struct vlog_header h = sample_header();
     struct vlog_header read;
-    uint8_t block[VLOG_BLOCK];
+    uint8_t block[VLOG_BLOCK] = { 0 };
 
     vlog_header_write(&h, block);
     MUST(vlog_header_read(block, NULL, &read));
@@ -99,7 +99,7 @@ Test(vlog_format, what_a_newer_program_wrote_is_unsupported)
     struct vlog_header h = sample_header();
     struct vlog_header read;
     struct errbuf err = { { 0 } };
-    uint8_t block[VLOG_BLOCK];
+    uint8_t block[VLOG_BLOCK] = { 0 };
 
     vlog_header_write(&h, block);
     put_field(block, 12, 2, 4);
@@ -115,7 +115,7 @@ Test(vlog_format, a_header_that_contradicts_itself_is_corrupt)
 {
     struct vlog_header h = sample_header();
     struct vlog_header read;
-    uint8_t block[VLOG_BLOCK];
+    uint8_t block[VLOG_BLOCK] = { 0 };
 
     h.logical = 13;
     vlog_header_write(&h, block);
@@ -138,7 +138,7 @@ Test(vlog_format, any_flipped_bit_of_a_batch_is_noticed)
         .flags = VLOG_BATCH_BLOCKS,
     };
     struct vlog_batch read;
-    uint8_t data[VLOG_BATCH_HEADER + LENGTH];
+    uint8_t data[VLOG_BATCH_HEADER + LENGTH] = { 0 };
     struct bytes bytes = bytes_of(data, sizeof data);
     uint32_t seed = vlog_seed(store, 12);
 
@@ -229,7 +229,7 @@ Test(vlog_format, any_flipped_bit_of_a_value_is_noticed)
 Test(vlog_format, any_flipped_bit_of_a_directory_page_is_noticed)
 {
     static const uint32_t offsets[] = { 4096, 0, 8192 };
-    uint8_t block[VLOG_BLOCK];
+    uint8_t block[VLOG_BLOCK] = { 0 };
     struct bytes bytes = bytes_of(block, sizeof block);
 
     vlog_page_write(12, 2, offsets, 3, block);
@@ -261,7 +261,7 @@ Test(vlog_format, any_flipped_bit_of_a_footer_is_noticed)
         .last_lsn = 6,
     };
     struct vlog_footer read;
-    uint8_t block[VLOG_BLOCK];
+    uint8_t block[VLOG_BLOCK] = { 0 };
 
     memcpy(f.store, store, VLOG_UUID);
     vlog_footer_write(&f, block);
