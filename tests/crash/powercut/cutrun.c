@@ -231,6 +231,7 @@ static unsigned live(const struct options *o, struct machine *m, struct rand *r,
         write_and_cut(o, m, r, &acks);
         cuts++;
         machine_unmount(m);
+        machine_set_aside(m);
         machine_mount(m);
         is_whole = verify(o, m, &acks);
         machine_unmount(m);
@@ -316,6 +317,6 @@ int main(int argc, char **argv)
            o.backend, o.type, cuts, (unsigned long long)t.acknowledged, t.losses,
            (unsigned long long)o.seed);
     if (is_kept)
-        printf("powercut: the image is kept in %s\n", m.image);
+        printf("powercut: the image as it was cut is kept in %s\n", m.aside);
     return (t.losses > 0) == o.expects_loss ? 0 : 1;
 }

@@ -96,6 +96,7 @@ const char *machine_init(struct machine *m, const char *type, unsigned size_mib)
         mkdtemp(m->work) == NULL)
         return "no temporary directory";
     place(m, m->image, sizeof m->image, "image");
+    place(m, m->aside, sizeof m->aside, "image.cut");
     place(m, m->mountpoint, sizeof m->mountpoint, "mnt");
     place(m, m->store, sizeof m->store, "mnt/store");
     if (mkdir(m->mountpoint, 0700) != 0)
@@ -112,12 +113,13 @@ const char *machine_init(struct machine *m, const char *type, unsigned size_mib)
     return why;
 }
 
-void machine_deinit(struct machine *m, bool keeps_image)
+void machine_deinit(struct machine *m, bool keeps_aside)
 {
     rmdir(m->mountpoint);
-    if (keeps_image)
-        return;
     unlink(m->image);
+    if (keeps_aside)
+        return;
+    unlink(m->aside);
     rmdir(m->work);
 }
 
@@ -161,4 +163,10 @@ void machine_unmount(struct machine *m)
         nanosleep(&pause, NULL);
     }
     machine_die("cannot unmount \"%s\": %m", m->mountpoint);
+}
+
+void machine_set_aside(struct machine *m)
+{
+    if (run_tool((const char *const[]) { "cp", "--sparse=always", m->image, m->aside, NULL }) != 0)
+        machine_die("cannot copy \"%s\"", m->image);
 }

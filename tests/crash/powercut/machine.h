@@ -18,6 +18,7 @@ enum { MACHINE_PATH_MAX = 128 };
 struct machine {
     char work[MACHINE_PATH_MAX];       /* A temporary directory. */
     char image[MACHINE_PATH_MAX + 16]; /* In it. */
+    char aside[MACHINE_PATH_MAX + 16];
     char mountpoint[MACHINE_PATH_MAX + 16];
     char store[MACHINE_PATH_MAX + 32]; /* The directory under test, in the file system. */
     const char *type;                  /* "ext4" or "xfs" */
@@ -26,14 +27,16 @@ struct machine {
 
 /* NULL, or why there can be no such machine here. */
 const char *machine_init(struct machine *m, const char *type, unsigned size_mib);
-/* Remove everything, or all but the image. */
-void machine_deinit(struct machine *m, bool keeps_image);
+/* Remove everything, or all but the image that was set aside. */
+void machine_deinit(struct machine *m, bool keeps_aside);
 
 /* The steps. Each ends the process, with a message, if it fails. */
 void machine_format(struct machine *m); /* A new file system with an empty store directory. */
 void machine_mount(struct machine *m);
 void machine_cut(struct machine *m);
 void machine_unmount(struct machine *m);
+/* Copy the image before whoever verifies it repairs what it finds. */
+void machine_set_aside(struct machine *m);
 
 _Noreturn __attribute__((format(printf, 1, 2))) void machine_die(const char *format, ...);
 
