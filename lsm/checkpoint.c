@@ -36,6 +36,7 @@ static struct status link_all(struct lsm *l, const struct lsm_version *v, const 
 static void end_log(struct lsm_edit *snapshot)
 {
     snapshot->log_start = snapshot->next_id;
+    snapshot->is_log_fresh = true;
 }
 
 static struct status write_manifest(struct lsm *l, struct io_ring *ring, const char *target)

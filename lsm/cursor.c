@@ -29,8 +29,10 @@ struct lsm_cursor {
     size_t keyspace_size; /* Bytes of the keyspace before each key. */
     uint8_t *lower;       /* Composed. */
     size_t lower_size;
+    size_t lower_room;
     uint8_t *upper; /* Composed; always a bound. */
     size_t upper_size;
+    size_t upper_room;
     const struct lsm_rangedel_set **sets; /* Of every source that has range deletes. */
     uint32_t set_count;
     uint32_t set_room;
@@ -39,9 +41,9 @@ struct lsm_cursor {
     bool is_valid;
     bool is_backward; /* The shown entry is the copy; the merge stands before its key. */
     struct lsm_entry shown;
-    uint8_t *target;  /* Composed key of a seek; NULL until the first. */
-    struct buf key;   /* Copy of the shown or decided key. */
-    struct buf value; /* Copy of an inline value, going back. */
+    struct buf target; /* Composed key of a seek. */
+    struct buf key;    /* Copy of the shown or decided key. */
+    struct buf value;  /* Copy of an inline value, going back. */
 
     /* A move cut short by AGAIN, to be made again. */
     enum cursor_move move;
@@ -149,8 +151,10 @@ static struct status gather_sets(struct lsm_cursor *c)
 static struct status copy_bounds(struct lsm_cursor *c, const struct lsm_cursor_options *o)
 {
     struct alloc *a = c->lsm->env->alloc;
-    c->lower = alloc_bytes(a, LSM_KEY_MAX);
-    c->upper = alloc_bytes(a, LSM_KEY_MAX);
+    c->lower_room = VARINT_MAX + o->lower.size;
+    c->upper_room = VARINT_MAX + o->upper.size;
+    c->lower = alloc_bytes(a, c->lower_room);
+    c->upper = alloc_bytes(a, c->upper_room);
     if (c->lower == NULL || c->upper == NULL)
         return status_of(ST_NO_MEMORY);
     c->lower_size = lsm_key_compose(c->lower, o->keyspace, o->lower).size;
@@ -197,6 +201,7 @@ struct status lsm_cursor_open(struct lsm *l, const struct lsm_cursor_options *op
     fetch_init(&c->fetch, &fetch);
     fetch_init(&c->value_fetch, &fetch);
     c->waiting = &c->fetch;
+    buf_init(&c->target, l->env->alloc, LSM_KEY_MAX);
     buf_init(&c->key, l->env->alloc, LSM_KEY_MAX);
     buf_init(&c->value, l->env->alloc, SIZE_MAX / 2);
     struct status s = prepare(c, options);
@@ -218,9 +223,9 @@ void lsm_cursor_close(struct lsm_cursor *c)
     lsm_state_unref(c->state);
     lsm_snapshot_release(c->lsm, c->snapshot);
     alloc_free(a, c->sets, c->set_room * sizeof(struct lsm_rangedel_set *));
-    alloc_free(a, c->lower, LSM_KEY_MAX);
-    alloc_free(a, c->upper, LSM_KEY_MAX);
-    alloc_free(a, c->target, LSM_KEY_MAX);
+    alloc_free(a, c->lower, c->lower_room);
+    alloc_free(a, c->upper, c->upper_room);
+    buf_deinit(&c->target);
     buf_deinit(&c->key);
     buf_deinit(&c->value);
     alloc_free(a, c, sizeof *c);
@@ -391,15 +396,12 @@ static struct status compose(struct lsm_cursor *c, struct bytes key, struct byte
 {
     if (key.size > LSM_USER_KEY_MAX)
         return status_of(ST_INVALID);
-    if (c->target == NULL) {
-        c->target = alloc_bytes(c->lsm->env->alloc, LSM_KEY_MAX);
-        if (c->target == NULL)
-            return status_of(ST_NO_MEMORY);
-    }
-    memcpy(c->target, c->lower, c->keyspace_size);
-    if (key.size > 0)
-        memcpy(c->target + c->keyspace_size, key.data, key.size);
-    *out = bytes_of(c->target, c->keyspace_size + key.size);
+    buf_reset(&c->target);
+    buf_append(&c->target, bytes_of(c->lower, c->keyspace_size));
+    buf_append(&c->target, key);
+    if (c->target.is_failed)
+        return status_of(ST_NO_MEMORY);
+    *out = buf_bytes(&c->target);
     return status_ok();
 }
 

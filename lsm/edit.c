@@ -27,6 +27,7 @@ struct status lsm_edit_snapshot(struct lsm *l, struct lsm_edit *out_edit, struct
     lsm_edit_init(out_edit, l->env->alloc);
     struct status s = add_version(state->version, out_edit);
     out_edit->log_start = state->version->log_start;
+    out_edit->is_log_fresh = state->version->is_log_fresh;
     lsm_state_unref(state);
 
     mutex_lock(&l->lock);

@@ -338,6 +338,7 @@ static struct status open_log(struct lsm *l, struct io_ring *ring, const struct 
         .files = files,
         .file_count = v->value_file_count,
         .replay_from = v->log_start,
+        .may_be_missing = v->is_log_fresh,
         .flushed_lsn = l->flushed.lsn,
         .take_file_id = take_log_id,
         .id_context = l,

@@ -85,7 +85,7 @@ enum edit_tag {
     TAG_SIDECAR = 8,        /* group, sized bytes */
     TAG_KEYSPACE = 9,       /* id, sized name */
     TAG_DROP_KEYSPACE = 10, /* id, sized name */
-    TAG_LOG_START = 11,     /* segment id, flushed lsn */
+    TAG_LOG_START = 11,     /* segment id, flushed lsn, is fresh */
 };
 
 static void append_sized(struct buf *out, struct bytes b)
@@ -173,6 +173,7 @@ void lsm_edit_encode(const struct lsm_edit *e, struct buf *out)
         buf_append_varint(out, TAG_LOG_START);
         buf_append_varint(out, e->log_start);
         buf_append_varint(out, e->flushed_lsn);
+        buf_append_u8(out, e->is_log_fresh);
     }
 }
 
@@ -324,7 +325,8 @@ static struct status decode_field(struct bytes *p, struct alloc *a, struct lsm_e
     case TAG_CLOCK_MARK:
         return take_varint(p, &e->clock_mark) ? status_ok() : status_of(ST_CORRUPT);
     case TAG_LOG_START:
-        return take_varint(p, &e->log_start) && take_varint(p, &e->flushed_lsn)
+        return take_varint(p, &e->log_start) && take_varint(p, &e->flushed_lsn) &&
+                       take_bool(p, &e->is_log_fresh)
                    ? status_ok()
                    : status_of(ST_CORRUPT);
     default:

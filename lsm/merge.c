@@ -1,5 +1,6 @@
 #include "lsm/merge.h"
 
+#include "base/buf.h"
 #include "base/check.h"
 
 #include "lsm/version.h"
@@ -17,9 +18,9 @@ struct merge {
     size_t size;
     size_t count;
     bool is_backward;
-    bool is_turning; /* A turn was cut short by ST_AGAIN; at_* is where it turns. */
-    uint8_t *at_key; /* Copy of the entry turned at; LSM_KEY_MAX + 1 bytes. */
-    size_t at_size;
+    bool is_turning;   /* A turn was cut short by ST_AGAIN; at_* is where it turns. */
+    struct buf at_key; /* Copy of the entry turned at. */
+    size_t turn_size;  /* Of its key. */
     uint64_t at_version;
     struct status failure; /* Sticky. */
 };
@@ -157,25 +158,27 @@ static struct status turn(struct merge *m, bool to_backward)
 {
     if (!m->is_turning) {
         CHECK(m->iter.entry.key.size <= LSM_KEY_MAX);
-        if (m->at_key == NULL) {
-            m->at_key = alloc_bytes(m->alloc, LSM_KEY_MAX + 1);
-            if (m->at_key == NULL)
-                return note(m, status_of(ST_NO_MEMORY));
-        }
-        memcpy(m->at_key, m->iter.entry.key.data, m->iter.entry.key.size);
-        m->at_size = m->iter.entry.key.size;
+        buf_reset(&m->at_key);
+        buf_append(&m->at_key, m->iter.entry.key);
+        if (m->at_key.is_failed)
+            return note(m, status_of(ST_NO_MEMORY));
+        m->turn_size = m->at_key.size;
         m->at_version = m->iter.entry.version;
         m->is_turning = true;
     }
-    struct bytes key = bytes_of(m->at_key, m->at_size);
+    struct bytes key = buf_bytes(&m->at_key);
     /* Forward wants the first entry after (key, version): the versions of a key fall, so that is a
      * seek to version - 1, and to the next key's first version from version 0. */
     if (to_backward)
         return move_all(m, MOVE_SEEK_BEFORE, key, m->at_version);
     if (m->at_version > 0)
         return move_all(m, MOVE_SEEK, key, m->at_version - 1);
-    m->at_key[m->at_size] = 0; /* The least key after key: one zero byte longer. */
-    return move_all(m, MOVE_SEEK, bytes_of(m->at_key, m->at_size + 1), UINT64_MAX);
+    /* The least key after key is one zero byte longer; a turn made again may have it already. */
+    if (m->at_key.size == m->turn_size)
+        buf_append_u8(&m->at_key, 0);
+    if (m->at_key.is_failed)
+        return note(m, status_of(ST_NO_MEMORY));
+    return move_all(m, MOVE_SEEK, buf_bytes(&m->at_key), UINT64_MAX);
 }
 
 static struct status step(struct merge *m, bool is_back)
@@ -218,7 +221,7 @@ static void merge_destroy(struct lsm_iter *it)
     for (size_t i = 0; i < m->count; i++)
         lsm_iter_destroy(m->heap[i].iter);
     alloc_free(m->alloc, m->heap, m->count * sizeof *m->heap);
-    alloc_free(m->alloc, m->at_key, m->at_key == NULL ? 0 : LSM_KEY_MAX + 1);
+    buf_deinit(&m->at_key);
     alloc_free(m->alloc, m, sizeof *m);
 }
 
@@ -249,6 +252,7 @@ struct status lsm_merge_create(struct alloc *a, struct lsm_iter **children, size
         heap[i].iter = children[i];
     m->iter.ops = &merge_ops;
     m->alloc = a;
+    buf_init(&m->at_key, a, LSM_KEY_MAX + 1);
     m->heap = heap;
     m->count = count;
     *out_iter = &m->iter;

@@ -403,6 +403,7 @@ struct status lsm_version_apply(const struct lsm_version *base, struct lsm_edit 
     struct status s = status_ok();
 
     v->log_start = edit->log_start != 0 ? edit->log_start : base->log_start;
+    v->is_log_fresh = edit->log_start != 0 ? edit->is_log_fresh : base->is_log_fresh;
     for (uint32_t i = 0; i < LSM_LEVELS && succeeded(s); i++)
         s = build_level(&base->levels[i], edit, i, v->alloc, &v->levels[i]);
     if (succeeded(s))

@@ -76,6 +76,7 @@ struct lsm_version {
     struct lsm_value_file *value_files; /* By logical id. */
     uint32_t value_file_count;
     uint64_t log_start; /* Segments from this one on may hold entries that are not flushed. */
+    bool is_log_fresh;  /* A copy that nothing was flushed into yet: its log may not exist. */
 };
 
 /* ---- Edits ---------------------------------------------------------------------------------- */
@@ -119,6 +120,7 @@ struct lsm_edit {
     uint64_t clock_mark;
     uint64_t log_start;
     uint64_t flushed_lsn;
+    bool is_log_fresh; /* With log_start. */
 };
 void lsm_edit_init(struct lsm_edit *e, struct alloc *a);
 void lsm_edit_deinit(struct lsm_edit *e); /* Lets go of added files. */

@@ -165,7 +165,7 @@ static struct status find_files(struct recovery *r)
         else if (!is_value)
             leave_over(r, logs->ids[i], VLOG_SEGMENT);
     }
-    if (r->found_count == 0 && r->config->replay_from > 0) {
+    if (r->found_count == 0 && r->config->replay_from > 0 && !r->config->may_be_missing) {
         errbuf_set(r->config->err, "the log is missing: it begins with segment %08llu",
                    (unsigned long long)r->config->replay_from);
         return status_of(ST_CORRUPT);

@@ -97,6 +97,8 @@ struct vlog_config {
     /* Segments with this id or a later one are replayed, adopted or not: a segment may be a value
      * file for one memtable and still be log for the next. Older ones are not read at open. */
     uint64_t replay_from;
+    /* The store was copied without a log: that there is none yet is no loss. */
+    bool may_be_missing;
     /* Entries up to this LSN are not needed from the log any more (flushed, as the manifest says):
      * later ones must all be there, and new LSNs go on above it. */
     uint64_t flushed_lsn;

@@ -1,0 +1,175 @@
+#include "tests/support/sim_store.h"
+
+#include "base/log.h"
+
+#include "vlog/vlog.h"
+
+static struct status propose(void *context, uint64_t index, struct txn_proposal *p,
+                             uint64_t *out_lsn)
+{
+    struct sim_store *s = context;
+    const struct vlog_entry entry = {
+        .group = LSM_GROUP_DATA,
+        .term = 1,
+        .index = index,
+        .body = lsm_batch_body(&p->batch),
+        .values = lsm_batch_values(&p->batch),
+        .value_count = p->batch.value_count,
+        .out_handles = p->handles,
+    };
+    return vlog_stage(lsm_log(s->lsm), &entry, out_lsn);
+}
+
+static uint64_t durable_lsn(void *context)
+{
+    struct sim_store *s = context;
+    return vlog_written_lsn(lsm_log(s->lsm));
+}
+
+static const char *log_failure(void *context)
+{
+    struct sim_store *s = context;
+    return vlog_failure(lsm_log(s->lsm));
+}
+
+static struct status open_parts(struct sim_store *s, const struct sim_store_options *o)
+{
+    const struct cache_options cache = { .size_bytes =
+                                             o->cache_size == 0 ? 256 << 10 : o->cache_size,
+                                         .seed = 1 };
+    const struct lsm_config config = {
+        .env = &s->env,
+        .dir = o->dir,
+        .options = o->lsm,
+        .sidecar = o->sidecar,
+        .create_if_missing = true,
+        .err = &s->err,
+    };
+    const struct txn_proposer proposer = {
+        .context = s, .propose = propose, .durable_lsn = durable_lsn, .failure = log_failure
+    };
+    struct lsm_config c = config;
+
+    TRY(cache_create(&s->env, &cache, &s->cache));
+    TRY(io_ring_create(s->env.io, &(struct io_ring_options) { .entries = 64 }, &s->ring));
+    c.cache = s->cache;
+    TRY(lsm_open(&c, s->ring, &s->lsm));
+    TRY(txn_pipeline_init(&s->pipeline, &s->env, s->lsm, &proposer, s->ring));
+    txn_proposal_init(&s->pipeline, &s->proposal);
+    s->has_proposal = true;
+    lsm_reader_init(&s->reader, s->lsm, s->ring, 0);
+    s->has_reader = true;
+    return status_ok();
+}
+
+struct status sim_store_open(struct sim_store *s, struct io_sim *sim,
+                             const struct sim_store_options *o)
+{
+    *s = (struct sim_store) { .sim = sim };
+    budget_init(&s->budget, 0);
+    s->env = (struct env) { .alloc = o->alloc == NULL ? alloc_heap() : o->alloc,
+                            .clock = io_sim_clock(sim),
+                            .io = io_sim_io(sim),
+                            .budget = &s->budget,
+                            .log = log_none() };
+    struct status st = open_parts(s, o);
+    if (failed(st))
+        sim_store_close(s);
+    return st;
+}
+
+void sim_store_close(struct sim_store *s)
+{
+    if (s->has_reader)
+        lsm_reader_deinit(&s->reader);
+    if (s->has_proposal)
+        txn_proposal_deinit(&s->pipeline, &s->proposal);
+    lsm_close(s->lsm, s->ring);
+    io_ring_destroy(s->ring);
+    cache_destroy(s->cache);
+    s->has_reader = false;
+    s->has_proposal = false;
+    s->lsm = NULL;
+    s->ring = NULL;
+    s->cache = NULL;
+}
+
+struct lsm_batch *sim_store_batch(struct sim_store *s)
+{
+    lsm_batch_reset(&s->proposal.batch);
+    return &s->proposal.batch;
+}
+
+/* Let the log write until it has nothing under way. */
+static void drive_log(struct sim_store *s)
+{
+    enum vlog_step step;
+    do {
+        step = vlog_write_step(lsm_log(s->lsm), s->ring, clock_ns(s->env.clock));
+        if (step == VLOG_WANTS) {
+            io_ring_wait(s->ring, UINT64_MAX);
+            while (io_ring_done(s->ring) != NULL)
+                ;
+        }
+    } while (step == VLOG_WANTS || step == VLOG_AGAIN);
+}
+
+static struct status admit(struct sim_store *s)
+{
+    for (int i = 0; i < 100000; i++) {
+        uint64_t delay_ns;
+        struct status st = lsm_admit(s->lsm, lsm_batch_size(&s->proposal.batch),
+                                     lsm_batch_is_delete_only(&s->proposal.batch), &delay_ns);
+        if (st.code != ST_AGAIN)
+            return st;
+        io_sim_advance(s->sim, 1000 * 1000);
+        (void)sim_store_work(s, 1);
+    }
+    return status_of(ST_BUSY);
+}
+
+struct status sim_store_commit(struct sim_store *s)
+{
+    TRY(admit(s));
+    TRY(txn_propose(&s->pipeline, &s->proposal, s->ring));
+    struct txn_proposal *done = NULL;
+    while (done == NULL) {
+        drive_log(s);
+        done = txn_pipeline_step(&s->pipeline);
+    }
+    /* A memtable that was frozen has ended the log's segment: see it through. */
+    drive_log(s);
+    return done->status;
+}
+
+struct status sim_store_put(struct sim_store *s, struct bytes key, struct bytes value)
+{
+    const struct lsm_put put = { .key = key, .value = value };
+    TRY(lsm_batch_put(sim_store_batch(s), &put));
+    return sim_store_commit(s);
+}
+
+bool sim_store_work(struct sim_store *s, unsigned steps)
+{
+    while (steps-- > 0) {
+        if (lsm_work_step(s->lsm, s->ring, clock_ns(s->env.clock)) != LSM_AGAIN)
+            return true;
+    }
+    return false;
+}
+
+struct status sim_store_flush(struct sim_store *s, bool settles)
+{
+    uint64_t ticket;
+    TRY(lsm_freeze(s->lsm, &ticket));
+    drive_log(s);
+    for (int i = 0; lsm_flushed(s->lsm) < ticket || (settles && !lsm_is_settled(s->lsm)); i++) {
+        if (lsm_failure(s->lsm) != NULL)
+            return status_of(ST_FAILED);
+        if (sim_store_work(s, 1))
+            io_sim_advance(s->sim, 50 * 1000 * 1000);
+        if (i > 1000000)
+            return status_of(ST_BUSY);
+    }
+    return status_ok();
+}
