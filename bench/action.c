@@ -24,6 +24,7 @@ static struct status timed(struct run *r, struct status (*call)(struct engine *e
     r->tally->done = 1;
     report_line(r->out, r->benchmark->name, r->tally, "");
     report_costs(r->out, r->benchmark->name, r->tally);
+    (void)fflush(r->out);
     return s;
 }
 

@@ -6,9 +6,7 @@
 #include <string.h>
 
 static const struct engine_class *const CLASSES[] = {
-#ifdef BENCH_WITH_VARVE
     &ENGINE_VARVE,
-#endif
 #ifdef BENCH_WITH_PEERS
     &ENGINE_ROCKSDB, &ENGINE_ROCKSDB_BLOB, &ENGINE_LEVELDB, &ENGINE_LMDB,
 #endif

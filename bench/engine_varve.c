@@ -13,6 +13,9 @@
 
 #include <inttypes.h>
 
+#define TEXT_OF(x) #x
+#define VERSION_TEXT(a, b, c) TEXT_OF(a) "." TEXT_OF(b) "." TEXT_OF(c)
+
 enum { MULTI_GET_MAX = 1024, COPY_ROOM = 64 << 10 };
 
 struct varve_engine {
@@ -451,7 +454,7 @@ static const enum flag_id FLAGS[] = {
 const struct engine_class ENGINE_VARVE = {
     .name = "varve",
     .summary = "this store",
-    .version = "this build",
+    .version = VERSION_TEXT(VARVE_VERSION_MAJOR, VARVE_VERSION_MINOR, VARVE_VERSION_PATCH),
     .flags = FLAGS,
     .flag_count = sizeof FLAGS / sizeof FLAGS[0],
     .open = store_open_in,

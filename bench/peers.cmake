@@ -6,12 +6,6 @@ if(NOT VARVE_PEERS_DIR)
     set(VARVE_PEERS_DIR ${CMAKE_SOURCE_DIR}/build/peers)
 endif()
 
-function(bench_leave_out names)
-    get_target_property(sources bench SOURCES)
-    list(FILTER sources EXCLUDE REGEX "/engine_(${names})\\.c$")
-    set_target_properties(bench PROPERTIES SOURCES "${sources}")
-endfunction()
-
 if(EXISTS ${VARVE_PEERS_DIR}/versions)
     file(STRINGS ${VARVE_PEERS_DIR}/versions versions)
     foreach(line ${versions})
@@ -35,11 +29,10 @@ if(EXISTS ${VARVE_PEERS_DIR}/versions)
         lmdb zstd uring stdc++ dl)
 else()
     message(STATUS "Peers: none (scripts/build-peers builds them)")
-    bench_leave_out("rocksdb|leveldb|lmdb")
+    get_target_property(sources bench SOURCES)
+    list(FILTER sources EXCLUDE REGEX "/engine_(rocksdb|leveldb|lmdb)\\.c$")
+    set_target_properties(bench PROPERTIES SOURCES "${sources}")
 endif()
-
-# varve itself is measured through embed/varve.h, once there is an implementation.
-bench_leave_out("varve")
 
 # `varve bench` as a program of its own.
 add_executable(varve-bench bench/main.c)
