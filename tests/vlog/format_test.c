@@ -195,7 +195,7 @@ Test(vlog_format, a_record_is_taken_or_left)
 
 Test(vlog_format, any_flipped_bit_of_a_value_is_noticed)
 {
-    uint8_t data[64];
+    uint8_t data[64] = { 0 };
     size_t size = vlog_value_size(21);
     struct bytes bytes;
     struct bytes value;
