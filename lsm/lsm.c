@@ -6,6 +6,8 @@
 #include "base/check.h"
 #include "base/rand.h"
 
+#include "lsm/filter.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -39,6 +41,13 @@ static struct status check_options(const struct lsm_options *o, struct errbuf *e
     }
     if (o->level_fanout < 2 || o->l0_slow < o->l0_compact || o->l0_stop <= o->l0_slow) {
         errbuf_set(err, "level_fanout must be 2 or more, and l0_compact <= l0_slow < l0_stop");
+        return status_of(ST_INVALID);
+    }
+    if (o->block_size < LSM_BLOCK_SIZE_MIN || o->block_size > LSM_BLOCK_SIZE_MAX ||
+        o->filter_bits > LSM_FILTER_BITS_MAX) {
+        errbuf_set(err, "block_size is %u and filter_bits %u; %d to %d and at most %d are expected",
+                   o->block_size, o->filter_bits, LSM_BLOCK_SIZE_MIN, LSM_BLOCK_SIZE_MAX,
+                   LSM_FILTER_BITS_MAX);
         return status_of(ST_INVALID);
     }
     if (o->space_amp_target < 1.05) {

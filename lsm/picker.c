@@ -343,6 +343,14 @@ struct status lsm_pick_range(const struct lsm_version *v, const struct lsm_optio
 /* ---- Value files
  * ------------------------------------------------------------------------------------- */
 
+/* What the file's next generation would take: live values, header, directory, footer (about). A
+ * file whose bytes are mostly those must not be picked again and again. */
+static uint64_t rewritten_size(const struct lsm_value_file *f)
+{
+    enum { FRAME = 4 * IO_ALIGN, DIRECTORY_ENTRY = 8 };
+    return FRAME + f->live_bytes + (uint64_t)f->file.ordinal_end * DIRECTORY_ENTRY;
+}
+
 bool lsm_pick_rewrite(const struct lsm_version *v, const struct lsm_options *o,
                       bool (*is_pinned)(void *context, uint64_t logical), void *context,
                       uint64_t *out_logical)
@@ -355,9 +363,10 @@ bool lsm_pick_rewrite(const struct lsm_version *v, const struct lsm_options *o,
         const struct lsm_value_file *f = &v->value_files[i];
         held += f->file.size_bytes;
         live += f->live_bytes;
-        uint64_t garbage = f->file.size_bytes - f->live_bytes;
+        uint64_t after = rewritten_size(f);
+        uint64_t garbage = f->file.size_bytes > after ? f->file.size_bytes - after : 0;
         bool is_log = f->file.is_segment && f->file.logical >= v->log_start;
-        if (f->live_bytes * 2 < f->file.size_bytes && garbage > most_garbage && !is_log &&
+        if (after * 2 < f->file.size_bytes && garbage > most_garbage && !is_log &&
             !is_pinned(context, f->file.logical)) {
             most_garbage = garbage;
             *out_logical = f->file.logical;

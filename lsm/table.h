@@ -66,6 +66,9 @@ MUST_CHECK struct status lsm_table_meta_read(const struct env *env, struct io_ri
                                              const char *dir, uint64_t id,
                                              struct lsm_table_meta *out_meta, struct errbuf *err);
 
+/* Options out of these ranges are INVALID (filter bits: see lsm/filter.h). */
+enum { LSM_BLOCK_SIZE_MIN = 512, LSM_BLOCK_SIZE_MAX = 1 << 20 };
+
 struct lsm_table_options {
     uint32_t block_size;  /* Data block target; 0: 4096. */
     uint32_t filter_bits; /* Bits a key; 0: 10. */

@@ -23,8 +23,6 @@
  */
 enum {
     BLOCK_SIZE_DEFAULT = 4096,
-    BLOCK_SIZE_MIN = 512,
-    BLOCK_SIZE_MAX = 1 << 20,
     FILTER_BITS_DEFAULT = 10,
     PAD_MAX = 256,
     SMALL_ALIGN = LSM_FILTER_LINE, /* Of index and filter where both are small. */
@@ -105,7 +103,7 @@ struct status lsm_table_builder_create(const struct env *env, struct io_ring *ri
     uint32_t block_size = options->block_size != 0 ? options->block_size : BLOCK_SIZE_DEFAULT;
     uint32_t filter_bits = options->filter_bits != 0 ? options->filter_bits : FILTER_BITS_DEFAULT;
 
-    if (block_size < BLOCK_SIZE_MIN || block_size > BLOCK_SIZE_MAX ||
+    if (block_size < LSM_BLOCK_SIZE_MIN || block_size > LSM_BLOCK_SIZE_MAX ||
         filter_bits > LSM_FILTER_BITS_MAX)
         return status_of(ST_INVALID);
     lsm_table_name(id, name, sizeof name);

@@ -59,6 +59,7 @@ struct model {
     struct lsm_stats totals; /* Over reopenings. */
     struct vlog_stats log_totals;
     uint64_t checkpoints;
+    uint64_t reopenings;
 };
 
 static struct model *current; /* For the failure line. */
@@ -355,9 +356,13 @@ static void add_totals(struct model *m)
 
 static struct sim_store_options store_options(const struct model *m, const char *dir)
 {
-    return (struct sim_store_options) { .dir = dir,
-                                        .lsm = m->set->options,
-                                        .cache_size = m->set->cache_size };
+    struct sim_store_options o = { .dir = dir,
+                                   .lsm = m->set->options,
+                                   .cache_size = m->set->cache_size };
+    /* Every other opening in the other mode: only the durable one recycles segments. */
+    if (m->reopenings % 2 == 1)
+        o.lsm.log.mode = o.lsm.log.mode == VLOG_DURABLE ? VLOG_RELAXED : VLOG_DURABLE;
+    return o;
 }
 
 static void verify(struct model *m)
@@ -378,6 +383,7 @@ static void reopen(struct model *m)
     verify(m);
     add_totals(m);
     sim_store_close(m->store);
+    m->reopenings++;
     const struct sim_store_options o = store_options(m, "/store");
     must(sim_store_open(m->store, m->sim, &o), "reopen");
     verify(m);
@@ -524,7 +530,7 @@ static const struct set sets[] = {
     { "relaxed", { TINY, .log = { .mode = VLOG_RELAXED, .segment_size = 64 << 10 } }, 0 },
     { "small-segments", { TINY, .log = { .mode = VLOG_RELAXED, .segment_size = 16 << 10 } }, 0 },
     { "small-blocks",
-      { TINY, .block_size = 256, .log = { .mode = VLOG_RELAXED, .segment_size = 32 << 10 } },
+      { TINY, .block_size = 512, .log = { .mode = VLOG_RELAXED, .segment_size = 32 << 10 } },
       0 },
     { "small-cache",
       { TINY, .log = { .mode = VLOG_RELAXED, .segment_size = 64 << 10 } },
@@ -544,7 +550,7 @@ enum { SETS = sizeof sets / sizeof sets[0] };
 
 int main(int argc, char **argv)
 {
-    uint64_t operations = argc > 1 ? strtoull(argv[1], NULL, 10) : 100000;
+    uint64_t operations = argc > 1 ? strtoull(argv[1], NULL, 10) : 1000000;
     /* Job buffers come and go: keep their pages. */
     (void)mallopt(M_MMAP_THRESHOLD, 64 << 20);
     (void)mallopt(M_TRIM_THRESHOLD, 512 << 20);
