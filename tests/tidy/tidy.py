@@ -268,6 +268,9 @@ def rule_promises(tree):
         for match in re.finditer(r"\bTest\(\s*(\w+),\s*(\w+)", tree.text(path)):
             suite, case = match.groups()
             cases.update((f"{suite}/{case}", f"{suite}/*", suite))
+        if path.startswith("tests"):  # A case that a macro makes is named file/word.
+            words = re.findall(r"\w+", tree.text(path))
+            cases.update(f"{path_stem(path)}/{word}" for word in words)
     names = {path_stem(f) for f in tree.files if f.startswith("tests")} | cases
     for page in tree.pages():
         if os.path.dirname(page) == os.path.join("docs", "promises"):
