@@ -335,6 +335,8 @@ Test(resp_session, a_reply_has_a_size)
     cr_assert_eq(run_all(&g, "MGET a a\r\n").code, ST_LIMIT);
     cr_assert(bytes_equal(buf_bytes(&g.out[0]), bytes_str(TOO_LARGE_COMMAND)));
     cr_assert(succeeded(run_all(&g, "GET a\r\n")));
+    cr_assert_eq(run_all(&g, "COMMAND\r\n").code, ST_LIMIT);
+    cr_assert(bytes_equal(buf_bytes(&g.out[0]), bytes_str(TOO_LARGE_COMMAND)));
     cr_assert_eq(run_all(&g, "MULTI\r\nSET a y GET\r\nGET z\r\nPING\r\nGET z\r\nEXEC\r\n").code,
                  ST_LIMIT);
     cr_assert(g.out[0].is_failed, "there is no room for the error either");

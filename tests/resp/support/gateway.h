@@ -31,6 +31,7 @@ struct gateway {
 };
 
 void gateway_open(struct gateway *g);
+/* Also checks that nothing is leaked and that the rows agree (row_check.h). */
 void gateway_close(struct gateway *g);
 
 /* Send bytes as a client; they are parsed and run as far as they go. What is answered is returned,

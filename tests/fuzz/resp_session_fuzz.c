@@ -1,0 +1,41 @@
+/*
+ * Any bytes as what two clients send, to a gateway over a store in memory: whatever they say, every
+ * reply is well-formed and the rows of the store agree with each other afterwards. The first byte
+ * of the input says whether rows must be read from afar, whether a write fails and which, and how
+ * fast time goes; a byte 0xff in the rest is the end of what one client says.
+ */
+#include "base/check.h"
+
+#include "tests/resp/support/gateway.h"
+#include "tests/resp/support/reply_reader.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct gateway g;
+    size_t client = 0;
+
+    if (size < 1)
+        return 0;
+    gateway_open(&g);
+    g.reply_max = 16 << 20;
+    resp_limits(g.resp)->bulk_max_bytes = 1 << 20;
+    g.store.is_cold = data[0] & 1;
+    g.store.fail_at = data[0] >> 2 & 7;
+    g.store.fail_with = data[0] & 32 ? ST_LIMIT : ST_NO_SPACE;
+
+    struct bytes rest = bytes_of(data + 1, size - 1);
+    while (rest.size > 0) {
+        const uint8_t *end = memchr(rest.data, 0xff, rest.size);
+        size_t said = end == NULL ? rest.size : (size_t)(end - rest.data);
+        struct bytes reply = gateway_send(&g, client, bytes_of(rest.data, said));
+        while (reply.size > 0)
+            reply_skip(&reply);
+        rest = bytes_skip(rest, end == NULL ? said : said + 1);
+        client = 1 - client;
+        g.store.now_ms += data[0] & 2 ? 1000 : 1;
+    }
+    gateway_close(&g);
+    return 0;
+}
