@@ -44,7 +44,7 @@ struct io_file;
 struct io_ring;
 struct io_socket;
 
-/* ---- Back ends --------------------------------------------------------------------------- */
+/* ---- Back ends ---------------------------------------------------------------------------- */
 
 enum io_kind { IO_KIND_URING, IO_KIND_POSIX, IO_KIND_SIM };
 
@@ -59,7 +59,7 @@ void io_close_machine(struct io *io);
 enum io_kind io_kind(const struct io *io);
 const char *io_kind_name(enum io_kind kind); /* "io_uring", "posix", "sim" */
 
-/* ---- Names and directories: plain calls ------------------------------------------------- */
+/* ---- Names and directories: plain calls --------------------------------------------------- */
 
 enum io_open_flags {
     IO_READ = 1 << 0,

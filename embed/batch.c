@@ -1,7 +1,6 @@
 #include "embed/internal.h"
 
-/* ---- Batches
- * ------------------------------------------------------------------------------------------ */
+/* ---- Batches ------------------------------------------------------------------------------ */
 
 enum varve_code varve_batch_create(struct varve *store, struct varve_batch **out_batch,
                                    struct varve_error *error)
@@ -42,8 +41,7 @@ size_t varve_batch_size(const struct varve_batch *batch)
     return batch == NULL ? 0 : lsm_batch_size(&batch->proposal.batch);
 }
 
-/* ---- One operation into a batch
- * -------------------------------------------------------------------------- */
+/* ---- One operation into a batch ----------------------------------------------------------- */
 
 static enum varve_code add_put(struct lsm_batch *b, varve_keyspace keyspace, const void *key,
                                size_t key_size, const void *value, size_t value_size,
@@ -110,9 +108,7 @@ enum varve_code varve_batch_delete_range(struct varve_batch *batch, varve_keyspa
                                         end_size, error);
 }
 
-/* ---- Writing
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- Writing ------------------------------------------------------------------------------ */
 
 static enum varve_code write_error(struct varve *v, struct status s, const char *what,
                                    struct varve_error *error)

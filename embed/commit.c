@@ -7,8 +7,7 @@
 /* Followers look this often before they sleep: a write is often through by then. */
 enum { SPINS = 200, STALL_POLL_NS = 1000 * 1000 };
 
-/* ---- The proposer: this store's own log --------------------------------------------------------
- */
+/* ---- The proposer: this store's own log --------------------------------------------------- */
 
 static struct status propose(void *context, uint64_t index, struct txn_proposal *p,
                              uint64_t *out_lsn)
@@ -58,8 +57,7 @@ void embed_commit_deinit(struct varve *v)
     mutex_deinit(&v->commit.lock);
 }
 
-/* ---- Leading
- * --------------------------------------------------------------------------------------- */
+/* ---- Leading ------------------------------------------------------------------------------ */
 
 static uint64_t now_ns(struct varve *v)
 {

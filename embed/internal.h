@@ -97,8 +97,7 @@ struct varve_batch {
     struct txn_proposal proposal;
 };
 
-/* ---- Errors ------------------------------------------------------------------------------------
- */
+/* ---- Errors ------------------------------------------------------------------------------- */
 
 /* The code for a status, with words: those in detail if there are any, else the status' name. */
 enum varve_code embed_error(struct varve_error *error, struct status s, const char *what,
@@ -111,16 +110,14 @@ enum varve_code embed_check_key(varve_keyspace keyspace, const void *key, size_t
 /* Why the store does not write: for the error of a write that was refused. */
 const char *embed_failure(const struct varve *v);
 
-/* ---- Slots
- * --------------------------------------------------------------------------------------- */
+/* ---- Slots -------------------------------------------------------------------------------- */
 
 MUST_CHECK struct status embed_slot_take(struct varve *v, struct embed_slot **out_slot);
 void embed_slot_give(struct embed_slot *slot);
 /* Frees all slots. Requires: none is taken. */
 void embed_slots_deinit(struct varve *v);
 
-/* ---- Committing
- * ----------------------------------------------------------------------------------- */
+/* ---- Committing --------------------------------------------------------------------------- */
 
 MUST_CHECK struct status embed_commit_init(struct varve *v);
 void embed_commit_deinit(struct varve *v);

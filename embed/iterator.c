@@ -114,8 +114,7 @@ void varve_iterator_destroy(struct varve_iterator *iterator)
     atomic_fetch_sub_explicit(&v->held, 1, memory_order_release);
 }
 
-/* ---- Moves
- * -------------------------------------------------------------------------------------------- */
+/* ---- Moves -------------------------------------------------------------------------------- */
 
 static enum varve_code check(const struct varve_iterator *it, struct varve_error *error)
 {
@@ -184,8 +183,7 @@ enum varve_code varve_iterator_prev(struct varve_iterator *iterator, struct varv
     return code != VARVE_OK ? code : moved(iterator, lsm_cursor_prev(iterator->cursor), error);
 }
 
-/* ---- What it stands on
- * ------------------------------------------------------------------------------------ */
+/* ---- What it stands on -------------------------------------------------------------------- */
 
 bool varve_iterator_valid(const struct varve_iterator *iterator)
 {

@@ -2,8 +2,7 @@
 
 #include "base/check.h"
 
-/* ---- Slots
- * ----------------------------------------------------------------------------------------- */
+/* ---- Slots -------------------------------------------------------------------------------- */
 
 static struct status make_ready(struct varve *v, struct embed_slot *slot, uint32_t hint)
 {
@@ -96,9 +95,7 @@ void embed_slots_deinit(struct varve *v)
     }
 }
 
-/* ---- Get
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- Get ---------------------------------------------------------------------------------- */
 
 static const struct varve_read_options no_read_options = { .snapshot = NULL, .keyspace = 0 };
 
@@ -231,9 +228,7 @@ enum varve_code varve_get_copy(struct varve *store, const struct varve_read_opti
     return code;
 }
 
-/* ---- Many
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- Many --------------------------------------------------------------------------------- */
 
 enum { MULTI_CHUNK = 64 };
 
@@ -304,8 +299,7 @@ enum varve_code varve_multi_get(struct varve *store, const struct varve_read_opt
     return code;
 }
 
-/* ---- Snapshots
- * --------------------------------------------------------------------------------------------- */
+/* ---- Snapshots ---------------------------------------------------------------------------- */
 
 enum varve_code varve_snapshot_take(struct varve *store, struct varve_snapshot **out_snapshot,
                                     struct varve_error *error)

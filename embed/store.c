@@ -19,8 +19,7 @@ const char *varve_version(void)
     return "0.1.0";
 }
 
-/* ---- Errors
- * ------------------------------------------------------------------------------------------- */
+/* ---- Errors ------------------------------------------------------------------------------- */
 
 const char *varve_code_name(enum varve_code code)
 {
@@ -119,8 +118,7 @@ const char *embed_failure(const struct varve *v)
     return lsm_failure(v->lsm);
 }
 
-/* ---- The background
- * ------------------------------------------------------------------------------------- */
+/* ---- The background ----------------------------------------------------------------------- */
 
 static void wake_background(void *context)
 {
@@ -159,9 +157,7 @@ void embed_wait_progress(struct varve *v)
     futex_wait(&v->progress, seen);
 }
 
-/* ---- Open
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- Open --------------------------------------------------------------------------------- */
 
 static void init_env(struct varve *v)
 {
@@ -313,8 +309,7 @@ void varve_free(struct varve *store)
     alloc_free(alloc_heap(), store, sizeof *store);
 }
 
-/* ---- Keyspaces
- * -------------------------------------------------------------------------------------------- */
+/* ---- Keyspaces ---------------------------------------------------------------------------- */
 
 enum varve_code varve_keyspace_create(struct varve *store, const char *name,
                                       varve_keyspace *out_keyspace, struct varve_error *error)
@@ -386,9 +381,7 @@ enum varve_code varve_keyspace_list(struct varve *store,
     return VARVE_OK;
 }
 
-/* ---- Care
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- Care --------------------------------------------------------------------------------- */
 
 static enum varve_code failed_store(struct varve *v, const char *what, struct varve_error *error)
 {
@@ -503,9 +496,7 @@ enum varve_code varve_verify(struct varve *store, struct varve_error *error)
     return embed_error(error, s, "verify", err.text);
 }
 
-/* ---- Numbers
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- Numbers ------------------------------------------------------------------------------ */
 
 static void add_cache(struct varve *v, struct varve_statistics *out)
 {

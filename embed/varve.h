@@ -43,7 +43,7 @@ extern "C" {
 /* "0.1.0", of the library in use. Static storage. */
 VARVE_API const char *varve_version(void);
 
-/* ---- Codes ---------------------------------------------------------------------------------- */
+/* ---- Codes -------------------------------------------------------------------------------- */
 
 enum varve_code {
     VARVE_OK = 0,
@@ -68,7 +68,7 @@ struct varve_error {
 /* "not found", "corrupt" ... Static storage. */
 VARVE_API const char *varve_code_name(enum varve_code code);
 
-/* ---- Options --------------------------------------------------------------------------------- */
+/* ---- Options ------------------------------------------------------------------------------ */
 
 enum varve_durability {
     VARVE_DURABLE = 0, /* A returned write is on the device (survives power loss). */
@@ -113,8 +113,7 @@ VARVE_API void varve_options_init(struct varve_options *options);
 VARVE_API enum varve_code varve_options_parse(struct varve_options *options, const char *text,
                                               struct varve_error *error);
 
-/* ---- Stores
- * --------------------------------------------------------------------------------------- */
+/* ---- Stores ------------------------------------------------------------------------------- */
 
 struct varve;
 
@@ -137,8 +136,7 @@ VARVE_API enum varve_code varve_close(struct varve *store, struct varve_error *e
  * what it hands out must have been given back. */
 VARVE_API void varve_free(struct varve *store);
 
-/* ---- Keyspaces
- * ---------------------------------------------------------------------------------------- */
+/* ---- Keyspaces ---------------------------------------------------------------------------- */
 
 typedef uint32_t varve_keyspace;
 #define VARVE_DEFAULT_KEYSPACE 0u
@@ -159,8 +157,7 @@ VARVE_API enum varve_code varve_keyspace_list(struct varve *store,
                                                             varve_keyspace keyspace),
                                               void *context, struct varve_error *error);
 
-/* ---- Writing
- * -------------------------------------------------------------------------------------------- */
+/* ---- Writing ------------------------------------------------------------------------------ */
 
 VARVE_API enum varve_code varve_put(struct varve *store, varve_keyspace keyspace, const void *key,
                                     size_t key_size, const void *value, size_t value_size,
@@ -196,8 +193,7 @@ VARVE_API void varve_batch_clear(struct varve_batch *batch);
 VARVE_API size_t varve_batch_size(const struct varve_batch *batch); /* Bytes so far. */
 VARVE_API void varve_batch_destroy(struct varve_batch *batch);      /* Takes NULL. */
 
-/* ---- Reading
- * ---------------------------------------------------------------------------------------------- */
+/* ---- Reading ------------------------------------------------------------------------------ */
 
 struct varve_snapshot;
 
@@ -246,8 +242,7 @@ VARVE_API enum varve_code varve_snapshot_take(struct varve *store,
                                               struct varve_error *error);
 VARVE_API void varve_snapshot_release(struct varve *store, struct varve_snapshot *snapshot);
 
-/* ---- Iterators
- * --------------------------------------------------------------------------------------------- */
+/* ---- Iterators ---------------------------------------------------------------------------- */
 
 struct varve_iterator;
 
@@ -296,7 +291,7 @@ VARVE_API enum varve_code varve_iterator_value(struct varve_iterator *iterator,
                                                struct varve_slice *out_value,
                                                struct varve_error *error);
 
-/* ---- Care ------------------------------------------------------------------------------------ */
+/* ---- Care --------------------------------------------------------------------------------- */
 
 /* Write the memtables to tables now, and wait for it. */
 VARVE_API enum varve_code varve_flush(struct varve *store, struct varve_error *error);

@@ -233,7 +233,7 @@ void lsm_batch_unseal(struct lsm_batch *b)
     b->is_sealed = false;
 }
 
-/* ---- Sealing ------------------------------------------------------------------------------- */
+/* ---- Sealing ------------------------------------------------------------------------------ */
 
 /* An operation and where its bytes lie, for normalising. */
 struct placed_op {
@@ -402,7 +402,7 @@ const struct bytes *lsm_batch_values(const struct lsm_batch *b)
     return (const struct bytes *)b->spans.data;
 }
 
-/* ---- Reading a body ------------------------------------------------------------------------- */
+/* ---- Reading a body ----------------------------------------------------------------------- */
 
 struct status lsm_op_reader_init(struct lsm_op_reader *r, struct bytes body)
 {

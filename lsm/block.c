@@ -118,7 +118,7 @@ static inline uint64_t version_of(const struct lsm_block *b, uint32_t i)
                  widths[LSM_FIELD_VERSION]);
 }
 
-/* ---- Search -------------------------------------------------------------------------------- */
+/* ---- Search ------------------------------------------------------------------------------- */
 
 /* Compare the key of entry i with one of the same head, by what follows prefix and head: rest of
  * it, size bytes after the prefix in all. <0: the entry is before. */
@@ -189,7 +189,7 @@ uint32_t lsm_block_seek(const struct lsm_block *b, struct bytes key, uint64_t ve
     return low;
 }
 
-/* ---- Decoding ------------------------------------------------------------------------------ */
+/* ---- Decoding ----------------------------------------------------------------------------- */
 
 static void decode_handle(const struct lsm_block *b, const uint8_t *p, struct vlog_handle *out)
 {
@@ -261,7 +261,7 @@ size_t lsm_block_used(const struct lsm_block *b)
     return b->hint.values_at + value_end(b, row_of(b, last), last);
 }
 
-/* ---- Checking ------------------------------------------------------------------------------ */
+/* ---- Checking ----------------------------------------------------------------------------- */
 
 static struct status corrupt(struct errbuf *err, const char *what)
 {

@@ -139,7 +139,7 @@ size_t lsm_block_key(const struct lsm_block *b, uint32_t i, uint8_t *key);
 /* Bytes of the block in use: where the zeros begin. */
 size_t lsm_block_used(const struct lsm_block *b);
 
-/* ---- For the builder and the search -------------------------------------------------------- */
+/* ---- For the builder and the search ------------------------------------------------------- */
 
 /* The 8 bytes after the prefix as a number that sorts as they do. */
 static inline uint64_t lsm_head_of(const uint8_t *p, size_t size)

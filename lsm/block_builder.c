@@ -18,7 +18,7 @@ enum {
     ENTRY_FIXED_MAX = LSM_HEAD_SIZE + (4 + 4 + 8 + 2 + 8 + 1) + 16,
 };
 
-/* ---- Shape --------------------------------------------------------------------------------- */
+/* ---- Shape -------------------------------------------------------------------------------- */
 
 static unsigned width_of(uint64_t v)
 {
@@ -165,7 +165,7 @@ static struct layout layout_of(const struct lsm_block_shape *s)
     return l;
 }
 
-/* ---- Building ------------------------------------------------------------------------------ */
+/* ---- Building ----------------------------------------------------------------------------- */
 
 void lsm_block_builder_init(struct lsm_block_builder *b, struct alloc *a)
 {
@@ -266,7 +266,7 @@ uint64_t lsm_block_builder_last_version(const struct lsm_block_builder *b)
     return b->rows[b->shape.count - 1].version;
 }
 
-/* ---- Finishing ----------------------------------------------------------------------------- */
+/* ---- Finishing ---------------------------------------------------------------------------- */
 
 /* The layout to write: as layout_of, with the remainders counted one by one. */
 static struct layout exact_layout(const struct lsm_block_builder *b)

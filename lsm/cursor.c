@@ -52,8 +52,7 @@ struct lsm_cursor {
     struct status failure;
 };
 
-/* ---- Making -------------------------------------------------------------------------------------
- */
+/* ---- Making ------------------------------------------------------------------------------- */
 
 static uint32_t count_children(const struct lsm_state *s)
 {
@@ -236,8 +235,7 @@ struct fetch *lsm_cursor_fetch(struct lsm_cursor *c)
     return c->waiting;
 }
 
-/* ---- Deciding about a key
- * ------------------------------------------------------------------------ */
+/* ---- Deciding about a key ----------------------------------------------------------------- */
 
 static uint64_t cover_of(const struct lsm_cursor *c, struct bytes key)
 {
@@ -337,8 +335,7 @@ static struct status find_backward(struct lsm_cursor *c)
     }
 }
 
-/* ---- Moves
- * ------------------------------------------------------------------------------------------ */
+/* ---- Moves -------------------------------------------------------------------------------- */
 
 /* Begin the move, or go on with it after AGAIN. */
 static struct status begin(struct lsm_cursor *c, enum cursor_move move)
@@ -485,8 +482,7 @@ struct status lsm_cursor_prev(struct lsm_cursor *c)
     return finish(c, s);
 }
 
-/* ---- What is shown
- * ------------------------------------------------------------------------------------ */
+/* ---- What is shown ------------------------------------------------------------------------ */
 
 bool lsm_cursor_is_valid(const struct lsm_cursor *c)
 {

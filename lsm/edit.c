@@ -4,7 +4,7 @@
 
 enum { MANIFEST_RATIO_MAX = 4, MANIFEST_SLACK = 1 << 20 };
 
-/* ---- The manifest anew ---------------------------------------------------------------------- */
+/* ---- The manifest anew -------------------------------------------------------------------- */
 
 static struct status add_version(const struct lsm_version *v, struct lsm_edit *e)
 {
@@ -95,8 +95,7 @@ void lsm_edit_discard(struct lsm *l, struct lsm_edit *edit)
     }
 }
 
-/* ---- Committing -------------------------------------------------------------------------------
- */
+/* ---- Committing --------------------------------------------------------------------------- */
 
 /* The state with the new version and without the flushed memtable. */
 static struct status next_state(struct lsm *l, struct lsm_version *version,

@@ -53,8 +53,7 @@ static void flush_destroy(struct lsm_job *job)
     alloc_free(l->env->alloc, f, sizeof *f);
 }
 
-/* ---- Segments -----------------------------------------------------------------------------------
- */
+/* ---- Segments ----------------------------------------------------------------------------- */
 
 static struct status remember_adopted(struct lsm_mem *m, const struct vlog_file *file)
 {
@@ -128,8 +127,7 @@ static struct status settle_segments(struct flush *f, struct io_ring *ring)
     return s;
 }
 
-/* ---- Values
- * --------------------------------------------------------------------------------------- */
+/* ---- Values ------------------------------------------------------------------------------- */
 
 /* Does the manifest name this logical file, or will with this edit? */
 static bool is_named(struct flush *f, uint64_t logical)
@@ -162,8 +160,7 @@ static struct status copy_value(struct flush *f, struct io_ring *ring, struct ls
     return s;
 }
 
-/* ---- Steps
- * ------------------------------------------------------------------------------------------ */
+/* ---- Steps -------------------------------------------------------------------------------- */
 
 static struct status prepare(struct flush *f, struct io_ring *ring)
 {

@@ -64,7 +64,7 @@ enum lsm_job_step lsm_job_step(struct lsm_job *job, struct io_ring *ring,
 /* Give up between two steps (close, a compaction in the way). Takes NULL. */
 void lsm_job_abandon(struct lsm_job *job);
 
-/* ---- For the jobs' own files ----------------------------------------------------------------- */
+/* ---- For the jobs' own files -------------------------------------------------------------- */
 
 struct lsm_job {
     enum lsm_job_step (*step)(struct lsm_job *job, struct io_ring *ring, struct status *out_status);

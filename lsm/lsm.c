@@ -13,8 +13,7 @@
 
 enum { ID_BLOCK = 1024, PAGE_SIZE = 2 << 20 };
 
-/* ---- Options
- * ------------------------------------------------------------------------------------- */
+/* ---- Options ------------------------------------------------------------------------------ */
 
 static void set_default(uint64_t *value, uint64_t fallback)
 {
@@ -84,8 +83,7 @@ const struct lsm_options *lsm_options(const struct lsm *l)
     return &l->options;
 }
 
-/* ---- State and failure
- * --------------------------------------------------------------------------- */
+/* ---- State and failure -------------------------------------------------------------------- */
 
 void lsm_poison(struct lsm *l, const char *format, ...)
 {
@@ -191,8 +189,7 @@ struct status lsm_file_create(struct lsm *l, struct lsm_table_meta *meta,
     return s;
 }
 
-/* ---- Ids
- * ------------------------------------------------------------------------------------------ */
+/* ---- Ids ---------------------------------------------------------------------------------- */
 
 /*
  * An id is used only when the manifest says that it may have been: marks are persisted a block
@@ -261,8 +258,7 @@ struct status lsm_raise_clock_mark(struct lsm *l, struct io_ring *ring, uint64_t
     return s;
 }
 
-/* ---- Opening
- * ---------------------------------------------------------------------------------------- */
+/* ---- Opening ------------------------------------------------------------------------------ */
 
 /* What the manifest adds up to, while it is read. */
 struct recovery {

@@ -45,7 +45,7 @@ struct lsm;
 
 enum { LSM_LEVELS = 7, LSM_GROUP_DATA = 1, LSM_KEYSPACE_NAME_MAX = 255 };
 
-/* ---- Batches: what is applied together --------------------------------------------------- */
+/* ---- Batches: what is applied together ---------------------------------------------------- */
 
 /*
  * A batch being built, and the body of a log entry once sealed. Operations are encoded as they are
@@ -183,7 +183,7 @@ const struct lsm_options *lsm_options(const struct lsm *l); /* With the defaults
 /* Why the store refuses to write; NULL while it is healthy. Any thread; borrowed for its life. */
 const char *lsm_failure(const struct lsm *l);
 
-/* ---- Writing: the log writer's thread ------------------------------------------------------ */
+/* ---- Writing: the log writer's thread ----------------------------------------------------- */
 
 /* Index and term of the last entry applied (or replayed) for a group. */
 struct lsm_applied {
@@ -232,7 +232,7 @@ MUST_CHECK struct status lsm_freeze(struct lsm *l, uint64_t *out_ticket);
 uint64_t lsm_clock_mark(struct lsm *l);
 MUST_CHECK struct status lsm_raise_clock_mark(struct lsm *l, struct io_ring *ring, uint64_t mark);
 
-/* ---- Reading: any thread --------------------------------------------------------------------- */
+/* ---- Reading: any thread ------------------------------------------------------------------ */
 
 /*
  * A reader: one thread's (or command's) place to stand while it looks at the tree. Values it
@@ -328,8 +328,7 @@ void lsm_cursor_meta(const struct lsm_cursor *c, struct lsm_value *out);
 MUST_CHECK struct status lsm_cursor_value(struct lsm_cursor *c, struct lsm_value *out);
 struct fetch *lsm_cursor_fetch(struct lsm_cursor *c);
 
-/* ---- Background ---------------------------------------------------------------------------------
- */
+/* ---- Background --------------------------------------------------------------------------- */
 
 enum lsm_step {
     LSM_IDLE,   /* Nothing to do. */
@@ -368,8 +367,7 @@ MUST_CHECK struct status lsm_checkpoint(struct lsm *l, struct io_ring *ring, con
  * Background thread. */
 MUST_CHECK struct status lsm_verify(struct lsm *l, struct io_ring *ring, struct errbuf *err);
 
-/* ---- Keyspaces
- * ------------------------------------------------------------------------------------ */
+/* ---- Keyspaces ---------------------------------------------------------------------------- */
 
 /* Names of keyspaces, kept in the manifest; id 0 is "default" and always there. Ids are never
  * reused. Blocking (manifest edits). Any thread. BUSY: the name is taken. */
@@ -381,8 +379,7 @@ MUST_CHECK struct status lsm_keyspace_drop(struct lsm *l, struct io_ring *ring, 
 void lsm_keyspace_list(struct lsm *l, void (*visit)(void *context, const char *name, uint32_t id),
                        void *context);
 
-/* ---- Numbers
- * ---------------------------------------------------------------------------------------- */
+/* ---- Numbers ------------------------------------------------------------------------------ */
 
 struct lsm_level_stats {
     uint64_t files;

@@ -29,8 +29,7 @@ struct lsm_manifest {
     bool is_poisoned;
 };
 
-/* ---- Names -------------------------------------------------------------------------------------
- */
+/* ---- Names -------------------------------------------------------------------------------- */
 
 void lsm_manifest_name(uint64_t id, char *out_name, size_t size)
 {
@@ -67,8 +66,7 @@ bool lsm_name_parse(const char *name, const char *prefix, const char *suffix, ui
     return true;
 }
 
-/* ---- Edits as bytes
- * ------------------------------------------------------------------------------ */
+/* ---- Edits as bytes ----------------------------------------------------------------------- */
 
 /*
  * Fields: tag varint, then varints and sized bytes as below. Order is free but for GROUPs' sidecar.
@@ -343,8 +341,7 @@ struct status lsm_edit_decode(struct bytes payload, struct alloc *a, struct lsm_
     return s;
 }
 
-/* ---- Writing
- * -------------------------------------------------------------------------------------- */
+/* ---- Writing ------------------------------------------------------------------------------ */
 
 static uint64_t record_salt(uint64_t id, uint64_t offset)
 {
@@ -545,8 +542,7 @@ void lsm_manifest_close(struct lsm_manifest *m, struct io_ring *ring)
     alloc_free(m->env->alloc, m, sizeof *m);
 }
 
-/* ---- Reading
- * ---------------------------------------------------------------------------------------- */
+/* ---- Reading ------------------------------------------------------------------------------ */
 
 static struct status read_whole(const struct env *env, struct io_ring *ring, const char *path,
                                 struct buf *out)

@@ -6,8 +6,7 @@
 #include "lsm/page_pool.h"
 #include "lsm/tree.h"
 
-/* ---- Versions of a record ---------------------------------------------------------------------
- */
+/* ---- Versions of a record ----------------------------------------------------------------- */
 
 /*
  * One version of a key, newest first along `older`; what follows depends on the flags:
@@ -85,8 +84,7 @@ static const struct version *newest_of(const struct lsm_record *r)
     return atomic_load_explicit(&r->versions, memory_order_acquire);
 }
 
-/* ---- The memtable ------------------------------------------------------------------------------
- */
+/* ---- The memtable ------------------------------------------------------------------------- */
 
 /* A block of memory that did not fit a page. */
 struct big_block {
@@ -234,8 +232,7 @@ void lsm_memtable_unref(struct lsm_memtable *m)
     alloc_free(a, m, sizeof *m);
 }
 
-/* ---- Writing
- * -------------------------------------------------------------------------------------- */
+/* ---- Writing ------------------------------------------------------------------------------ */
 
 static struct lsm_record *make_record(struct lsm_memtable *m, struct bytes key)
 {
@@ -345,8 +342,7 @@ out:
     return s;
 }
 
-/* ---- Reading
- * -------------------------------------------------------------------------------------- */
+/* ---- Reading ------------------------------------------------------------------------------ */
 
 static const struct version *version_at(const struct lsm_record *r, uint64_t at)
 {
@@ -403,8 +399,7 @@ void lsm_memtable_check_invariants(const struct lsm_memtable *m)
     CHECK(versions == lsm_memtable_count(m));
 }
 
-/* ---- The iter
- * --------------------------------------------------------------------------------------- */
+/* ---- The iter ----------------------------------------------------------------------------- */
 
 struct memtable_iter {
     struct lsm_iter iter;

@@ -46,8 +46,7 @@ bool lsm_version_may_lie_below(const struct lsm_version *v, uint32_t level, stru
     return false;
 }
 
-/* ---- Gathering inputs ---------------------------------------------------------------------------
- */
+/* ---- Gathering inputs --------------------------------------------------------------------- */
 
 struct gather {
     struct lsm_file **files;
@@ -157,8 +156,7 @@ static struct status complete(const struct lsm_version *v, struct gather *upper,
     return s;
 }
 
-/* ---- Levels
- * --------------------------------------------------------------------------------------- */
+/* ---- Levels ------------------------------------------------------------------------------- */
 
 static struct status pick_l0(const struct lsm_version *v, const struct lsm_level_targets *t,
                              struct alloc *a, struct lsm_compaction *out)
@@ -270,8 +268,7 @@ struct status lsm_pick(const struct lsm_version *v, const struct lsm_options *o,
     }
 }
 
-/* ---- Requests
- * -------------------------------------------------------------------------------------- */
+/* ---- Requests ----------------------------------------------------------------------------- */
 
 /* Does any of these hold what a merge onto its own level could drop? */
 static bool has_droppable(const struct gather *g)
@@ -340,8 +337,7 @@ struct status lsm_pick_range(const struct lsm_version *v, const struct lsm_optio
     return status_of(ST_NOT_FOUND);
 }
 
-/* ---- Value files
- * ------------------------------------------------------------------------------------- */
+/* ---- Value files -------------------------------------------------------------------------- */
 
 /* What the file's next generation would take: live values, header, directory, footer (about). A
  * file whose bytes are mostly those must not be picked again and again. */

@@ -13,7 +13,7 @@
 
 #include "base/check.h"
 
-/* ---- Readers --------------------------------------------------------------------------------- */
+/* ---- Readers ------------------------------------------------------------------------------ */
 
 void lsm_reader_init(struct lsm_reader *r, struct lsm *l, struct io_ring *ring, uint32_t hint)
 {
@@ -55,8 +55,7 @@ const struct lsm_state *lsm_reader_enter(struct lsm_reader *r)
     return r->state;
 }
 
-/* ---- One key ----------------------------------------------------------------------------------
- */
+/* ---- One key ------------------------------------------------------------------------------ */
 
 struct search {
     struct fetch *fetch;
@@ -227,8 +226,7 @@ struct status lsm_get(struct lsm_reader *r, uint32_t keyspace, struct bytes key,
     return st;
 }
 
-/* ---- Many keys ----------------------------------------------------------------------------------
- */
+/* ---- Many keys ---------------------------------------------------------------------------- */
 
 /* One pass over what has no answer yet. True if any still waits for a read. */
 static bool get_pending(struct lsm_reader *r, const struct lsm_multi_get *m, uint64_t at,
@@ -284,8 +282,7 @@ struct status lsm_multi_get(struct lsm_reader *r, const struct lsm_multi_get *m,
     return status_ok();
 }
 
-/* ---- Snapshots
- * ------------------------------------------------------------------------------------ */
+/* ---- Snapshots ---------------------------------------------------------------------------- */
 
 static void link_snapshot(struct lsm *l, struct lsm_snapshot *s, uint64_t version) REQUIRES(l->lock)
 {

@@ -6,7 +6,7 @@
 #include "lsm/liveness.h"
 #include "lsm/manifest.h"
 
-/* ---- Life ---------------------------------------------------------------------------------- */
+/* ---- Life --------------------------------------------------------------------------------- */
 
 struct status lsm_table_open(const struct env *env, const char *dir,
                              const struct lsm_table_meta *meta, struct lsm_table **out_table)
@@ -90,7 +90,7 @@ const struct lsm_table_meta *lsm_table_meta(const struct lsm_table *t)
     return t->meta;
 }
 
-/* ---- Blocks -------------------------------------------------------------------------------- */
+/* ---- Blocks ------------------------------------------------------------------------------- */
 
 struct status table_corrupt(const struct lsm_table *t, struct errbuf *err, const char *what)
 {
@@ -195,7 +195,7 @@ struct status table_index_place(const struct lsm_table *t, const struct lsm_bloc
     return status_ok();
 }
 
-/* ---- Pinning ------------------------------------------------------------------------------- */
+/* ---- Pinning ------------------------------------------------------------------------------ */
 
 /* Decode a checked tail into what shall be pinned. top_data, with slack behind it, is the caller's.
  */
@@ -272,7 +272,7 @@ struct status table_pin(struct lsm_table *t, struct fetch *f)
     return load_tail(t, f);
 }
 
-/* ---- Point reads --------------------------------------------------------------------------- */
+/* ---- Point reads -------------------------------------------------------------------------- */
 
 uint64_t lsm_table_key_hash(struct bytes key)
 {
@@ -342,7 +342,7 @@ struct status lsm_table_get(struct lsm_table *t, struct fetch *f, struct bytes k
     return status_ok();
 }
 
-/* ---- Range deletes and liveness ------------------------------------------------------------ */
+/* ---- Range deletes and liveness ----------------------------------------------------------- */
 
 static struct status decode_range_deletes(struct lsm_table *t, struct bytes body,
                                           struct lsm_rangedel_set **out_set, struct errbuf *err)

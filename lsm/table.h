@@ -74,7 +74,7 @@ struct lsm_table_options {
     uint32_t filter_bits; /* Bits a key; 0: 10. */
 };
 
-/* ---- Building ------------------------------------------------------------------------------ */
+/* ---- Building ----------------------------------------------------------------------------- */
 
 struct lsm_table_builder;
 
@@ -97,7 +97,7 @@ MUST_CHECK struct status lsm_table_builder_finish(struct lsm_table_builder *b,
                                                   struct lsm_table_meta *out_meta);
 void lsm_table_builder_abandon(struct lsm_table_builder *b); /* Takes NULL. Unlinks. */
 
-/* ---- Reading -------------------------------------------------------------------------------- */
+/* ---- Reading ------------------------------------------------------------------------------ */
 
 struct lsm_table;
 

@@ -50,7 +50,7 @@ struct lsm_table_builder {
     uint8_t separator[LSM_KEY_MAX];
 };
 
-/* ---- Life ---------------------------------------------------------------------------------- */
+/* ---- Life --------------------------------------------------------------------------------- */
 
 static void destroy(struct lsm_table_builder *b)
 {
@@ -141,7 +141,7 @@ void lsm_table_builder_abandon(struct lsm_table_builder *b)
         destroy(b);
 }
 
-/* ---- Blocks -------------------------------------------------------------------------------- */
+/* ---- Blocks ------------------------------------------------------------------------------- */
 
 /* Seal size bytes at block, room for the trailer behind them, and write them. */
 static struct status write_block(struct lsm_table_builder *b, uint8_t *block, size_t size,
@@ -194,7 +194,7 @@ static struct status end_data_block(struct lsm_table_builder *b, struct bytes se
     return charge(b);
 }
 
-/* ---- Adding -------------------------------------------------------------------------------- */
+/* ---- Adding ------------------------------------------------------------------------------- */
 
 /* Bookkeeping of one entry that is in the block now. */
 static struct status count_entry(struct lsm_table_builder *b, const struct lsm_entry *e,
@@ -316,7 +316,7 @@ uint64_t lsm_table_builder_count(const struct lsm_table_builder *b)
     return b->meta.entry_count;
 }
 
-/* ---- Finishing ----------------------------------------------------------------------------- */
+/* ---- Finishing ---------------------------------------------------------------------------- */
 
 /* The meta with all that is known before the last blocks are written; bytes and refs borrowed. */
 static struct lsm_table_meta describe(const struct lsm_table_builder *b)

@@ -61,7 +61,7 @@ struct table_iter {
     bool is_waiting;             /* The last move answered AGAIN. */
 };
 
-/* ---- Holding blocks ------------------------------------------------------------------------ */
+/* ---- Holding blocks ----------------------------------------------------------------------- */
 
 static void release_part(struct table_iter *it, struct held_part *p)
 {
@@ -210,7 +210,7 @@ static struct status hold_data(struct table_iter *it, const struct held_part *pa
     return status_ok();
 }
 
-/* ---- Standing ------------------------------------------------------------------------------ */
+/* ---- Standing ----------------------------------------------------------------------------- */
 
 static void show(struct table_iter *it)
 {
@@ -305,7 +305,7 @@ static struct status stand_before(struct table_iter *it, const struct held_part 
     return stand(it, part, data_i, &data, data.block.hint.count - 1u);
 }
 
-/* ---- Moves --------------------------------------------------------------------------------- */
+/* ---- Moves -------------------------------------------------------------------------------- */
 
 static struct status seek_first(struct table_iter *it)
 {
@@ -479,7 +479,7 @@ static struct status iter_prev(struct lsm_iter *base)
     return end_move(it, stand_before(it, &it->part, it->data_i));
 }
 
-/* ---- Life ---------------------------------------------------------------------------------- */
+/* ---- Life --------------------------------------------------------------------------------- */
 
 static void iter_destroy(struct lsm_iter *base)
 {

@@ -48,7 +48,7 @@ no_memory:
     return status_of(ST_NO_MEMORY);
 }
 
-/* ---- From the file ------------------------------------------------------------------------- */
+/* ---- From the file ------------------------------------------------------------------------ */
 
 /* Read size bytes at offset into memory of their own. */
 static struct status read_at(const struct env *env, struct io_ring *ring, struct io_file *file,

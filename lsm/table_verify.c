@@ -30,7 +30,7 @@ static struct status bad(const struct verify *v, const char *what)
     return table_corrupt(v->table, v->err, what);
 }
 
-/* ---- Filter -------------------------------------------------------------------------------- */
+/* ---- Filter ------------------------------------------------------------------------------- */
 
 static struct status load_filter(struct verify *v)
 {
@@ -64,7 +64,7 @@ static bool filter_has(const struct verify *v, uint64_t hash)
            lsm_filter_may_have(shape, v->filter + part_size * lsm_filter_part(shape, hash), hash);
 }
 
-/* ---- Entries ------------------------------------------------------------------------------- */
+/* ---- Entries ------------------------------------------------------------------------------ */
 
 static struct status note_handle(struct verify *v, const struct lsm_entry *e)
 {
@@ -130,7 +130,7 @@ static struct status walk_entries(struct verify *v)
     return s;
 }
 
-/* ---- Range deletes and bounds -------------------------------------------------------------- */
+/* ---- Range deletes and bounds ------------------------------------------------------------- */
 
 static struct status check_bounds(struct verify *v)
 {
@@ -174,7 +174,7 @@ static struct status check_counts(struct verify *v)
     return c->digest == m->digest ? status_ok() : bad(v, "the digest is another");
 }
 
-/* ---- Liveness ------------------------------------------------------------------------------ */
+/* ---- Liveness ----------------------------------------------------------------------------- */
 
 /* What a liveness block says, compared with the sorted handles as it is decoded. */
 struct liveness_check {
@@ -234,7 +234,7 @@ static struct status check_liveness(struct verify *v)
     return s;
 }
 
-/* ---- Index --------------------------------------------------------------------------------- */
+/* ---- Index -------------------------------------------------------------------------------- */
 
 /* The separator behind a block that begins where the last one ended. */
 struct index_walk {
@@ -335,7 +335,7 @@ static struct status check_index(struct verify *v)
     return s;
 }
 
-/* ---- All of it ----------------------------------------------------------------------------- */
+/* ---- All of it ---------------------------------------------------------------------------- */
 
 static struct status verify(struct verify *v)
 {

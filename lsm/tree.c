@@ -2,7 +2,7 @@
 
 #include "base/check.h"
 
-/* ---- Fields ---------------------------------------------------------------------------------- */
+/* ---- Fields ------------------------------------------------------------------------------- */
 
 #define LOAD(field) atomic_load_explicit(&(field), memory_order_acquire)
 #define STORE(field, value) atomic_store_explicit(&(field), (value), memory_order_release)
@@ -33,8 +33,7 @@ static void write_end(struct lsm_node *n)
     STORE(n->version, v + 1);
 }
 
-/* ---- Searching a node
- * ----------------------------------------------------------------------------- */
+/* ---- Searching a node --------------------------------------------------------------------- */
 
 /* The 8 bytes of key behind its first skip ones, as a number; zeros where it has ended. */
 static uint64_t head_of(struct bytes key, uint32_t skip)
@@ -112,8 +111,7 @@ static uint32_t child_index(const struct lsm_node *n, struct bytes key, bool is_
     return search(n, 1, key, !is_before) - 1;
 }
 
-/* ---- Descending
- * ------------------------------------------------------------------------------------- */
+/* ---- Descending --------------------------------------------------------------------------- */
 
 /*
  * The leaf that key belongs to, and the version it may be read under. is_before: the leaf that
@@ -156,8 +154,7 @@ struct lsm_record *lsm_tree_find(const struct lsm_tree *t, struct bytes key)
     }
 }
 
-/* ---- Places
- * ------------------------------------------------------------------------------------------- */
+/* ---- Places ------------------------------------------------------------------------------- */
 
 static const struct lsm_node *edge_leaf(const struct lsm_tree *t, bool is_last,
                                         uint64_t *out_version)
@@ -278,8 +275,7 @@ void lsm_tree_prev(const struct lsm_tree *t, struct lsm_tree_place *p)
         lsm_tree_seek_before(t, lsm_record_key(r), p);
 }
 
-/* ---- Writing
- * -------------------------------------------------------------------------------------------- */
+/* ---- Writing ------------------------------------------------------------------------------ */
 
 static size_t node_size(bool is_leaf)
 {
@@ -504,7 +500,7 @@ struct status lsm_tree_insert(struct lsm_tree *t, struct lsm_record *r)
     return status_ok();
 }
 
-/* ---- Proof ----------------------------------------------------------------------------------- */
+/* ---- Proof -------------------------------------------------------------------------------- */
 
 static uint64_t check_node(const struct lsm_node *n, const struct lsm_record *least,
                            const struct lsm_record *beyond)

@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-/* ---- Files ----------------------------------------------------------------------------------- */
+/* ---- Files -------------------------------------------------------------------------------- */
 
 void lsm_file_unref(struct lsm_file *f)
 {
@@ -54,7 +54,7 @@ bool lsm_file_overlaps(const struct lsm_file *f, struct bytes begin, struct byte
     return end.size == 0 || bytes_compare(f->meta.smallest, end) <= 0;
 }
 
-/* ---- Edits ----------------------------------------------------------------------------------- */
+/* ---- Edits -------------------------------------------------------------------------------- */
 
 void lsm_edit_init(struct lsm_edit *e, struct alloc *a)
 {
@@ -153,8 +153,7 @@ bool lsm_edit_adds(const struct lsm_edit *e, uint64_t id)
     return false;
 }
 
-/* ---- Versions ---------------------------------------------------------------------------------
- */
+/* ---- Versions ----------------------------------------------------------------------------- */
 
 struct status lsm_version_create_empty(struct lsm_reaper *reaper, struct lsm_version **out_version)
 {

@@ -79,7 +79,7 @@ struct lsm_version {
     bool is_log_fresh;  /* A copy that nothing was flushed into yet: its log may not exist. */
 };
 
-/* ---- Edits ---------------------------------------------------------------------------------- */
+/* ---- Edits -------------------------------------------------------------------------------- */
 
 enum { LSM_EDIT_TABLES_MAX = 4096, LSM_GROUPS_MAX = 64 };
 
@@ -136,8 +136,7 @@ MUST_CHECK struct status lsm_edit_keyspace(struct lsm_edit *e, uint32_t id, stru
 /* Is this table among the added ones (it changes level)? */
 bool lsm_edit_adds(const struct lsm_edit *e, uint64_t id);
 
-/* ---- Versions ---------------------------------------------------------------------------------
- */
+/* ---- Versions ----------------------------------------------------------------------------- */
 
 MUST_CHECK struct status lsm_version_create_empty(struct lsm_reaper *reaper,
                                                   struct lsm_version **out_version);

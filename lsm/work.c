@@ -14,8 +14,7 @@ enum { RETRY_NS = 200 * 1000 * 1000 };
 
 static const char reserve_name[] = "RESERVE";
 
-/* ---- Reaping ------------------------------------------------------------------------------------
- */
+/* ---- Reaping ------------------------------------------------------------------------------ */
 
 static struct lsm_source *find_source(struct lsm *l, uint64_t logical) REQUIRES(l->lock)
 {
@@ -150,8 +149,7 @@ void lsm_reap_at_close(struct lsm *l)
     }
 }
 
-/* ---- Space
- * --------------------------------------------------------------------------------------- */
+/* ---- Space -------------------------------------------------------------------------------- */
 
 struct status lsm_reserve_create(struct lsm *l)
 {
@@ -204,8 +202,7 @@ static void note_success(struct lsm *l)
         atomic_store_explicit(&l->is_out_of_space, false, memory_order_relaxed);
 }
 
-/* ---- Choosing
- * -------------------------------------------------------------------------------------- */
+/* ---- Choosing ----------------------------------------------------------------------------- */
 
 static struct lsm_mem *oldest_frozen(struct lsm *l)
 {
@@ -351,8 +348,7 @@ void lsm_job_abandon(struct lsm_job *job)
         job->destroy(job);
 }
 
-/* ---- Requests
- * ----------------------------------------------------------------------------------------- */
+/* ---- Requests ----------------------------------------------------------------------------- */
 
 void lsm_request_deinit(struct lsm *l, struct lsm_compact_request *r)
 {

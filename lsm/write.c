@@ -5,8 +5,7 @@
 
 #include "base/check.h"
 
-/* ---- Applying -----------------------------------------------------------------------------------
- */
+/* ---- Applying ----------------------------------------------------------------------------- */
 
 static struct lsm_edit_group *group_of(struct lsm *l, uint32_t group)
 {
@@ -169,8 +168,7 @@ uint64_t lsm_visible(const struct lsm *l)
     return atomic_load_explicit(&l->visible, memory_order_acquire);
 }
 
-/* ---- Replay -------------------------------------------------------------------------------------
- */
+/* ---- Replay ------------------------------------------------------------------------------- */
 
 struct status lsm_replay_visit(void *context, const struct vlog_replayed *entry)
 {
@@ -205,8 +203,7 @@ struct status lsm_replay_visit(void *context, const struct vlog_replayed *entry)
     return status_ok();
 }
 
-/* ---- Freezing
- * ------------------------------------------------------------------------------------ */
+/* ---- Freezing ----------------------------------------------------------------------------- */
 
 /* A new pin on the segment's entry, made if need be. */
 static struct lsm_source *pin_source(struct lsm *l, uint64_t logical) REQUIRES(l->lock)
@@ -371,8 +368,7 @@ uint64_t lsm_flushed(const struct lsm *l)
     return atomic_load_explicit(&l->flushed_ticket, memory_order_acquire);
 }
 
-/* ---- Admission
- * ------------------------------------------------------------------------------------- */
+/* ---- Admission ---------------------------------------------------------------------------- */
 
 /* How far value is on its way from `begin` to `end`: below 0 before, 1 at the end. */
 static double progress(double value, double begin, double end)

@@ -71,8 +71,7 @@ void txn_evaluator_destroy(struct txn_evaluator *e)
     alloc_free(a, e, sizeof *e);
 }
 
-/* ---- The running command
- * --------------------------------------------------------------------------- */
+/* ---- The running command ------------------------------------------------------------------ */
 
 void txn_begin(struct txn_evaluator *e, struct lsm_reader *r)
 {
@@ -193,8 +192,7 @@ void txn_drop(struct txn_evaluator *e, uint64_t *out_ticket)
     end_command(e, out_ticket);
 }
 
-/* ---- Keeping: the command's writes join the open proposal
- * ----------------------------------------------- */
+/* ---- Keeping: the command's writes join the open proposal --------------------------------- */
 
 static struct status ensure_open(struct txn_evaluator *e)
 {
@@ -306,9 +304,7 @@ struct status txn_keep(struct txn_evaluator *e, uint64_t *out_ticket)
     return s;
 }
 
-/* ---- Turns
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- Turns -------------------------------------------------------------------------------- */
 
 size_t txn_open_size(const struct txn_evaluator *e)
 {
@@ -385,9 +381,7 @@ const char *txn_failure(const struct txn_evaluator *e)
     return why;
 }
 
-/* ---- WATCH
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- WATCH -------------------------------------------------------------------------------- */
 
 static bool is_dead(const struct lsm_value *v, uint64_t version)
 {

@@ -38,8 +38,7 @@ static struct txn_row **bucket_of(const struct txn_overlay *o, uint64_t hash)
     return &o->buckets[hash & (o->bucket_count - 1)];
 }
 
-/* ---- Order of writing
- * ---------------------------------------------------------------------------- */
+/* ---- Order of writing --------------------------------------------------------------------- */
 
 static void unlink_order(struct txn_overlay *o, struct txn_row *r)
 {
@@ -91,8 +90,7 @@ void txn_overlay_deinit(struct txn_overlay *o)
     o->bucket_count = 0;
 }
 
-/* ---- Looking
- * --------------------------------------------------------------------------------------- */
+/* ---- Looking ------------------------------------------------------------------------------ */
 
 static struct txn_row *find_hashed(const struct txn_overlay *o, struct bytes key, uint64_t hash)
 {
@@ -124,8 +122,7 @@ const struct txn_range *txn_overlay_range(const struct txn_overlay *o, struct by
     return r;
 }
 
-/* ---- Writing
- * --------------------------------------------------------------------------------------- */
+/* ---- Writing ------------------------------------------------------------------------------ */
 
 static struct status grow_buckets(struct txn_overlay *o)
 {

@@ -52,8 +52,7 @@ MUST_CHECK struct status txn_clock_now(struct txn_clock *c, struct io_ring *ring
 /* The version a read at this moment has: >= all given out; every later one is greater. */
 uint64_t txn_clock_read(struct txn_clock *c);
 
-/* ---- The commit pipeline ----------------------------------------------------------------------
- */
+/* ---- The commit pipeline ------------------------------------------------------------------ */
 
 enum txn_proposal_state {
     TXN_BUILDING,
@@ -119,8 +118,7 @@ MUST_CHECK struct status txn_propose(struct txn_pipeline *p, struct txn_proposal
  * next; NULL if none. Call after the proposer's driver made progress. */
 struct txn_proposal *txn_pipeline_step(struct txn_pipeline *p);
 
-/* ---- Evaluation over pending writes (one evaluator a pipeline) ----------------------------------
- */
+/* ---- Evaluation over pending writes (one evaluator a pipeline) ---------------------------- */
 
 /*
  * An evaluator runs commands one after another against tree + pending writes. A command is begun,
@@ -178,8 +176,7 @@ uint64_t txn_newest_ticket(const struct txn_evaluator *e);
 /* Why no proposal will be applied any more; NULL while healthy. */
 const char *txn_failure(const struct txn_evaluator *e);
 
-/* ---- WATCH
- * ------------------------------------------------------------------------------------------ */
+/* ---- WATCH -------------------------------------------------------------------------------- */
 
 /* What a client saw of a key: compared at EXEC, kept by the client's session alone. */
 struct txn_watch {

@@ -98,7 +98,7 @@ enum {
 static_assert((int)VLOG_BLOCK == (int)IO_ALIGN, "blocks can be written around the page cache");
 static_assert((int)VLOG_PAGE_ORDINALS == 1020, "as documented");
 
-/* ---- Names ---------------------------------------------------------------------------------- */
+/* ---- Names -------------------------------------------------------------------------------- */
 
 enum vlog_kind {
     VLOG_SEGMENT, /* 00000012.log */
@@ -111,7 +111,7 @@ void vlog_name(uint64_t id, enum vlog_kind kind, char out_name[static VLOG_NAME_
 /* False if it is not exactly what vlog_name writes. */
 bool vlog_name_parse(const char *name, uint64_t *out_id, enum vlog_kind *out_kind);
 
-/* ---- Header block --------------------------------------------------------------------------- */
+/* ---- Header block ------------------------------------------------------------------------- */
 
 struct vlog_header {
     enum vlog_kind kind; /* VLOG_SEGMENT or VLOG_VALUES. */
@@ -130,7 +130,7 @@ void vlog_header_write(const struct vlog_header *h, uint8_t block[static VLOG_BL
 MUST_CHECK struct status vlog_header_read(const uint8_t block[static VLOG_BLOCK],
                                           struct errbuf *err, struct vlog_header *out);
 
-/* ---- Batches -------------------------------------------------------------------------------- */
+/* ---- Batches ------------------------------------------------------------------------------ */
 
 enum { VLOG_BATCH_BLOCKS = 1 };
 
@@ -183,7 +183,7 @@ static inline uint64_t vlog_padded(uint64_t size)
     return align_up(size, VLOG_UNIT);
 }
 
-/* ---- Values --------------------------------------------------------------------------------- */
+/* ---- Values ------------------------------------------------------------------------------- */
 
 /* More values than a file of 4 GiB can hold: a greater ordinal is a bad one. */
 enum { VLOG_ORDINAL_MAX = 1 << 28 };
@@ -203,7 +203,7 @@ static inline uint64_t vlog_value_size(uint64_t length)
     return vlog_padded(VLOG_VALUE_HEADER + length);
 }
 
-/* ---- Directory and footer ------------------------------------------------------------------- */
+/* ---- Directory and footer ----------------------------------------------------------------- */
 
 static inline uint64_t vlog_page_count(uint32_t ordinal_end)
 {

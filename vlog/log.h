@@ -24,8 +24,7 @@
 #include "vlog/pool.h"
 #include "vlog/source.h"
 
-/* ---- The memory tail --------------------------------------------------------------------------
- */
+/* ---- The memory tail ---------------------------------------------------------------------- */
 
 enum { VLOG_IMAGES = 2 };
 
@@ -44,8 +43,7 @@ struct vlog_image {
     size_t capacity;                       /* likewise */
 };
 
-/* ---- Segments ---------------------------------------------------------------------------------
- */
+/* ---- Segments ----------------------------------------------------------------------------- */
 
 /* A segment that is still log. */
 struct vlog_segment {
@@ -80,8 +78,7 @@ static inline void vlog_count(_Atomic uint64_t *counter, uint64_t n)
                           memory_order_relaxed);
 }
 
-/* ---- The log ----------------------------------------------------------------------------------
- */
+/* ---- The log ------------------------------------------------------------------------------ */
 
 /* The batch being built; open while count > 0. */
 struct vlog_open_batch {
@@ -184,8 +181,7 @@ static inline void vlog_wake_work(struct vlog *v)
         v->wake_work(v->wake_context);
 }
 
-/* ---- segment.c: the list of segments that are log ----------------------------------------------
- */
+/* ---- segment.c: the list of segments that are log ----------------------------------------- */
 
 void vlog_list_append(struct vlog *v, struct vlog_segment *s);
 void vlog_list_remove(struct vlog *v, struct vlog_segment *s);
@@ -195,8 +191,7 @@ struct vlog_segment *vlog_list_find(struct vlog *v, uint64_t id);
 bool vlog_segment_is_sealed(const struct vlog *v, const struct vlog_segment *s)
     REQUIRES(v->sources.lock);
 
-/* ---- stage.c: the writer's thread --------------------------------------------------------------
- */
+/* ---- stage.c: the writer's thread --------------------------------------------------------- */
 
 enum { VLOG_SEAL_ROOM = VLOG_BLOCK };
 
@@ -213,8 +208,7 @@ MUST_CHECK struct status vlog_hard_state_keep(struct vlog *v, const struct vlog_
 bool vlog_hard_state_read(const struct vlog_record *r, struct bytes body,
                           struct vlog_hard_state *out);
 
-/* ---- write.c: the writer's thread --------------------------------------------------------------
- */
+/* ---- write.c: the writer's thread --------------------------------------------------------- */
 
 /* Make s, whose bytes are going to be in image, the active segment. Takes s. */
 void vlog_activate(struct vlog *v, struct vlog_segment *s, struct vlog_image *image);
@@ -225,15 +219,13 @@ void vlog_images_deinit(struct vlog *v);
 /* Write what is staged, and a seal, before the log is closed. */
 void vlog_write_last(struct vlog *v, struct io_ring *ring);
 
-/* ---- background.c ------------------------------------------------------------------------------
- */
+/* ---- background.c ------------------------------------------------------------------------- */
 
 /* Make all batches up to lsn durable, in every mode. Blocking; poisons on failure.
  * Requires: lsn <= written_lsn. */
 MUST_CHECK struct status vlog_make_durable(struct vlog *v, struct io_ring *ring, uint64_t lsn);
 
-/* ---- recover.c ---------------------------------------------------------------------------------
- */
+/* ---- recover.c ---------------------------------------------------------------------------- */
 
 /* A file that holds nothing of use. */
 struct vlog_leftover {

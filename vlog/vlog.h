@@ -138,7 +138,7 @@ void vlog_close(struct vlog *v, struct io_ring *ring);
 /* Why the log is poisoned; NULL while it is healthy. Borrowed for the log's life. Any thread. */
 const char *vlog_failure(const struct vlog *v);
 
-/* ---- Staging and writing: the writer's thread -------------------------------------------- */
+/* ---- Staging and writing: the writer's thread --------------------------------------------- */
 
 struct vlog_entry {
     uint32_t group;
@@ -208,7 +208,7 @@ uint64_t vlog_staged_lsn(const struct vlog *v);
  * that refers to values in it was frozen). Nothing happens if it is empty. Writer's thread. */
 void vlog_roll(struct vlog *v);
 
-/* ---- Reading values: any thread ------------------------------------------------------------ */
+/* ---- Reading values: any thread ----------------------------------------------------------- */
 
 /*
  * The value that h names: from the log's memory tail, the cache, or one device read (two the first
@@ -219,7 +219,7 @@ void vlog_roll(struct vlog *v);
 MUST_CHECK struct status vlog_read(struct vlog *v, struct fetch *f, const struct vlog_handle *h,
                                    struct bytes *out_value);
 
-/* ---- Background: one thread at a time ------------------------------------------------------- */
+/* ---- Background: one thread at a time ----------------------------------------------------- */
 
 /* Make the next segment ready (recycle or zero-fill), make rolled segments durable, recycle or
  * unlink what was let go. In steps of about a millisecond, blocking. VLOG_IDLE when there is
@@ -302,8 +302,7 @@ void vlog_file_name(const struct vlog_file *file, char *out_name, size_t size);
 /* Is this the name of a file that the log would own (segment, pool file, value file)? */
 bool vlog_owns_name(const char *name, uint64_t *out_id);
 
-/* ---- Numbers ----------------------------------------------------------------------------------
- */
+/* ---- Numbers ------------------------------------------------------------------------------ */
 
 struct vlog_stats {
     enum vlog_mode mode;

@@ -84,8 +84,7 @@ static void must(struct status s, const char *what)
     fail(text);
 }
 
-/* ---- Keys and values ---------------------------------------------------------------------------
- */
+/* ---- Keys and values ---------------------------------------------------------------------- */
 
 static int compare_keys(const void *a, const void *b)
 {
@@ -147,8 +146,7 @@ static void expect_value(struct model *m, struct bytes got, uint64_t number, con
         fail(what);
 }
 
-/* ---- Operations ---------------------------------------------------------------------------------
- */
+/* ---- Operations --------------------------------------------------------------------------- */
 
 static size_t any_key(struct model *m)
 {
@@ -236,8 +234,7 @@ static void get_many(struct model *m)
     lsm_reader_reset(&m->store->reader);
 }
 
-/* ---- Cursors
- * -------------------------------------------------------------------------------------- */
+/* ---- Cursors ------------------------------------------------------------------------------ */
 
 /* The next index from `from` in the direction that holds a value within [lower, upper); KEYS if
  * there is none. from may be one off either end. */
@@ -313,8 +310,7 @@ static void walk(struct model *m, const struct contents *c, uint64_t at, bool is
     lsm_cursor_close(cursor);
 }
 
-/* ---- Snapshots, care
- * --------------------------------------------------------------------------------- */
+/* ---- Snapshots, care ---------------------------------------------------------------------- */
 
 static void change_snapshot(struct model *m)
 {
@@ -517,8 +513,7 @@ static void run_set(const struct set *set, uint64_t operations, uint64_t seed)
     free(m);
 }
 
-/* ---- Option sets
- * -------------------------------------------------------------------------------------- */
+/* ---- Option sets -------------------------------------------------------------------------- */
 
 #define TINY                                                                                       \
     .write_buffer_size = 64 << 10, .write_buffer_count = 3, .log_size_max = 256 << 10,             \

@@ -11,7 +11,7 @@ MAY_INCLUDE = {
     "txn": ["base", "lsm"],
     "raft": ["base"],
     "resp": ["base"],
-    "embed": ["base", "vlog", "lsm", "txn"],
+    "embed": ["base", "cache", "vlog", "lsm", "txn"],
     "server": ["base", "cache", "vlog", "lsm", "txn", "raft", "resp", "embed", "bench"],
     "bench": ["base", "cache", "vlog", "lsm", "txn", "raft", "resp", "embed"],
 }
