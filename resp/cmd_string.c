@@ -26,7 +26,7 @@ struct set_options {
     struct bytes time; /* With one of SET_TIMES. */
 };
 
-/* The words SET (S) and GETEX (G) take behind their fixed arguments, and what each excludes. */
+/* The words that SET and GETEX take behind their fixed arguments, and what each excludes. */
 static const struct {
     const char *word;
     unsigned flag;

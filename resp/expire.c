@@ -42,11 +42,11 @@ static struct status expire_row(struct resp_call *call, struct bytes row,
 }
 
 static struct status expire_rows(struct resp_call *call, struct store_cursor *cursor,
-                                 size_t keys_max, size_t *out_removed, uint64_t *out_next_ms)
+                                 size_t rows_max, size_t *out_removed, uint64_t *out_next_ms)
 {
     size_t removed = 0;
 
-    for (size_t rows = 0; rows < keys_max; rows++) {
+    for (size_t rows = 0; rows < rows_max; rows++) {
         struct bytes row;
         struct store_row value;
         struct resp_row_key key;
@@ -72,7 +72,7 @@ static struct status expire_rows(struct resp_call *call, struct store_cursor *cu
 }
 
 struct status resp_expire_slot(struct resp *resp, struct store *store, uint32_t slot,
-                               size_t keys_max, size_t *out_removed, uint64_t *out_next_ms)
+                               size_t rows_max, size_t *out_removed, uint64_t *out_next_ms)
 {
     struct store_cursor *cursor;
     struct resp_call call = { .resp = resp,
@@ -82,7 +82,7 @@ struct status resp_expire_slot(struct resp *resp, struct store *store, uint32_t 
                               .now_ms = store->ops->now_ms(store) };
 
     TRY(open_rows(store, slot, &cursor));
-    struct status s = expire_rows(&call, cursor, keys_max, out_removed, out_next_ms);
+    struct status s = expire_rows(&call, cursor, rows_max, out_removed, out_next_ms);
     store->ops->cursor_close(cursor);
     if (succeeded(s))
         resp->stats.expired_keys += *out_removed;

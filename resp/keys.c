@@ -150,9 +150,14 @@ void resp_meta_object_encode(const struct resp_meta_object *m, uint8_t out[RESP_
 
 struct status resp_meta_object_decode(struct bytes value, struct resp_meta_object *out)
 {
+    struct resp_meta_object m;
+
     if (value.size != RESP_META_OBJECT_BYTES)
         return status_of(ST_CORRUPT);
-    out->object = get_u64(value.data);
-    out->size_bytes = get_u64(value.data + 8);
+    m.object = get_u64(value.data);
+    m.size_bytes = get_u64(value.data + 8);
+    if (m.size_bytes <= RESP_INLINE_MAX_BYTES || m.size_bytes > RESP_CHUNKED_MAX_BYTES)
+        return status_of(ST_CORRUPT);
+    *out = m;
     return status_ok();
 }

@@ -52,6 +52,9 @@ enum {
 
 #define RESP_DATABASE_MAX UINT32_C(0x40000000)
 
+/* As far as the index of a chunk reaches. */
+#define RESP_CHUNKED_MAX_BYTES ((uint64_t)UINT32_MAX * RESP_CHUNK_BYTES)
+
 /* What TYPE calls it. Requires: the type of a meta row. */
 const char *resp_row_type_name(uint8_t type);
 

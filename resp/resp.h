@@ -178,12 +178,12 @@ size_t resp_session_held(const struct resp_session *s);
 /* ---- Work that no client asks for ----------------------------------------------------------- */
 
 /*
- * Remove keys of a slot whose time is over, at most keys_max of them, as one command of the store
- * (begin, run, keep or drop, as above). *out_next_ms: the slot's earliest expiry after that; 0:
- * none. *out_removed == keys_max: there may be more at once.
+ * Remove keys of a slot whose time is over, as one command of the store (begin, run, keep or drop,
+ * as above), looking at rows_max expiry rows at most. *out_removed: how many. *out_next_ms: when
+ * the slot is to be looked at again; 0: not before a hint (store.h), a time that is over: at once.
  */
 MUST_CHECK struct status resp_expire_slot(struct resp *resp, struct store *store, uint32_t slot,
-                                          size_t keys_max, size_t *out_removed,
+                                          size_t rows_max, size_t *out_removed,
                                           uint64_t *out_next_ms);
 
 /* The rows of a database in a slot, for its purge: [*out_begin, *out_end), each of

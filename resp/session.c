@@ -226,7 +226,7 @@ struct status resp_call_run(struct resp_call *call)
 /* What a command that could not be carried out answers. */
 static void reply_failure(struct resp_call *call, struct status why)
 {
-    const char *text = NULL;
+    const char *text;
     const char *prefix = "";
 
     switch (why.code) {

@@ -181,7 +181,7 @@ struct status resp_string_write(struct resp_call *call, struct resp_entry *e, ui
     bool is_inline = e->is_live && e->type == RESP_ROW_STRING;
     struct bytes inlined = is_inline ? resp_string_inline(e) : bytes_of(NULL, 0);
 
-    if (new_size > RESP_INLINE_MAX_BYTES || (e->is_live && !is_inline))
+    if (new_size > RESP_INLINE_MAX_BYTES)
         return write_chunked(call, e, inlined, offset, bytes, new_size);
 
     uint8_t *content = arena_take(call->arena, (size_t)new_size);

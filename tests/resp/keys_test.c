@@ -135,6 +135,13 @@ Test(resp_keys, damaged_rows_are_never_misread)
     struct resp_meta_object object;
     cr_assert_eq(resp_meta_object_decode(bytes_of("123456789012345", 15), &object).code,
                  ST_CORRUPT);
+    static const uint64_t sizes[] = { 0, 65536, 65537, UINT64_C(1) << 45, UINT64_MAX };
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        uint8_t value[RESP_META_OBJECT_BYTES];
+        resp_meta_object_encode(&(struct resp_meta_object) { 7, sizes[i] }, value);
+        struct status s = resp_meta_object_decode(bytes_of(value, sizeof value), &object);
+        cr_assert_eq(s.code, i == 2 || i == 3 ? ST_OK : ST_CORRUPT);
+    }
 }
 
 /* All rows of a database in a slot lie within its range, and no expiry row does. */
