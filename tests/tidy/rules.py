@@ -11,7 +11,7 @@ MAY_INCLUDE = {
     "txn": ["base", "lsm"],
     "raft": ["base"],
     "resp": ["base"],
-    "embed": ["base", "cache", "vlog", "lsm", "txn"],
+    "embed": ["base", "cache", "vlog", "lsm", "txn"],  # It makes the cache, as a node does.
     "server": ["base", "cache", "vlog", "lsm", "txn", "raft", "resp", "embed", "bench"],
     "bench": ["base", "cache", "vlog", "lsm", "txn", "raft", "resp", "embed"],
 }

@@ -263,15 +263,7 @@ def rule_links(tree):
 
 def rule_promises(tree):
     """A promise names tests, and they are there."""
-    cases = set()
-    for path in tree.code():
-        for match in re.finditer(r"\bTest\(\s*(\w+),\s*(\w+)", tree.text(path)):
-            suite, case = match.groups()
-            cases.update((f"{suite}/{case}", f"{suite}/*", suite))
-        if path.startswith("tests"):  # A case that a macro makes is named file/word.
-            words = re.findall(r"\w+", tree.text(path))
-            cases.update(f"{path_stem(path)}/{word}" for word in words)
-    names = {path_stem(f) for f in tree.files if f.startswith("tests")} | cases
+    known = KnownTests(tree)
     for page in tree.pages():
         if os.path.dirname(page) == os.path.join("docs", "promises"):
             for number, last in last_cells(tree.text(page)):
@@ -279,8 +271,38 @@ def rule_promises(tree):
                 if not named:
                     yield page, number, "no test is named"
                 for name in named:
-                    if name.replace("::", "/") not in names and name not in tree.files:
+                    if not known.has(name):
                         yield page, number, f"there is no test {name}"
+
+
+class KnownTests:
+    """
+    What a promise may name: a file, a suite, `suite/case`, a program (`epoch_prog`, or with its
+    folder, `base_epoch_prog`), `file/word` for a case that a macro makes, a word of the tests, or
+    the beginning of one (`powercut_*`).
+    """
+
+    def __init__(self, tree):
+        tests = [f for f in tree.files if f.startswith("tests" + os.sep) and not f.endswith(".md")]
+        self.files = set(tree.files)
+        self.programs = {os.path.basename(os.path.dirname(f)) + "_" + path_stem(f) for f in tests}
+        self.programs |= {path_stem(f) for f in tests}
+        self.text = "\n".join(tree.text(f) for f in tests if f.endswith(TEXT + (".txt",)))
+        self.words_of = {path_stem(f): set(re.findall(r"\w+", tree.text(f))) for f in tests}
+        self.words = set(re.findall(r"\w+", self.text))
+        self.cases = set(re.findall(r"\bTest\(\s*(\w+),\s*(\w+)", self.text))
+        self.suites = {suite for suite, _ in self.cases}
+
+    def has(self, name):
+        suite, slash, case = name.replace("::", "/").partition("/")
+        if name in self.files or name in self.programs:
+            return True
+        if slash and suite in self.suites:
+            return case == "*" or (suite, case) in self.cases
+        if slash:
+            return case in self.words_of.get(suite, ())
+        begin = re.match(r"\w*", name).group(0)
+        return name in self.words or (begin != name and begin != "" and begin in self.text)
 
 
 def last_cells(text):
