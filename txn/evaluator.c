@@ -381,6 +381,15 @@ const char *txn_failure(const struct txn_evaluator *e)
     return why;
 }
 
+void txn_forget(struct txn_evaluator *e)
+{
+    CHECK(txn_failure(e) != NULL && !e->is_running);
+    CHECK(e->pipeline->oldest == NULL && e->pipeline->refused == NULL);
+    txn_overlay_clear(&e->pending);
+    destroy_proposal(e, e->open);
+    e->open = NULL;
+}
+
 /* ---- WATCH -------------------------------------------------------------------------------- */
 
 static bool is_dead(const struct lsm_value *v, uint64_t version)

@@ -175,6 +175,9 @@ uint64_t txn_applied_ticket(const struct txn_evaluator *e);
 uint64_t txn_newest_ticket(const struct txn_evaluator *e);
 /* Why no proposal will be applied any more; NULL while healthy. */
 const char *txn_failure(const struct txn_evaluator *e);
+/* It has failed: what is pending never was. Later evaluations see what is applied, and nothing is
+ * kept any more. Requires: txn_failure, no command running, nothing proposed and under way. */
+void txn_forget(struct txn_evaluator *e);
 
 /* ---- WATCH -------------------------------------------------------------------------------- */
 
