@@ -1,0 +1,255 @@
+#include "server/connection.h"
+
+#include "base/budget.h"
+#include "base/check.h"
+
+enum {
+    INPUT_FIRST = 4 << 10,
+    INPUT_ROOM = 512,
+    INPUT_KEPT = 64 << 10,    /* Kept without a question while it is in use. */
+    INPUT_BELIEVED = 1 << 20, /* An announced size up to this is made room for at once. */
+    OUTPUT_KEPT = 64 << 10,   /* A larger buffer is given back when it is empty. */
+    OUTPUT_FREE = 64 << 10,   /* What a reply may have whatever the budget says. */
+    OUTPUT_MAX = 1 << 30,
+};
+
+struct status server_connection_create(const struct env *env, struct io_socket *socket, uint64_t id,
+                                       uint64_t now_ns, struct server_connection **out)
+{
+    struct server_connection *c = alloc_zeroed(env->alloc, sizeof *c);
+
+    if (c == NULL) {
+        io_socket_close(socket);
+        return status_of(ST_NO_MEMORY);
+    }
+    c->env = env;
+    c->socket = socket;
+    c->id = id;
+    c->made_ns = now_ns;
+    c->active_ns = now_ns;
+    buf_init(&c->sending, env->alloc, OUTPUT_MAX);
+    buf_init(&c->out, env->alloc, OUTPUT_MAX);
+    budget_force(env->budget, BUDGET_CONNECTION, sizeof *c);
+    *out = c;
+    return status_ok();
+}
+
+void server_connection_destroy(struct server_connection *c)
+{
+    CHECK(c->session == NULL && c->command == NULL);
+    CHECK(!c->recv.is_pending && !c->send.is_pending && !c->is_ready && !c->is_held);
+    io_socket_close(c->socket);
+    alloc_free(c->env->alloc, c->in, c->in_capacity);
+    buf_deinit(&c->sending);
+    buf_deinit(&c->out);
+    budget_refund(c->env->budget, BUDGET_CONNECTION, c->in_capacity + sizeof *c);
+    budget_refund(c->env->budget, BUDGET_REPLY, c->charged_bytes);
+    alloc_free(c->env->alloc, c, sizeof *c);
+}
+
+/* ---- Input ------------------------------------------------------------------------------------
+ */
+
+static struct status resize_input(struct server_connection *c, size_t capacity)
+{
+    struct budget *b = c->env->budget;
+
+    if (capacity > INPUT_KEPT)
+        TRY(budget_charge(b, BUDGET_CONNECTION, capacity));
+    else
+        budget_force(b, BUDGET_CONNECTION, capacity);
+    uint8_t *in = alloc_bytes(c->env->alloc, capacity);
+    if (in == NULL) {
+        budget_refund(b, BUDGET_CONNECTION, capacity);
+        return status_of(ST_NO_MEMORY);
+    }
+    if (c->in_end > c->in_begin)
+        memcpy(in, c->in + c->in_begin, c->in_end - c->in_begin);
+    alloc_free(c->env->alloc, c->in, c->in_capacity);
+    budget_refund(b, BUDGET_CONNECTION, c->in_capacity);
+    c->in = in;
+    c->in_capacity = capacity;
+    c->in_end -= c->in_begin;
+    c->in_begin = 0;
+    return status_ok();
+}
+
+static void move_to_front(struct server_connection *c)
+{
+    if (c->in_begin == 0)
+        return;
+    memmove(c->in, c->in + c->in_begin, c->in_end - c->in_begin);
+    c->in_end -= c->in_begin;
+    c->in_begin = 0;
+}
+
+/* Room for so many bytes more: of what is announced, no more than a few times what has come. */
+static struct status make_room(struct server_connection *c, size_t missing)
+{
+    size_t held = connection_input(c);
+    size_t believed = held < INPUT_BELIEVED / 3 ? INPUT_BELIEVED : 3 * held;
+    size_t room = missing < believed ? missing : believed;
+    /* A buffer that was filled in one go is too small for how this client pipelines. */
+    bool was_filled = c->recv.size > 0 && c->recv.done_size == c->recv.size;
+
+    if (room < INPUT_ROOM)
+        room = INPUT_ROOM;
+    if (was_filled && c->in_capacity < INPUT_KEPT)
+        return resize_input(c, 2 * c->in_capacity);
+    if (c->in_capacity - c->in_end >= room && c->in_capacity > c->in_end)
+        return status_ok();
+    if (c->in_capacity - held >= room && c->in_capacity > held + held / 4) {
+        move_to_front(c);
+        return status_ok();
+    }
+    size_t capacity = c->in_capacity == 0 ? INPUT_FIRST : c->in_capacity;
+    while (capacity < held + room || capacity == held)
+        capacity = capacity < INPUT_BELIEVED ? 2 * capacity : align_up(held + room + 1, IO_ALIGN);
+    return resize_input(c, capacity);
+}
+
+struct status server_connection_receive(struct server_connection *c, struct io_ring *ring,
+                                        size_t missing)
+{
+    CHECK(!c->recv.is_pending);
+    TRY(make_room(c, missing));
+    c->recv = (struct io_op) { .opcode = IO_OP_RECV,
+                               .socket = c->socket,
+                               .data = c->in + c->in_end,
+                               .size = c->in_capacity - c->in_end,
+                               .owner = c,
+                               .tag = CONNECTION_RECV_TAG };
+    io_submit(ring, &c->recv);
+    return status_ok();
+}
+
+/* An empty buffer that is much larger than what was needed lately is changed for a smaller one. */
+static void shrink(struct server_connection *c)
+{
+    size_t used = c->in_end;
+
+    c->in_begin = 0;
+    c->in_end = 0;
+    c->in_high = used > c->in_high ? used : c->in_high - c->in_high / 16;
+    bool is_huge = c->in_capacity > INPUT_BELIEVED;
+    if (!is_huge && (c->in_capacity <= INPUT_KEPT || c->in_high > c->in_capacity / 4))
+        return;
+    c->in_high = 0;
+    status_ignore(resize_input(c, INPUT_KEPT), "the larger one does");
+}
+
+void server_connection_consume(struct server_connection *c, size_t size)
+{
+    CHECK(size <= connection_input(c));
+    c->in_begin += size;
+    if (c->in_begin == c->in_end)
+        shrink(c);
+}
+
+/* ---- Output -----------------------------------------------------------------------------------
+ */
+
+/* Keep the budget told of what the buffers hold. */
+static void charge_output(struct server_connection *c)
+{
+    size_t held = c->sending.capacity + c->out.capacity;
+
+    if (held > c->charged_bytes)
+        budget_force(c->env->budget, BUDGET_REPLY, held - c->charged_bytes);
+    else if (held < c->charged_bytes)
+        budget_refund(c->env->budget, BUDGET_REPLY, c->charged_bytes - held);
+    c->charged_bytes = held;
+}
+
+void server_connection_open_output(struct server_connection *c)
+{
+    size_t left = budget_left(c->env->budget);
+
+    if (left < OUTPUT_FREE)
+        left = OUTPUT_FREE;
+    if (left > OUTPUT_MAX)
+        left = OUTPUT_MAX;
+    c->out.size_max = c->out.size + left;
+}
+
+static struct connection_segment *segment_at(struct server_connection *c, uint32_t i)
+{
+    return &c->segments[(c->segment_first + i) % CONNECTION_SEGMENTS];
+}
+
+void server_connection_close_output(struct server_connection *c, uint64_t ticket)
+{
+    uint64_t end = c->sending_end + c->out.size;
+
+    charge_output(c);
+    if (c->segment_count == 0 && ticket == 0) {
+        c->released = end;
+        return;
+    }
+    struct connection_segment *last =
+        c->segment_count == 0 ? NULL : segment_at(c, c->segment_count - 1);
+    if (last != NULL && (ticket <= last->ticket || c->segment_count == CONNECTION_SEGMENTS)) {
+        /* In order behind it; or, where there is no room for more, with it. */
+        last->end = end;
+        last->ticket = ticket > last->ticket ? ticket : last->ticket;
+        return;
+    }
+    c->segment_count++;
+    *segment_at(c, c->segment_count - 1) =
+        (struct connection_segment) { .end = end, .ticket = ticket };
+}
+
+/* The buffer that was sent changes places with the one that was filled. */
+static void turn_buffers(struct server_connection *c)
+{
+    struct buf sent = c->sending;
+
+    c->sending = c->out;
+    c->out = sent;
+    c->sending_end += c->sending.size;
+    if (c->out.capacity > OUTPUT_KEPT) {
+        buf_deinit(&c->out);
+        buf_init(&c->out, c->env->alloc, OUTPUT_MAX);
+    }
+    buf_reset(&c->out);
+    charge_output(c);
+}
+
+bool server_connection_release(struct server_connection *c, struct io_ring *ring, uint64_t applied)
+{
+    while (c->segment_count > 0 && segment_at(c, 0)->ticket <= applied) {
+        c->released = segment_at(c, 0)->end;
+        c->segment_first = (c->segment_first + 1) % CONNECTION_SEGMENTS;
+        c->segment_count--;
+    }
+    if (c->send.is_pending || c->is_closed || c->released == c->sent)
+        return c->segment_count > 0;
+    if (c->sent == c->sending_end)
+        turn_buffers(c);
+    uint64_t end = c->released < c->sending_end ? c->released : c->sending_end;
+    uint64_t begin = c->sending_end - c->sending.size;
+    c->send = (struct io_op) { .opcode = IO_OP_SEND,
+                               .socket = c->socket,
+                               .data = c->sending.data + (c->sent - begin),
+                               .size = end - c->sent,
+                               .owner = c,
+                               .tag = CONNECTION_SEND_TAG };
+    io_submit(ring, &c->send);
+    return c->segment_count > 0;
+}
+
+bool server_connection_sent(struct server_connection *c)
+{
+    if (failed(c->send.status))
+        return false;
+    c->sent += c->send.size;
+    return true;
+}
+
+bool server_connection_has_lost(const struct server_connection *c, uint64_t applied)
+{
+    if (c->segment_count == 0)
+        return false;
+    uint32_t last = (c->segment_first + c->segment_count - 1) % CONNECTION_SEGMENTS;
+    return c->segments[last].ticket > applied;
+}

@@ -1,0 +1,131 @@
+/*
+ * connection -- a client's socket: bytes in, parsed in place; replies held until they may leave.
+ *
+ * Input is received into one buffer and parsed where it lies. Output is two buffers: one that is
+ * being sent and one that commands append to; they change places when the first is through, so a
+ * reply is never copied. Replies leave in order, each when the writes its command saw are applied:
+ * the stream of output is cut into segments, a ticket each.
+ *
+ *   1. The bytes of a request do not move while it is being run; between runs they may.
+ *   2. Tickets of segments never fall; a segment leaves when its ticket is applied.
+ *   3. While more than a bounded amount of output waits, no further command is run and nothing
+ *      more is received.
+ *   4. What a buffer holds is charged to the budget; a request too large for it ends the
+ *      connection, not the server.
+ *
+ * Threads: the reactor's.
+ */
+#ifndef VARVE_SERVER_CONNECTION_H
+#define VARVE_SERVER_CONNECTION_H
+
+#include "base/buf.h"
+#include "base/env.h"
+#include "base/io.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct resp_session;
+struct server_command;
+
+enum connection_tag {
+    CONNECTION_RECV_TAG = 0x52454356,
+    CONNECTION_SEND_TAG = 0x53454e44,
+};
+
+enum { CONNECTION_SEGMENTS = 32 };
+
+/* Output up to a place in the stream may leave when ticket is applied. */
+struct connection_segment {
+    uint64_t end;
+    uint64_t ticket;
+};
+
+struct server_connection {
+    const struct env *env;
+    struct io_socket *socket;
+    struct resp_session *session; /* NULL: it is told why it cannot stay. */
+    uint64_t id;
+    uint64_t made_ns;
+    uint64_t active_ns; /* When it sent something last. */
+
+    /* Input: [in_begin, in_end) is received and not consumed. */
+    uint8_t *in;
+    size_t in_begin;
+    size_t in_end;
+    size_t in_capacity;
+    size_t in_high; /* How much it needed lately. */
+    struct io_op recv;
+    bool is_at_end;   /* No more will come. */
+    bool has_request; /* One is parsed and has not run to its end. */
+    struct server_command *command;
+
+    /* Output, as places in the stream: sent so far, the end of `sending`, the end of `out`. */
+    struct buf sending;
+    struct buf out;
+    struct io_op send;
+    uint64_t sent;
+    uint64_t sending_end;
+    uint64_t released; /* May leave up to here. */
+    struct connection_segment segments[CONNECTION_SEGMENTS];
+    uint32_t segment_first;
+    uint32_t segment_count;
+    size_t charged_bytes;   /* For the output buffers. */
+    uint64_t soft_since_ns; /* More output than the soft limit waits since then; 0: does not. */
+
+    bool is_closing;                /* When what it waits for is sent. */
+    bool is_closed;                 /* Gone as soon as its ops are done. */
+    bool is_ready;                  /* Listed. */
+    bool is_held;                   /* Listed: output waits for a ticket. */
+    bool is_watching;               /* Counted by the store. */
+    bool is_local;                  /* Of this machine. */
+    struct server_connection *next; /* By id. */
+    struct server_connection *previous;
+    struct server_connection *next_ready;
+    struct server_connection *next_held;
+};
+
+/* Takes socket, also on failure. NO_MEMORY */
+MUST_CHECK struct status server_connection_create(const struct env *env, struct io_socket *socket,
+                                                  uint64_t id, uint64_t now_ns,
+                                                  struct server_connection **out);
+/* Requires: no session, no command, no op pending. */
+void server_connection_destroy(struct server_connection *c);
+
+/* ---- Input ------------------------------------------------------------------------------------
+ */
+
+static inline size_t connection_input(const struct server_connection *c)
+{
+    return c->in_end - c->in_begin;
+}
+
+/* Receive more behind what is there; missing is how much is needed at least, as announced.
+ * NO_MEMORY: the budget does not allow it. Requires: no RECV pending. */
+MUST_CHECK struct status server_connection_receive(struct server_connection *c,
+                                                   struct io_ring *ring, size_t missing);
+/* size bytes have been dealt with. */
+void server_connection_consume(struct server_connection *c, size_t size);
+
+/* ---- Output -----------------------------------------------------------------------------------
+ */
+
+/* Bytes that wait to be sent. */
+static inline uint64_t connection_output(const struct server_connection *c)
+{
+    return c->sending_end - c->sent + c->out.size;
+}
+
+/* Before a command appends to c->out: let it grow as far as the budget has room. */
+void server_connection_open_output(struct server_connection *c);
+/* What was appended since may leave when ticket is applied. */
+void server_connection_close_output(struct server_connection *c, uint64_t ticket);
+/* Send what may leave, now that applied is applied. True: more waits for a ticket. */
+bool server_connection_release(struct server_connection *c, struct io_ring *ring, uint64_t applied);
+/* The SEND is done; false if it failed. */
+bool server_connection_sent(struct server_connection *c);
+/* Is output waiting for a ticket that will never be applied? */
+bool server_connection_has_lost(const struct server_connection *c, uint64_t applied);
+
+#endif

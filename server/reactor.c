@@ -1,0 +1,717 @@
+#include "server/reactor.h"
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <string.h>
+
+enum {
+    ACCEPT_TAG = 0x41434350,
+    TURN_COMMANDS_MAX = 1024,
+    VISIT_COMMANDS_MAX = 128, /* Of one connection, before the next has its turn. */
+    OUTPUT_PAUSE = 1 << 20,   /* More output than this, and commands wait. */
+    ACCEPT_RETRY_NS = 100 * 1000 * 1000,
+    SAMPLE_NS = 100 * 1000 * 1000,
+    PATROL_MIN = 16,
+    NAME_SIZE = 128,
+};
+
+static const uint64_t NS_PER_S = 1000 * 1000 * 1000;
+
+static const char TOO_MANY[] = "-ERR max number of clients reached\r\n";
+static const char PROTECTED[] =
+    "-DENIED Redis is running in protected mode because protected mode is enabled and no password "
+    "is set for the default user. In this mode connections are only accepted from the loopback "
+    "interface. If you want to connect from external computers to Redis you may adopt one of the "
+    "following solutions: 1) Just disable protected mode sending the command 'CONFIG SET "
+    "protected-mode no' from the loopback interface by connecting to Redis from the same host the "
+    "server is running, however MAKE SURE Redis is not publicly accessible from internet if you do "
+    "so. Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can just disable "
+    "the protected mode by editing the Redis configuration file, and setting the protected mode "
+    "option to 'no', and then restarting the server. 3) If you started the server manually just "
+    "for testing, restart it with the '--protected-mode no' option. 4) Set up an authentication "
+    "password for the default user. NOTE: You only need to do one of the above things in order for "
+    "the server to start accepting connections from the outside.\r\n";
+
+/* ---- Lists ------------------------------------------------------------------------------------
+ */
+
+static void make_ready(struct server_reactor *r, struct server_connection *c)
+{
+    if (c->is_ready)
+        return;
+    c->is_ready = true;
+    c->next_ready = NULL;
+    if (r->ready_last == NULL)
+        r->ready_first = c;
+    else
+        r->ready_last->next_ready = c;
+    r->ready_last = c;
+}
+
+static struct server_connection *take_ready(struct server_reactor *r)
+{
+    struct server_connection *c = r->ready_first;
+
+    r->ready_first = c->next_ready;
+    if (r->ready_first == NULL)
+        r->ready_last = NULL;
+    c->is_ready = false;
+    return c;
+}
+
+static void hold(struct server_reactor *r, struct server_connection *c)
+{
+    if (c->is_held)
+        return;
+    c->is_held = true;
+    c->next_held = r->held;
+    r->held = c;
+}
+
+static void list(struct server_reactor *r, struct server_connection *c)
+{
+    c->previous = r->newest;
+    *(r->newest != NULL ? &r->newest->next : &r->oldest) = c;
+    r->newest = c;
+    r->connection_count++;
+}
+
+static void unlist(struct server_reactor *r, struct server_connection *c)
+{
+    *(c->previous != NULL ? &c->previous->next : &r->oldest) = c->next;
+    *(c->next != NULL ? &c->next->previous : &r->newest) = c->previous;
+    if (r->patrol == c)
+        r->patrol = c->next;
+    r->connection_count--;
+}
+
+/* ---- Closing ----------------------------------------------------------------------------------
+ */
+
+/* Nothing of it is with the ring or in a list any more: it can go. */
+static void bury(struct server_reactor *r, struct server_connection *c)
+{
+    if (!c->is_closed || c->recv.is_pending || c->send.is_pending || c->is_ready || c->is_held)
+        return;
+    unlist(r, c);
+    server_connection_destroy(c);
+}
+
+static void drop_command(struct server_reactor *r, struct server_connection *c)
+{
+    if (c->command == NULL)
+        return;
+    server_command_give(c->command);
+    c->command = NULL;
+    r->waiting_count--;
+}
+
+/* It serves nobody any more. What it evaluated stays. */
+static void close_connection(struct server_reactor *r, struct server_connection *c)
+{
+    if (c->is_closed)
+        return;
+    c->is_closed = true;
+    drop_command(r, c);
+    if (c->session != NULL) {
+        if (c->is_watching)
+            server_store_note_watcher(r->store, false);
+        resp_session_destroy(c->session);
+        c->session = NULL;
+        r->client_count--;
+    }
+    /* Its ops end soon. */
+    io_socket_shutdown(c->socket);
+}
+
+/* ---- Commands ---------------------------------------------------------------------------------
+ */
+
+static void note_watching(struct server_reactor *r, struct server_connection *c)
+{
+    bool is_watching = resp_session_is_watching(c->session);
+
+    if (is_watching == c->is_watching)
+        return;
+    c->is_watching = is_watching;
+    server_store_note_watcher(r->store, is_watching);
+}
+
+/* What a command wrote could not be kept: its answer is this instead. */
+static void replace_reply(struct server_connection *c, size_t from, struct status why)
+{
+    c->out.size = from;
+    c->out.is_failed = false;
+    buf_append(&c->out, bytes_str(why.code == ST_LIMIT
+                                      ? "-ERR command is too large: its writes exceed their limit"
+                                        "\r\n"
+                                      : "-OOM command not allowed: no memory for its writes\r\n"));
+}
+
+/* Run the request that was parsed. False: it waits, and the connection with it. */
+static bool run_request(struct server_reactor *r, struct server_connection *c)
+{
+    struct server_store *s = r->store;
+    struct server_command *command = c->command;
+    uint64_t ticket;
+
+    if (command == NULL && failed(server_command_take(s, c, &command))) {
+        close_connection(r, c);
+        return false;
+    }
+    size_t before = c->out.size;
+    server_connection_open_output(c);
+    server_store_begin(s, command);
+    struct status st = resp_session_run(c->session, &s->door, &c->out);
+    if (succeeded(st)) {
+        struct status kept = server_store_keep(s, &ticket);
+        if (failed(kept))
+            replace_reply(c, before, kept);
+    } else {
+        server_store_drop(s, &ticket);
+    }
+    if (st.code == ST_AGAIN) {
+        r->stats.commands_blocked++;
+        if (c->command == NULL)
+            r->waiting_count++;
+        c->command = command;
+        if (!server_store_wait(s, command))
+            make_ready(r, c);
+        return false;
+    }
+    if (c->command != NULL)
+        r->waiting_count--;
+    c->command = NULL;
+    server_command_give(command);
+    if (c->out.is_failed) {
+        close_connection(r, c); /* Not even the error had room. */
+        return false;
+    }
+    server_connection_close_output(c, ticket);
+    hold(r, c);
+    server_connection_consume(c, resp_session_request_size(c->session));
+    c->has_request = false;
+    note_watching(r, c);
+    return true;
+}
+
+static bool is_paused(const struct server_connection *c)
+{
+    return connection_output(c) > OUTPUT_PAUSE;
+}
+
+/* No more will come and nothing can be run: leave when the output is gone. */
+static void end_input(struct server_reactor *r, struct server_connection *c)
+{
+    c->is_closing = true;
+    if (connection_output(c) == 0)
+        close_connection(r, c);
+}
+
+static void receive(struct server_reactor *r, struct server_connection *c)
+{
+    size_t missing = resp_session_missing(c->session, connection_input(c));
+
+    if (c->recv.is_pending)
+        return;
+    if (c->is_at_end) {
+        end_input(r, c);
+        return;
+    }
+    if (failed(server_connection_receive(c, r->ring, missing))) {
+        r->stats.inputs_exceeded++;
+        server_connection_open_output(c);
+        buf_append(&c->out,
+                   bytes_str("-OOM command not allowed: no memory for a request this large\r\n"));
+        server_connection_close_output(c, 0);
+        hold(r, c);
+        end_input(r, c);
+    }
+}
+
+static void parse_failed(struct server_reactor *r, struct server_connection *c)
+{
+    server_connection_close_output(c, 0);
+    hold(r, c);
+    end_input(r, c);
+}
+
+/* Run what the connection has sent, a bounded number of commands. Returns how many. */
+static unsigned visit(struct server_reactor *r, struct server_connection *c)
+{
+    unsigned count = 0;
+
+    while (!c->is_closed && !c->is_closing) {
+        if (is_paused(c))
+            break; /* Goes on when output has left. */
+        if (count == VISIT_COMMANDS_MAX || server_store_is_full(r->store)) {
+            make_ready(r, c);
+            break;
+        }
+        if (!c->has_request) {
+            server_connection_open_output(c);
+            enum resp_parse_result result =
+                resp_session_parse(c->session, c->in + c->in_begin, connection_input(c), &c->out);
+            if (result == RESP_PARSE_MORE) {
+                receive(r, c);
+                break;
+            }
+            if (result == RESP_PARSE_BAD) {
+                parse_failed(r, c);
+                break;
+            }
+            c->has_request = true;
+        }
+        if (!run_request(r, c))
+            break;
+        count++;
+        if (resp_session_is_closing(c->session))
+            end_input(r, c);
+    }
+    return count;
+}
+
+static void run_ready(struct server_reactor *r)
+{
+    unsigned count = 0;
+
+    while (r->ready_first != NULL && count < TURN_COMMANDS_MAX && !server_store_is_full(r->store)) {
+        struct server_connection *c = take_ready(r);
+        if (!c->is_closed)
+            count += visit(r, c);
+        bury(r, c);
+    }
+}
+
+/* ---- Replies ----------------------------------------------------------------------------------
+ */
+
+static bool is_output_exceeded(struct server_reactor *r, struct server_connection *c)
+{
+    const struct config_output_limit *l = &r->config->output_limits[CONFIG_OUTPUT_NORMAL];
+    uint64_t waiting = connection_output(c);
+
+    if (l->hard_bytes != 0 && waiting > l->hard_bytes)
+        return true;
+    if (l->soft_bytes == 0 || waiting <= l->soft_bytes) {
+        c->soft_since_ns = 0;
+        return false;
+    }
+    if (c->soft_since_ns == 0)
+        c->soft_since_ns = r->now_ns;
+    return r->now_ns - c->soft_since_ns > l->soft_s * NS_PER_S;
+}
+
+static void release_one(struct server_reactor *r, struct server_connection *c, uint64_t applied,
+                        bool has_failed)
+{
+    if (has_failed && server_connection_has_lost(c, applied)) {
+        r->stats.lost_replies++;
+        close_connection(r, c);
+    }
+    if (!c->is_closed && is_output_exceeded(r, c)) {
+        r->stats.outputs_exceeded++;
+        log_warning(r->env->log, "Client id=%llu closed for overcoming of output buffer limits.",
+                    (unsigned long long)c->id);
+        close_connection(r, c);
+    }
+    if (c->is_closed)
+        bury(r, c);
+    else if (server_connection_release(c, r->ring, applied))
+        hold(r, c);
+}
+
+/* Send what may leave. */
+static void release(struct server_reactor *r)
+{
+    uint64_t applied = server_store_applied(r->store);
+    bool has_failed = server_store_has_failed(r->store);
+    struct server_connection *c = r->held;
+
+    r->held = NULL;
+    while (c != NULL) {
+        struct server_connection *next = c->next_held;
+        c->is_held = false;
+        release_one(r, c, applied, has_failed);
+        c = next;
+    }
+}
+
+/* ---- Ops --------------------------------------------------------------------------------------
+ */
+
+static void on_received(struct server_reactor *r, struct server_connection *c)
+{
+    if (c->is_closed) {
+        bury(r, c);
+        return;
+    }
+    if (failed(c->recv.status) || (c->recv.done_size == 0 && c->session == NULL)) {
+        close_connection(r, c);
+        bury(r, c);
+        return;
+    }
+    c->in_end += c->recv.done_size;
+    c->is_at_end = c->recv.done_size == 0;
+    c->active_ns = r->now_ns;
+    r->stats.input_bytes += c->recv.done_size;
+    if (!r->is_stopping)
+        make_ready(r, c);
+}
+
+static void on_sent(struct server_reactor *r, struct server_connection *c)
+{
+    bool was_paused = is_paused(c);
+
+    r->stats.output_bytes += c->send.done_size;
+    if (!server_connection_sent(c))
+        close_connection(r, c);
+    if (!c->is_closed && connection_output(c) > 0)
+        hold(r, c); /* There may be more that can leave. */
+    else if (c->is_closing)
+        close_connection(r, c);
+    if (c->is_closed)
+        bury(r, c);
+    else if (was_paused && !is_paused(c) && c->command == NULL && !r->is_stopping)
+        make_ready(r, c);
+}
+
+/* ---- Accepting --------------------------------------------------------------------------------
+ */
+
+static void accept_next(struct server_reactor *r, struct reactor_listener *l)
+{
+    l->retry_ns = 0;
+    l->accept = (struct io_op) {
+        .opcode = IO_OP_ACCEPT, .socket = l->socket, .owner = l, .tag = ACCEPT_TAG
+    };
+    io_submit(r->ring, &l->accept);
+}
+
+static bool is_local_name(const char *name)
+{
+    return strncmp(name, "127.", 4) == 0 || strncmp(name, "[::1]", 5) == 0 ||
+           strncmp(name, "[::ffff:127.", 12) == 0 || strncmp(name, "unix:", 5) == 0;
+}
+
+/* Say why it cannot stay, and let it go when that is sent. */
+static void turn_away(struct server_reactor *r, struct server_connection *c, const char *why)
+{
+    r->stats.connections_rejected++;
+    buf_append(&c->out, bytes_str(why));
+    server_connection_close_output(c, 0);
+    c->is_closing = true;
+    hold(r, c);
+}
+
+static void begin_session(struct server_reactor *r, struct server_connection *c, const char *peer,
+                          const char *own)
+{
+    const struct resp_session_options options = {
+        .id = c->id, .address = peer, .local_address = own, .fd = -1, .owner = c
+    };
+
+    if (failed(resp_session_create(r->resp, &options, &c->session))) {
+        close_connection(r, c);
+        bury(r, c);
+        return;
+    }
+    r->client_count++;
+    if (r->client_count > r->stats.clients_peak)
+        r->stats.clients_peak = r->client_count;
+    receive(r, c);
+}
+
+static void welcome(struct server_reactor *r, struct io_socket *socket)
+{
+    const struct server_config *config = r->config;
+    struct server_connection *c;
+    char peer[NAME_SIZE];
+    char own[NAME_SIZE];
+
+    r->stats.connections_received++;
+    io_socket_name(socket, true, peer, sizeof peer);
+    io_socket_name(socket, false, own, sizeof own);
+    if (failed(server_connection_create(r->env, socket, r->next_id, r->now_ns, &c)))
+        return;
+    r->next_id++;
+    list(r, c);
+    c->is_local = is_local_name(peer);
+    log_debug(r->env->log, "Accepted %s", peer);
+    if (r->client_count >= config->maxclients)
+        turn_away(r, c, TOO_MANY);
+    else if (config->protected_mode && config->requirepass[0] == '\0' && !c->is_local)
+        turn_away(r, c, PROTECTED);
+    else
+        begin_session(r, c, peer, own);
+}
+
+static void on_accepted(struct server_reactor *r, struct reactor_listener *l)
+{
+    if (succeeded(l->accept.status)) {
+        if (r->is_stopping)
+            io_socket_close(l->accept.accepted);
+        else
+            welcome(r, l->accept.accepted);
+    } else if (l->accept.status.code != ST_CANCELLED) {
+        log_warning(r->env->log, "Error accepting a connection: %s",
+                    status_name(l->accept.status.code));
+        l->retry_ns = r->now_ns + ACCEPT_RETRY_NS;
+        return;
+    }
+    if (!r->is_stopping)
+        accept_next(r, l);
+}
+
+/* ---- Turns ------------------------------------------------------------------------------------
+ */
+
+static void wake(struct server_reactor *r, struct server_command *command)
+{
+    if (command == NULL || server_chores_wake(&r->chores, command))
+        return;
+    make_ready(r, command->owner);
+}
+
+static void take_op(struct server_reactor *r, struct io_op *op)
+{
+    struct server_command *command;
+
+    switch (op->tag) {
+    case CONNECTION_RECV_TAG:
+        on_received(r, op->owner);
+        break;
+    case CONNECTION_SEND_TAG:
+        on_sent(r, op->owner);
+        break;
+    case ACCEPT_TAG:
+        on_accepted(r, op->owner);
+        break;
+    case FETCH_OP_TAG:
+        while (server_store_read_done(r->store, op, &command))
+            wake(r, command);
+        break;
+    default:
+        CHECK(op->tag == VLOG_OP_TAG); /* The end of the turn looks at it. */
+        break;
+    }
+}
+
+static void look_at_client(struct server_reactor *r, struct server_connection *c)
+{
+    uint64_t idle_ns = r->now_ns - c->active_ns;
+
+    if (connection_input(c) > r->input_high)
+        r->input_high = c->in_capacity;
+    if (connection_output(c) > r->output_high)
+        r->output_high = connection_output(c);
+    if (r->config->timeout == 0 || c->command != NULL || c->is_closed ||
+        idle_ns < r->config->timeout * NS_PER_S)
+        return;
+    r->stats.timeouts++;
+    log_verbose(r->env->log, "Closing idle client");
+    close_connection(r, c);
+    bury(r, c);
+}
+
+/* Every client is looked at about once a second. */
+static void patrol(struct server_reactor *r)
+{
+    uint64_t count = r->connection_count / r->config->hz + 1;
+
+    if (count < PATROL_MIN)
+        count = PATROL_MIN;
+    if (count > r->connection_count)
+        count = r->connection_count;
+    for (; count > 0; count--) {
+        struct server_connection *c = r->patrol != NULL ? r->patrol : r->oldest;
+        if (c == NULL)
+            return;
+        r->patrol = c->next;
+        look_at_client(r, c);
+    }
+}
+
+static void add_sample(struct reactor_rate *rate, uint64_t total, uint64_t elapsed_ns)
+{
+    uint64_t n = total >= rate->last ? total - rate->last : 0;
+
+    rate->samples[rate->next] = n * NS_PER_S / elapsed_ns;
+    rate->next = (rate->next + 1) % REACTOR_SAMPLES;
+    rate->last = total;
+}
+
+uint64_t server_rate_per_s(const struct reactor_rate *rate)
+{
+    uint64_t sum = 0;
+
+    for (int i = 0; i < REACTOR_SAMPLES; i++)
+        sum += rate->samples[i];
+    return sum / REACTOR_SAMPLES;
+}
+
+static void sample(struct server_reactor *r)
+{
+    uint64_t elapsed_ns = r->now_ns - r->sampled_ns;
+
+    if (elapsed_ns < SAMPLE_NS)
+        return;
+    add_sample(&r->commands, resp_stats(r->resp)->commands, elapsed_ns);
+    add_sample(&r->input, r->stats.input_bytes, elapsed_ns);
+    add_sample(&r->output, r->stats.output_bytes, elapsed_ns);
+    r->sampled_ns = r->now_ns;
+}
+
+static void tick(struct server_reactor *r)
+{
+    if (r->now_ns < r->tick_ns)
+        return;
+    r->tick_ns = r->now_ns + NS_PER_S / r->config->hz;
+    sample(r);
+    patrol(r);
+    server_store_tidy(r->store);
+    for (uint32_t i = 0; i < r->listener_count; i++) {
+        struct reactor_listener *l = &r->listeners[i];
+        if (l->retry_ns != 0 && r->now_ns >= l->retry_ns && !r->is_stopping)
+            accept_next(r, l);
+    }
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static uint64_t wait_until(const struct server_reactor *r, uint64_t now_ns)
+{
+    uint64_t deadline = r->tick_ns;
+
+    if (r->ready_first != NULL)
+        return 0;
+    deadline = earlier(deadline, server_store_deadline(r->store, now_ns));
+    return earlier(deadline,
+                   server_chores_deadline(&r->chores, now_ns, clock_wall_ms(r->env->clock)));
+}
+
+/* ---- Stopping ---------------------------------------------------------------------------------
+ */
+
+static void begin_stop(struct server_reactor *r)
+{
+    r->is_stopping = true;
+    r->stop_deadline_ns = r->now_ns + r->config->shutdown_timeout * NS_PER_S;
+    for (uint32_t i = 0; i < r->listener_count; i++)
+        io_socket_shutdown(r->listeners[i].socket);
+    for (struct server_connection *c = r->oldest; c != NULL; c = c->next)
+        drop_command(r, c);
+}
+
+/* Let go of clients that have all their replies; of all when the time is over. */
+static bool stop_some(struct server_reactor *r)
+{
+    bool is_late = r->now_ns >= r->stop_deadline_ns;
+    bool is_busy = server_store_is_busy(r->store) && !server_store_has_failed(r->store);
+
+    for (struct server_connection *c = r->oldest, *next; c != NULL; c = next) {
+        next = c->next;
+        if (is_late || (!is_busy && connection_output(c) == 0))
+            close_connection(r, c);
+        bury(r, c);
+    }
+    for (uint32_t i = 0; i < r->listener_count; i++) {
+        struct reactor_listener *l = &r->listeners[i];
+        if (l->socket == NULL || l->accept.is_pending)
+            continue;
+        io_socket_close(l->socket);
+        l->socket = NULL;
+    }
+    bool is_done = r->oldest == NULL && (!is_busy || is_late);
+    for (uint32_t i = 0; i < r->listener_count; i++)
+        is_done = is_done && r->listeners[i].socket == NULL;
+    return is_done;
+}
+
+bool server_reactor_turn(struct server_reactor *r, uint64_t deadline_ns)
+{
+    struct server_command *command;
+    struct io_op *op;
+
+    io_ring_wait(r->ring, deadline_ns);
+    r->now_ns = clock_ns(r->env->clock);
+    while ((op = io_ring_done(r->ring)) != NULL)
+        take_op(r, op);
+    if (!r->is_stopping) {
+        run_ready(r);
+        server_chores_run(&r->chores, r->now_ns, clock_wall_ms(r->env->clock));
+    }
+    server_store_end_turn(r->store, r->now_ns);
+    while ((command = server_store_next_ready(r->store)) != NULL)
+        wake(r, command);
+    release(r);
+    r->stats.turns++;
+    tick(r);
+    if (!r->is_stopping && atomic_load_explicit(&r->stop_asked, memory_order_acquire))
+        begin_stop(r);
+    return !r->is_stopping || !stop_some(r);
+}
+
+void server_reactor_run(struct server_reactor *r)
+{
+    while (server_reactor_turn(r, wait_until(r, clock_ns(r->env->clock))))
+        ;
+}
+
+void server_reactor_stop(struct server_reactor *r)
+{
+    atomic_store_explicit(&r->stop_asked, true, memory_order_release);
+    io_ring_wake(r->ring);
+}
+
+bool server_reactor_go_on(struct server_reactor *r)
+{
+    return !r->is_stopping && atomic_exchange_explicit(&r->stop_asked, false, memory_order_acq_rel);
+}
+
+/* ---- Life -------------------------------------------------------------------------------------
+ */
+
+void server_reactor_init(struct server_reactor *r, const struct server_reactor_config *config)
+{
+    uint64_t now_ns = clock_ns(config->env->clock);
+
+    *r = (struct server_reactor) { .env = config->env,
+                                   .config = config->config,
+                                   .ring = config->ring,
+                                   .store = config->store,
+                                   .resp = config->resp,
+                                   .next_id = 1,
+                                   .now_ns = now_ns,
+                                   .started_ns = now_ns,
+                                   .tick_ns = now_ns,
+                                   .sampled_ns = now_ns };
+    server_chores_init(&r->chores, config->store, config->resp);
+}
+
+void server_reactor_listen(struct server_reactor *r, struct io_socket *socket)
+{
+    CHECK(r->listener_count < REACTOR_LISTENERS_MAX);
+    struct reactor_listener *l = &r->listeners[r->listener_count++];
+    l->socket = socket;
+    accept_next(r, l);
+}
+
+void server_reactor_deinit(struct server_reactor *r)
+{
+    CHECK(r->oldest == NULL);
+    server_chores_deinit(&r->chores);
+}
+
+void server_reactor_reset_stats(struct server_reactor *r)
+{
+    r->stats = (struct reactor_stats) { .clients_peak = r->client_count };
+    r->commands = (struct reactor_rate) { .last = 0 };
+    r->input = (struct reactor_rate) { .last = 0 };
+    r->output = (struct reactor_rate) { .last = 0 };
+}

@@ -1,0 +1,378 @@
+#include "server/server.h"
+
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/process.h"
+#include "base/rand.h"
+
+#include "cache/cache.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { FILES_BESIDE_CLIENTS = 1024, RING_ENTRIES = 4096, ADDRESS_SIZE = 128 };
+
+#define MIB(n) ((uint64_t)(n) << 20)
+
+/* ---- How memory is shared out --------------------------------------------------------------- */
+
+static uint64_t clamp(uint64_t n, uint64_t least, uint64_t most)
+{
+    return n < least ? least : n > most ? most : n;
+}
+
+/* Sizes that were not given follow from what there is. */
+static void choose_sizes(struct server *s)
+{
+    const struct server_config *c = &s->config;
+    struct lsm_options *o = &s->lsm_options;
+    uint64_t total = c->maxmemory != 0 ? c->maxmemory : process_memory_limit() / 2;
+
+    if (total < MIB(32))
+        total = MIB(32);
+    *o = (struct lsm_options) {
+        .log = { .mode = c->durability == CONFIG_RELAXED ? VLOG_RELAXED : VLOG_DURABLE,
+                 .segment_size = c->log_segment_size },
+        .write_buffer_size = c->write_buffer_size,
+        .write_buffer_count = (uint32_t)c->write_buffer_count,
+        .log_size_max = c->log_size_max,
+        .separation_min = (uint32_t)c->value_separation_min,
+        .block_size = (uint32_t)c->block_size,
+        .filter_bits = (uint32_t)c->filter_bits,
+        .table_size = c->table_size,
+        .level_base_size = c->level_base_size,
+        .level_fanout = (uint32_t)c->level_fanout,
+        .l0_compact = (uint32_t)c->level0_compact,
+        .l0_slow = (uint32_t)c->level0_slow,
+        .l0_stop = (uint32_t)c->level0_stop,
+        .space_amp_target = c->space_amp_target,
+    };
+    if (o->write_buffer_size == 0)
+        o->write_buffer_size = clamp(total / 16, MIB(2), MIB(64));
+    if (o->log.segment_size == 0)
+        o->log.segment_size = align_down(clamp(total / 32, MIB(1), MIB(64)), IO_ALIGN);
+    uint64_t others = o->write_buffer_size * o->write_buffer_count + 2 * o->log.segment_size +
+                      clamp(total / 4, MIB(8), MIB(512));
+    s->cache_bytes = c->cache_size;
+    if (s->cache_bytes == 0)
+        s->cache_bytes = total > others + MIB(1) ? total - others : MIB(1);
+    if (s->cache_bytes < CACHE_SIZE_MIN)
+        s->cache_bytes = CACHE_SIZE_MIN;
+    budget_init(&s->budget, total);
+}
+
+/* ---- The directory -------------------------------------------------------------------------- */
+
+struct listing {
+    bool has_store;
+    char other[64]; /* A name that is not the store's. */
+};
+
+static bool note_name(void *context, const char *name)
+{
+    struct listing *l = context;
+
+    if (strcmp(name, "0") == 0)
+        l->has_store = true;
+    else if (strcmp(name, "lost+found") != 0)
+        (void)snprintf(l->other, sizeof l->other, "%s", name);
+    return !l->has_store;
+}
+
+/* The directory is empty, new, or holds a store already: nothing else is touched. */
+static struct status check_dir(struct server *s, struct errbuf *err)
+{
+    struct listing l = { .has_store = false };
+    const char *dir = s->config.dir;
+    bool is_there;
+
+    struct status st = io_exists(s->env.io, dir, &is_there);
+    if (succeeded(st) && !is_there)
+        st = io_mkdir(s->env.io, dir);
+    if (succeeded(st))
+        st = io_list(s->env.io, dir, note_name, &l);
+    if (failed(st)) {
+        errbuf_set(err, "dir '%s' cannot be used: %s", dir, status_name(st.code));
+        return st;
+    }
+    if (!l.has_store && l.other[0] != '\0') {
+        errbuf_set(
+            err,
+            "dir '%s' holds no varve store but other files (such as '%s'); expected a store, "
+            "or an empty or missing directory",
+            dir, l.other);
+        return status_of(ST_INVALID);
+    }
+    process_absolute_path(dir, s->dir, sizeof s->dir);
+    return status_ok();
+}
+
+static struct status open_store(struct server *s, struct errbuf *err)
+{
+    char dir[sizeof s->dir + 2];
+    struct cache_options cache = { .size_bytes = s->cache_bytes };
+    const struct io_ring_options ring = { .entries = RING_ENTRIES, .is_thread_bound = true };
+
+    (void)snprintf(dir, sizeof dir, "%s/0", s->dir);
+    rand_entropy(&cache.seed, sizeof cache.seed);
+    TRY(cache_create(&s->env, &cache, &s->cache));
+    TRY(io_ring_create(s->env.io, &ring, &s->ring));
+    const struct server_store_config config = { .env = &s->env,
+                                                .cache = s->cache,
+                                                .dir = dir,
+                                                .options = s->lsm_options,
+                                                .database_count = (uint32_t)s->config.databases,
+                                                .err = err };
+    struct status st = server_store_open(&config, s->ring, &s->store);
+    if (failed(st))
+        errbuf_prefix(err, "the store in '%s' cannot be opened (%s)", dir, status_name(st.code));
+    return st;
+}
+
+/* ---- Listening ------------------------------------------------------------------------------- */
+
+static bool is_loopback(const char *address)
+{
+    return strncmp(address, "127.", 4) == 0 || strcmp(address, "::1") == 0;
+}
+
+static struct status listen_on(struct server *s, const char *address, bool is_unix,
+                               bool may_be_missing, struct errbuf *err)
+{
+    const struct io_listen_options options = {
+        .address = address,
+        .port = is_unix ? 0 : (uint16_t)s->config.port,
+        .is_unix = is_unix,
+        .backlog = (int)s->config.tcp_backlog,
+        .keepalive_s = (unsigned)s->config.tcp_keepalive,
+    };
+    struct io_socket *socket;
+
+    if (s->reactor.listener_count == REACTOR_LISTENERS_MAX) {
+        errbuf_set(err, "bind: at most %d addresses", REACTOR_LISTENERS_MAX);
+        return status_of(ST_LIMIT);
+    }
+    struct status st = io_listen(s->env.io, &options, err, &socket);
+    if (succeeded(st))
+        server_reactor_listen(&s->reactor, socket);
+    else if (may_be_missing)
+        log_verbose(s->env.log, "Not listening on %s: %s", address, err->text);
+    return may_be_missing ? status_ok() : st;
+}
+
+/*
+ * Addresses that others can reach are opened to those who know a password, or to everybody if that
+ * was said in so many words (protected-mode no).
+ */
+static struct status check_address(struct server *s, const char *address, struct errbuf *err)
+{
+    if (is_loopback(address))
+        return status_ok();
+    if (s->config.requirepass[0] == '\0' && s->config.protected_mode) {
+        errbuf_set(err,
+                   "bind %s: others than this machine could reach it, and there is no password; "
+                   "expected requirepass, or protected-mode no",
+                   address);
+        return status_of(ST_INVALID);
+    }
+    log_warning(s->env.log,
+                "Listening on %s: there is no TLS, so passwords and data can be read "
+                "on the way.",
+                address);
+    return status_ok();
+}
+
+static struct status listen_to_word(struct server *s, struct bytes word, struct errbuf *err)
+{
+    char address[ADDRESS_SIZE];
+    bool may_be_missing = word.size > 0 && word.data[0] == '-';
+
+    if (may_be_missing)
+        word = bytes_skip(word, 1);
+    (void)snprintf(address, sizeof address, "%.*s", (int)word.size, (const char *)word.data);
+    if (strcmp(address, "*") == 0)
+        (void)snprintf(address, sizeof address, "0.0.0.0");
+    else if (strcmp(address, "::*") == 0)
+        (void)snprintf(address, sizeof address, "::");
+    TRY(check_address(s, address, err));
+    return listen_on(s, address, false, may_be_missing, err);
+}
+
+static struct status start_listening(struct server *s, struct errbuf *err)
+{
+    struct bytes words[CONFIG_WORDS_MAX];
+    size_t count = 0;
+    size_t size = strlen(s->config.bind) + 1;
+    uint8_t *room = alloc_bytes(s->env.alloc, size);
+    struct status st = status_ok();
+
+    if (room == NULL)
+        return status_of(ST_NO_MEMORY);
+    if (!server_config_split(bytes_str(s->config.bind), room, words, &count)) {
+        errbuf_set(err, "bind: a quote is not closed");
+        st = status_of(ST_INVALID);
+    }
+    for (size_t i = 0; i < count && succeeded(st) && s->config.port != 0; i++)
+        st = listen_to_word(s, words[i], err);
+    alloc_free(s->env.alloc, room, size);
+    if (succeeded(st) && s->config.unixsocket[0] != '\0')
+        st = listen_on(s, s->config.unixsocket, true, false, err);
+    if (succeeded(st) && s->reactor.listener_count == 0) {
+        errbuf_set(err, "no address of 'bind %s' can be listened on", s->config.bind);
+        st = status_of(ST_INVALID);
+    }
+    return st;
+}
+
+/* ---- Starting -------------------------------------------------------------------------------- */
+
+static struct status open_log(struct server *s, struct errbuf *err)
+{
+    char why[128];
+    int error;
+
+    if (s->config.logfile[0] == '\0' || server_log_to_file(&s->log, s->config.logfile, &error))
+        return status_ok();
+    errbuf_set(err, "logfile '%s' cannot be opened: %s", s->config.logfile,
+               process_error_text(error, why, sizeof why));
+    return status_of(ST_IO);
+}
+
+/* As many clients as files can be open for. */
+static void limit_clients(struct server *s)
+{
+    uint64_t want = s->config.maxclients + FILES_BESIDE_CLIENTS;
+    uint64_t have = process_raise_file_limit(want);
+
+    if (have >= want)
+        return;
+    s->config.maxclients = have > FILES_BESIDE_CLIENTS + 1 ? have - FILES_BESIDE_CLIENTS : 1;
+    log_warning(s->env.log,
+                "maxclients has been reduced to %llu: only %llu files may be open (ulimit -n).",
+                (unsigned long long)s->config.maxclients, (unsigned long long)have);
+}
+
+static void say_hello(struct server *s)
+{
+    char system[128];
+
+    process_system_name(system, sizeof system);
+    log_notice(s->env.log, "varve %s is starting, pid=%llu, on %s", SERVER_VERSION,
+               (unsigned long long)process_id(), system);
+    if (s->config.file[0] != '\0')
+        log_notice(s->env.log, "Configuration from %s", s->config.file);
+    for (const struct config_parameter *p = server_config_table(); p->name != NULL; p++) {
+        const char *value = s->config.remembered[p - server_config_table()];
+        if (value != NULL && strcmp(value, p->initial) != 0)
+            log_notice(s->env.log, "'%s %s' is remembered but does nothing here", p->name, value);
+    }
+}
+
+/* What the operator must know of this run, in a few lines. */
+static void say_how(struct server *s)
+{
+    struct vlog_stats v;
+
+    vlog_stats(lsm_log(s->store->lsm), &v);
+    log_notice(s->env.log, "Data in %s", s->dir);
+    if (v.mode == VLOG_DURABLE)
+        log_notice(s->env.log, "Durability: durable. A write that was answered is on the disk.");
+    else
+        log_warning(s->env.log, "Durability: relaxed. A write that was answered survives kill -9, "
+                                "but a power cut may take the last ones.");
+    if (v.mode == VLOG_DURABLE && !v.is_direct)
+        log_notice(s->env.log, "The log is written through the page cache: %s",
+                   v.mode_reason == NULL ? "no direct I/O" : v.mode_reason);
+    if (s->io_reason == NULL)
+        log_notice(s->env.log, "I/O by %s", io_kind_name(io_kind(s->env.io)));
+    else
+        log_notice(s->env.log, "I/O by %s: %s", io_kind_name(io_kind(s->env.io)), s->io_reason);
+    log_notice(s->env.log, "Memory: %llu MB in all, of it %llu MB cache",
+               (unsigned long long)(s->budget.cap_bytes >> 20),
+               (unsigned long long)(s->cache_bytes >> 20));
+    if (v.torn_batches > 0)
+        log_warning(s->env.log,
+                    "%llu writes at the end of the log were torn by the last stop and "
+                    "had not been acknowledged; they are dropped.",
+                    (unsigned long long)v.torn_batches);
+}
+
+static void make_run_id(struct server *s)
+{
+    static const char digits[] = "0123456789abcdef";
+    uint8_t bytes[SERVER_RUN_ID / 2];
+
+    rand_entropy(bytes, sizeof bytes);
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        s->run_id[2 * i] = digits[bytes[i] >> 4];
+        s->run_id[2 * i + 1] = digits[bytes[i] & 15];
+    }
+}
+
+static struct status open_gateway(struct server *s)
+{
+    struct resp_options options = { .alloc = s->env.alloc,
+                                    .host = &s->host,
+                                    .limits = RESP_LIMITS_DEFAULT };
+
+    options.limits.bulk_max_bytes = s->config.proto_max_bulk_len;
+    options.limits.request_max_bytes = s->config.client_query_buffer_limit;
+    return resp_create(&options, &s->resp);
+}
+
+struct status server_start(struct server *s, const struct env *machine, const char *io_reason,
+                           struct server_config *config, struct errbuf *err)
+{
+    *s = (struct server) { .host = { .ops = &server_host_ops },
+                           .env = *machine,
+                           .config = *config,
+                           .io_reason = io_reason,
+                           .started_wall_ms = clock_wall_ms(machine->clock) };
+    server_log_init(&s->log, s->env.clock, (enum log_level)s->config.loglevel);
+    s->env.budget = &s->budget;
+    s->env.log = &s->log.log;
+    make_run_id(s);
+    choose_sizes(s);
+    TRY(server_config_check(&s->config, err));
+    TRY(check_dir(s, err));
+    TRY(open_log(s, err));
+    say_hello(s);
+    limit_clients(s);
+    TRY(open_store(s, err));
+    TRY(open_gateway(s));
+    const struct server_reactor_config reactor = {
+        .env = &s->env, .config = &s->config, .ring = s->ring, .store = s->store, .resp = s->resp
+    };
+    server_reactor_init(&s->reactor, &reactor);
+    s->has_reactor = true;
+    TRY(start_listening(s, err));
+    TRY(server_background_start(&s->env, s->store->lsm, &s->background));
+    say_how(s);
+    return status_ok();
+}
+
+bool server_run(struct server *s)
+{
+    server_reactor_run(&s->reactor);
+    return server_store_failure(s->store) == NULL;
+}
+
+void server_stop(struct server *s)
+{
+    if (s->has_reactor) {
+        /* Where it never ran, it has listeners to close. */
+        server_reactor_stop(&s->reactor);
+        server_reactor_run(&s->reactor);
+        server_reactor_deinit(&s->reactor);
+        s->has_reactor = false;
+    }
+    server_background_stop(s->background);
+    s->background = NULL;
+    server_store_close(s->store);
+    s->store = NULL;
+    resp_destroy(s->resp);
+    io_ring_destroy(s->ring);
+    cache_destroy(s->cache);
+    server_config_deinit(&s->config);
+    server_log_deinit(&s->log);
+}

@@ -1,0 +1,611 @@
+#include "server/store.h"
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/log.h"
+
+#include "cache/cache.h"
+
+enum {
+    POOL_MAX = 64,
+    RECORDS_KEPT = 64,
+    GATE_POLL_NS = 1000 * 1000,
+    OFFER_AGAIN_NS = 20 * 1000 * 1000,
+    PIN_EVERY_MS = 1000,
+};
+
+struct server_store *server_store_of(struct store *s)
+{
+    return (struct server_store *)s;
+}
+
+/* ---- The proposer: this store's own log --------------------------------------------------------
+ */
+
+/* What the log has no room for it takes later: the proposal waits, and those behind it. */
+static struct status propose(void *context, uint64_t index, struct txn_proposal *p,
+                             uint64_t *out_lsn)
+{
+    struct server_store *s = context;
+    const struct vlog_entry entry = {
+        .group = LSM_GROUP_DATA,
+        .term = 1,
+        .index = index,
+        .body = lsm_batch_body(&p->batch),
+        .values = lsm_batch_values(&p->batch),
+        .value_count = p->batch.value_count,
+        .out_handles = p->handles,
+    };
+
+    if (failed(s->refusal) && clock_ns(s->env->clock) < s->offer_ns)
+        return status_of(ST_AGAIN);
+    struct status st = vlog_stage(lsm_log(s->lsm), &entry, out_lsn);
+    if (st.code == ST_NO_SPACE || st.code == ST_NO_MEMORY || st.code == ST_IO) {
+        s->refusal = st;
+        s->offer_ns = clock_ns(s->env->clock) + OFFER_AGAIN_NS;
+        return status_of(ST_AGAIN);
+    }
+    if (succeeded(st))
+        s->refusal = st;
+    return st;
+}
+
+static uint64_t durable_lsn(void *context)
+{
+    const struct server_store *s = context;
+    return vlog_written_lsn(lsm_log(s->lsm));
+}
+
+static const char *log_failure(void *context)
+{
+    const struct server_store *s = context;
+    return vlog_failure(lsm_log(s->lsm));
+}
+
+/* ---- The sidecar: the applied catalog -----------------------------------------------------------
+ */
+
+static struct status load_catalog(void *context, struct bytes saved)
+{
+    struct server_store *s = context;
+    return server_catalog_load(&s->applied, saved);
+}
+
+/* A record that cannot be read is none that was written here: the next save says so. */
+static void apply_side(void *context, uint64_t version, struct bytes side)
+{
+    struct server_store *s = context;
+    struct catalog_record r;
+
+    (void)version;
+    if (failed(catalog_record_decode(side, &r)))
+        s->applied.is_incomplete = true;
+    else
+        server_catalog_apply(&s->applied, &r);
+}
+
+static struct status save_catalog(void *context, struct buf *out)
+{
+    struct server_store *s = context;
+    return server_catalog_save(&s->applied, out);
+}
+
+/* ---- Life ---------------------------------------------------------------------------------------
+ */
+
+/* Nobody serves now: account for what the ring has done, wait for more until deadline_ns. */
+static void wait_alone(struct server_store *s, uint64_t deadline_ns)
+{
+    struct server_command *command;
+    struct io_op *op;
+
+    io_ring_wait(s->ring, deadline_ns);
+    while ((op = io_ring_done(s->ring)) != NULL) {
+        while (op->tag == FETCH_OP_TAG && server_store_read_done(s, op, &command))
+            ;
+    }
+}
+
+/* The seed of a new store is its first write, durable before anything depends on it. */
+static struct status choose_seed(struct server_store *s)
+{
+    struct catalog_record r = { .kind = CATALOG_SEED };
+    struct server_command *c;
+    uint64_t ticket;
+
+    if (s->applied.hash_seed != 0)
+        return status_ok();
+    while (r.value == 0)
+        rand_entropy(&r.value, sizeof r.value);
+    TRY(server_command_take(s, NULL, &c));
+    server_store_begin(s, c);
+    struct status st = server_store_record(s, &r);
+    if (succeeded(st))
+        st = server_store_keep(s, &ticket);
+    else
+        server_store_drop(s, &ticket);
+    server_command_give(c);
+    while (succeeded(st) && server_store_is_busy(s)) {
+        server_store_end_turn(s, clock_ns(s->env->clock));
+        if (server_store_failure(s) != NULL)
+            st = status_of(ST_FAILED);
+        else if (failed(s->refusal))
+            st = s->refusal;
+        else if (server_store_is_busy(s))
+            wait_alone(s, clock_ns(s->env->clock) + GATE_POLL_NS);
+    }
+    return st;
+}
+
+static struct status open_tree(struct server_store *s, const struct server_store_config *config)
+{
+    const struct lsm_sidecar sidecar = {
+        .context = s, .load = load_catalog, .on_side = apply_side, .save = save_catalog
+    };
+    const struct lsm_config lsm = {
+        .env = config->env,
+        .cache = config->cache,
+        .dir = config->dir,
+        .options = config->options,
+        .sidecar = &sidecar,
+        .create_if_missing = true,
+        .err = config->err,
+    };
+    const struct txn_proposer proposer = {
+        .context = s, .propose = propose, .durable_lsn = durable_lsn, .failure = log_failure
+    };
+
+    TRY(lsm_open(&lsm, s->ring, &s->lsm));
+    if (s->applied.is_incomplete) {
+        errbuf_set(config->err, "the log holds a change of the catalog that cannot be read");
+        return status_of(ST_CORRUPT);
+    }
+    TRY(txn_pipeline_init(&s->pipeline, s->env, s->lsm, &proposer, s->ring));
+    return txn_evaluator_create(&s->pipeline, 0, &s->evaluator);
+}
+
+static bool has_expiries(const struct server_store *s)
+{
+    for (uint32_t i = 0; i < s->applied.number_count; i++) {
+        if (s->applied.numbers[i].expires > 0)
+            return true;
+    }
+    return false;
+}
+
+struct status server_store_open(const struct server_store_config *config, struct io_ring *ring,
+                                struct server_store **out_store)
+{
+    struct server_store *s = alloc_zeroed(config->env->alloc, sizeof *s);
+    uint64_t seed;
+
+    if (s == NULL)
+        return status_of(ST_NO_MEMORY);
+    s->door.ops = &server_store_door;
+    s->env = config->env;
+    s->ring = ring;
+    s->cache = config->cache;
+    s->database_count = config->database_count;
+    rand_entropy(&seed, sizeof seed);
+    rand_seed(&s->rand, seed);
+    struct status st = server_catalog_init(&s->applied, s->env->alloc, s->database_count);
+    if (succeeded(st))
+        st = open_tree(s, config);
+    if (succeeded(st))
+        st = server_catalog_copy(&s->evaluated, &s->applied);
+    if (succeeded(st))
+        st = choose_seed(s);
+    if (failed(st)) {
+        server_store_close(s);
+        return st;
+    }
+    server_expiry_init(&s->expiry, has_expiries(s));
+    *out_store = s;
+    return st;
+}
+
+static void destroy_command(struct server_command *c)
+{
+    struct server_store *s = c->store;
+
+    lsm_reader_deinit(&c->reader);
+    alloc_free(s->env->alloc, c->records, c->record_capacity * sizeof *c->records);
+    alloc_free(s->env->alloc, c, sizeof *c);
+}
+
+/* What the last turn left: the log writes it, and nobody waits for an answer any more. */
+static void finish_writes(struct server_store *s)
+{
+    while (s->evaluator != NULL && server_store_is_busy(s) && server_store_failure(s) == NULL) {
+        server_store_end_turn(s, clock_ns(s->env->clock));
+        if (failed(s->refusal))
+            break;
+        if (server_store_is_busy(s))
+            wait_alone(s, clock_ns(s->env->clock) + GATE_POLL_NS);
+    }
+}
+
+/* What is with the ring belongs to the log and the cache: see it through before they go. */
+static void quiet_ring(struct server_store *s)
+{
+    while (s->reads_pending > 0)
+        wait_alone(s, UINT64_MAX);
+    while (vlog_write_step(lsm_log(s->lsm), s->ring, 0) == VLOG_WANTS)
+        wait_alone(s, UINT64_MAX);
+}
+
+void server_store_close(struct server_store *s)
+{
+    if (s == NULL)
+        return;
+    CHECK(s->running == NULL && s->waiting == NULL);
+    finish_writes(s);
+    while (s->pool != NULL) {
+        struct server_command *c = s->pool;
+        s->pool = c->next;
+        destroy_command(c);
+    }
+    for (uint32_t i = 0; i < s->pin_count; i++)
+        lsm_snapshot_release(s->lsm, s->pins[i].snapshot);
+    if (s->lsm != NULL)
+        quiet_ring(s);
+    txn_evaluator_destroy(s->evaluator);
+    if (s->lsm != NULL)
+        lsm_close(s->lsm, s->ring);
+    server_catalog_deinit(&s->applied);
+    server_catalog_deinit(&s->evaluated);
+    alloc_free(s->env->alloc, s, sizeof *s);
+}
+
+/* ---- Commands -----------------------------------------------------------------------------------
+ */
+
+struct status server_command_take(struct server_store *s, void *owner,
+                                  struct server_command **out_command)
+{
+    struct server_command *c = s->pool;
+
+    if (c != NULL) {
+        s->pool = c->next;
+        s->pool_count--;
+    } else {
+        c = alloc_zeroed(s->env->alloc, sizeof *c);
+        if (c == NULL)
+            return status_of(ST_NO_MEMORY);
+        c->store = s;
+        lsm_reader_init(&c->reader, s->lsm, NULL, 0);
+        c->reader.fetch.owner = c;
+    }
+    c->owner = owner;
+    *out_command = c;
+    return status_ok();
+}
+
+static void unlist(struct server_command *c)
+{
+    if (!c->is_listed)
+        return;
+    *(c->previous != NULL ? &c->previous->next : &c->store->waiting) = c->next;
+    if (c->next != NULL)
+        c->next->previous = c->previous;
+    c->is_listed = false;
+}
+
+static void list(struct server_command *c)
+{
+    struct server_store *s = c->store;
+
+    if (c->is_listed)
+        return;
+    c->previous = NULL;
+    c->next = s->waiting;
+    if (c->next != NULL)
+        c->next->previous = c;
+    s->waiting = c;
+    c->is_listed = true;
+}
+
+void server_command_give(struct server_command *c)
+{
+    if (c == NULL)
+        return;
+    struct server_store *s = c->store;
+    CHECK(s->running != c);
+    unlist(c);
+    server_cursors_destroy(c);
+    lsm_reader_reset(&c->reader);
+    c->waits = 0;
+    c->has_cursor_ticket = false;
+    if (s->pool_count >= POOL_MAX || c->record_capacity > RECORDS_KEPT) {
+        destroy_command(c);
+        return;
+    }
+    c->next = s->pool;
+    s->pool = c;
+    s->pool_count++;
+}
+
+void server_store_begin(struct server_store *s, struct server_command *c)
+{
+    CHECK(s->running == NULL && !c->is_listed);
+    s->running = c;
+    c->waits = 0;
+    c->ticket = 0;
+    c->write_bytes = 0;
+    c->uses_objects = false;
+    c->record_count = 0;
+    txn_begin(s->evaluator, &c->reader);
+}
+
+/* The changes of the catalog become records of the batch. */
+static struct status write_records(struct server_store *s, struct server_command *c)
+{
+    uint8_t room[CATALOG_RECORD_MAX];
+
+    if (c->uses_objects) {
+        const struct catalog_record r = { .kind = CATALOG_OBJECTS,
+                                          .value = s->evaluated.next_object };
+        TRY(txn_side(s->evaluator, bytes_of(room, catalog_record_encode(&r, room))));
+    }
+    for (uint32_t i = 0; i < c->record_count; i++) {
+        const struct catalog_record *r = &c->records[i];
+        if (r->kind == CATALOG_COUNT && r->keys == 0 && r->expires == 0)
+            continue;
+        TRY(txn_side(s->evaluator, bytes_of(room, catalog_record_encode(r, room))));
+    }
+    return status_ok();
+}
+
+struct status server_store_keep(struct server_store *s, uint64_t *out_ticket)
+{
+    struct server_command *c = s->running;
+    struct status st = write_records(s, c);
+
+    if (failed(st)) {
+        server_store_drop(s, out_ticket);
+        return st;
+    }
+    st = txn_keep(s->evaluator, out_ticket);
+    for (uint32_t i = 0; i < c->record_count && succeeded(st); i++)
+        server_catalog_apply(&s->evaluated, &c->records[i]);
+    s->running = NULL;
+    return st;
+}
+
+void server_store_drop(struct server_store *s, uint64_t *out_ticket)
+{
+    txn_drop(s->evaluator, out_ticket);
+    s->running = NULL;
+}
+
+/* ---- Admission ----------------------------------------------------------------------------------
+ */
+
+static struct status ask_gate(struct server_store *s)
+{
+    uint64_t delay_ns;
+
+    if (server_store_failure(s) != NULL)
+        return status_of(ST_FAILED);
+    if (failed(s->refusal))
+        return s->refusal;
+    if (s->gate_resume_ns > clock_ns(s->env->clock))
+        return status_of(ST_AGAIN);
+    return lsm_admit(s->lsm, 0, false, &delay_ns);
+}
+
+static struct status know_gate(struct server_store *s)
+{
+    if (!s->is_gate_known) {
+        s->gate = ask_gate(s);
+        s->is_gate_known = true;
+    }
+    return s->gate;
+}
+
+struct status server_store_admit(struct server_store *s, bool is_delete)
+{
+    uint64_t delay_ns;
+
+    if (know_gate(s).code == ST_AGAIN)
+        s->running->waits |= COMMAND_GATE;
+    if (s->gate.code == ST_NO_SPACE && is_delete && succeeded(s->refusal))
+        return lsm_admit(s->lsm, 0, true, &delay_ns);
+    return s->gate;
+}
+
+/* ---- Waiting ------------------------------------------------------------------------------------
+ */
+
+struct status server_store_note_read(struct server_store *s, struct fetch *f, struct status st)
+{
+    if (st.code == ST_AGAIN) {
+        f->owner = s->running;
+        s->running->waits |= COMMAND_READS;
+    } else if (st.code == ST_CORRUPT || st.code == ST_IO) {
+        s->read_failures++;
+        log_warning(s->env->log, "A read failed (%s): %s", status_name(st.code), f->err.text);
+    } else if (st.code == ST_BUSY) {
+        st = status_of(ST_AGAIN); /* No place among the readers: later. */
+    }
+    return st;
+}
+
+static bool has_reads_done(const struct server_command *c)
+{
+    return fetch_is_ready(&c->reader.fetch) && server_cursors_are_ready(c);
+}
+
+static bool is_ready(const struct server_command *c)
+{
+    struct server_store *s = c->store;
+
+    if (c->waits & COMMAND_READS && !has_reads_done(c))
+        return false;
+    if (c->waits & COMMAND_TICKET && server_store_applied(s) < c->ticket &&
+        server_store_failure(s) == NULL)
+        return false;
+    if (c->waits & COMMAND_SETTLE && txn_open_size(s->evaluator) > 0)
+        return false;
+    return !(c->waits & COMMAND_GATE) || know_gate(s).code != ST_AGAIN;
+}
+
+bool server_store_submit(struct server_store *s, struct fetch *f)
+{
+    uint64_t before = f->device_reads;
+    bool is_any = fetch_submit(f, s->ring);
+
+    s->reads_pending += f->device_reads - before;
+    return is_any;
+}
+
+bool server_store_wait(struct server_store *s, struct server_command *c)
+{
+    bool has_reads = false;
+
+    /* What it stands on may change while it waits; what it has read stays with it. */
+    lsm_reader_leave(&c->reader);
+    if (c->waits & COMMAND_READS) {
+        has_reads = server_store_submit(s, &c->reader.fetch);
+        has_reads = server_cursors_submit(c) || has_reads;
+        if (!has_reads)
+            c->waits &= ~(unsigned)COMMAND_READS;
+    }
+    if (c->waits & ~(unsigned)COMMAND_READS)
+        list(c);
+    return c->waits != 0;
+}
+
+/* It waits for nothing any more. */
+static struct server_command *release(struct server_command *c)
+{
+    unlist(c);
+    c->waits = 0;
+    return c;
+}
+
+bool server_store_read_done(struct server_store *s, struct io_op *op,
+                            struct server_command **out_command)
+{
+    struct fetch *f = fetch_complete(s->cache, op);
+
+    if (f == NULL) {
+        s->reads_pending--;
+        return false;
+    }
+    *out_command = is_ready(f->owner) ? release(f->owner) : NULL;
+    return true;
+}
+
+struct server_command *server_store_next_ready(struct server_store *s)
+{
+    for (struct server_command *c = s->waiting; c != NULL; c = c->next) {
+        if (is_ready(c))
+            return release(c);
+    }
+    return NULL;
+}
+
+/* ---- Turns --------------------------------------------------------------------------------------
+ */
+
+bool server_store_is_full(const struct server_store *s)
+{
+    return txn_open_is_full(s->evaluator);
+}
+
+uint64_t server_store_applied(const struct server_store *s)
+{
+    return txn_applied_ticket(s->evaluator);
+}
+
+bool server_store_is_busy(const struct server_store *s)
+{
+    return txn_newest_ticket(s->evaluator) != 0;
+}
+
+bool server_store_has_failed(const struct server_store *s)
+{
+    return s->has_failed;
+}
+
+const char *server_store_failure(const struct server_store *s)
+{
+    return txn_failure(s->evaluator);
+}
+
+/* Writing has ended for good: what was evaluated and is not applied never was. */
+static void note_failure(struct server_store *s)
+{
+    const char *why = server_store_failure(s);
+
+    if (why == NULL || s->has_failed || s->pipeline.oldest != NULL || s->pipeline.refused != NULL)
+        return; /* What is still under way may yet be applied. */
+    s->has_failed = true;
+    txn_forget(s->evaluator);
+    log_warning(s->env->log,
+                "Writing has failed: %s. Writes are refused from now on, reads go on; what was "
+                "acknowledged is safe. Restart the server when the cause is gone.",
+                why);
+    if (failed(server_catalog_copy(&s->evaluated, &s->applied)))
+        log_warning(s->env->log, "No memory to take pending changes of databases back.");
+}
+
+void server_store_end_turn(struct server_store *s, uint64_t now_ns)
+{
+    struct vlog *log = lsm_log(s->lsm);
+    size_t size = txn_open_size(s->evaluator);
+    enum vlog_step step;
+    uint64_t before;
+
+    if (size > 0) {
+        uint64_t delay_ns;
+        status_ignore(lsm_admit(s->lsm, size, false, &delay_ns), "it is evaluated: too late");
+        if (delay_ns > 0)
+            s->gate_resume_ns = now_ns + delay_ns;
+        status_ignore(txn_end_turn(s->evaluator, s->ring), "server_store_failure says it");
+    }
+    do {
+        before = server_store_applied(s);
+        step = vlog_write_step(log, s->ring, now_ns);
+        txn_advance(s->evaluator);
+        /* Applying may have ended the log's segment; what was refused may be staged now. */
+    } while (step == VLOG_AGAIN || before != server_store_applied(s) ||
+             (step == VLOG_IDLE && vlog_staged_lsn(log) > vlog_written_lsn(log)));
+    s->is_gate_known = false;
+    note_failure(s);
+}
+
+uint64_t server_store_deadline(const struct server_store *s, uint64_t now_ns)
+{
+    uint64_t deadline = vlog_seal_deadline(lsm_log(s->lsm));
+
+    uint64_t poll = now_ns + (failed(s->refusal) ? OFFER_AGAIN_NS : GATE_POLL_NS);
+
+    if ((s->waiting != NULL || s->pipeline.refused != NULL) && poll < deadline)
+        deadline = poll;
+    return deadline;
+}
+
+/* ---- Watchers -----------------------------------------------------------------------------------
+ */
+
+void server_store_note_watcher(struct server_store *s, bool is_watching)
+{
+    s->watchers += is_watching ? 1 : UINT32_MAX;
+}
+
+void server_store_tidy(struct server_store *s)
+{
+    uint64_t now_ms = clock_wall_ms(s->env->clock);
+    uint32_t gone = 0;
+
+    /* A pin serves those who watched up to PIN_EVERY_MS after it was taken. */
+    while (gone < s->pin_count &&
+           (s->watchers == 0 ||
+            now_ms > s->pins[gone].taken_ms + PIN_EVERY_MS + TXN_WATCH_MAX_MS + PIN_EVERY_MS))
+        lsm_snapshot_release(s->lsm, s->pins[gone++].snapshot);
+    s->pin_count -= gone;
+    memmove(s->pins, s->pins + gone, s->pin_count * sizeof s->pins[0]);
+}

@@ -1,0 +1,220 @@
+/*
+ * store -- the database under the gateway: resp's door (resp/store.h) over txn, lsm and the log.
+ *
+ * It owns the tree with its log, the pipeline, the evaluator, the catalog of databases, and the
+ * times at which slots have something to expire. It starts no thread and never waits for a read:
+ * the reactor runs commands, ends turns, and drives it.
+ *
+ * A command is what one client's command, or one piece of background work, stands on from its first
+ * run to its end: its reader with the blocks it has, its cursors, and what it waits for.
+ *
+ *     server_command_take
+ *       server_store_begin; run it
+ *         OK      server_store_keep: its writes join the turn's proposal
+ *         AGAIN   server_store_drop; server_store_wait; later begin again
+ *         else    server_store_drop
+ *     server_command_give
+ *
+ *   1. What the tree's readers and this process' memory know of a lost write is forgotten: when
+ *      writing has failed for good, reads go on over what is applied alone.
+ *   2. A reply's ticket: it may leave when server_store_applied has reached it.
+ *   3. While anybody watches keys, a snapshot not newer than any watch of the last minute is held.
+ *
+ * Threads: the reactor's.
+ */
+#ifndef VARVE_SERVER_STORE_H
+#define VARVE_SERVER_STORE_H
+
+#include "base/env.h"
+#include "base/errbuf.h"
+#include "base/rand.h"
+
+#include "lsm/lsm.h"
+
+#include "resp/store.h"
+
+#include "server/catalog.h"
+#include "server/expiry.h"
+
+#include "txn/txn.h"
+
+struct cache;
+
+/* ---- Commands ---------------------------------------------------------------------------------
+ */
+
+/* What a command waits for, all of it. */
+enum command_wait {
+    COMMAND_READS = 1 << 0,  /* Blocks from the device. */
+    COMMAND_TICKET = 1 << 1, /* Writes to be applied. */
+    COMMAND_SETTLE = 1 << 2, /* The turn to end, so that what is pending has a version. */
+    COMMAND_GATE = 1 << 3,   /* The tree to take writes. */
+};
+
+struct server_command {
+    struct server_store *store;
+    struct lsm_reader reader;
+    struct store_cursor *cursors;
+    unsigned waits; /* enum command_wait */
+    uint64_t ticket;
+    bool has_cursor_ticket;
+    uint64_t cursor_ticket;
+    size_t write_bytes;
+    bool uses_objects;              /* It was given object ids. */
+    struct catalog_record *records; /* Its changes to the catalog. */
+    uint32_t record_count;
+    uint32_t record_capacity;
+    void *owner;                     /* Who runs it. */
+    struct server_command *next;     /* Of the pool, or of those that wait. */
+    struct server_command *previous; /* Of those that wait. */
+    bool is_listed;                  /* Among those that wait. */
+};
+
+/* ---- The store --------------------------------------------------------------------------------
+ */
+
+enum { STORE_PINS_MAX = 64 };
+
+struct store_pin {
+    struct lsm_snapshot *snapshot;
+    uint64_t taken_ms;
+};
+
+struct server_store {
+    struct store door; /* First: what resp is handed. */
+    const struct env *env;
+    struct io_ring *ring;
+    struct lsm *lsm;
+    struct cache *cache;
+    struct txn_pipeline pipeline;
+    struct txn_evaluator *evaluator;
+    uint32_t database_count;
+    struct server_catalog applied;
+    struct server_catalog evaluated;
+    struct server_expiry expiry;
+    struct rand rand;
+
+    struct server_command *running;
+    struct server_command *pool;
+    uint32_t pool_count;
+    struct server_command *waiting; /* For more than reads. */
+    uint64_t reads_pending;         /* Ops under way; each must be accounted for. */
+
+    /* May writes be evaluated? Known for a turn. */
+    bool is_gate_known;
+    struct status gate;      /* OK, AGAIN, NO_SPACE, FAILED ... */
+    uint64_t gate_resume_ns; /* Writers are slowed until then. */
+    struct status refusal;   /* Why the log did not take the last entry offered; OK: it did. */
+    uint64_t offer_ns;       /* After a refusal: when to offer again. */
+
+    /* Snapshots for those who watch, oldest first. */
+    struct store_pin pins[STORE_PINS_MAX];
+    uint32_t pin_count;
+    uint32_t watchers;
+
+    /* Microseconds of the wall clock, between its milliseconds. */
+    uint64_t wall_base_us;
+    uint64_t wall_base_ns;
+
+    bool has_failed; /* The end of writing has been dealt with. */
+    uint64_t read_failures;
+};
+
+struct server_store_config {
+    const struct env *env;
+    struct cache *cache;
+    const char *dir;
+    struct lsm_options options;
+    uint32_t database_count;
+    struct errbuf *err;
+};
+
+/* Open or create. ring is the reactor's, used to wait only here and at the end. As lsm_open. */
+MUST_CHECK struct status server_store_open(const struct server_store_config *config,
+                                           struct io_ring *ring, struct server_store **out_store);
+/* Writes what is still in the turn's proposal, then closes. Requires: no commands are out, and the
+ * background is stopped. Takes NULL. */
+void server_store_close(struct server_store *s);
+
+/* NO_MEMORY */
+MUST_CHECK struct status server_command_take(struct server_store *s, void *owner,
+                                             struct server_command **out_command);
+/* Also while it waits. Takes NULL. */
+void server_command_give(struct server_command *c);
+
+void server_store_begin(struct server_store *s, struct server_command *c);
+/* *out_ticket is set on failure too: NO_MEMORY, LIMIT, then as if dropped. */
+MUST_CHECK struct status server_store_keep(struct server_store *s, uint64_t *out_ticket);
+void server_store_drop(struct server_store *s, uint64_t *out_ticket);
+
+/* After a run that answered AGAIN and was dropped: start what it waits for. False: it waits for
+ * nothing (any more); run it again. */
+bool server_store_wait(struct server_store *s, struct server_command *c);
+/* A read is done. True: somebody waited for it, *out_command does for nothing more (NULL: it does);
+ * ask again with the same op. */
+bool server_store_read_done(struct server_store *s, struct io_op *op,
+                            struct server_command **out_command);
+/* The next command that waited for more than reads, and does no more; NULL: no other is ready. */
+struct server_command *server_store_next_ready(struct server_store *s);
+
+/* ---- Turns ------------------------------------------------------------------------------------
+ */
+
+/* Nothing more should be evaluated in this turn. */
+bool server_store_is_full(const struct server_store *s);
+/* Propose what the turn evaluated, let the log write, apply what is durable. */
+void server_store_end_turn(struct server_store *s, uint64_t now_ns);
+/* All proposals up to this ticket are applied. */
+uint64_t server_store_applied(const struct server_store *s);
+/* Is anything evaluated that is not applied? */
+bool server_store_is_busy(const struct server_store *s);
+/* When to end a turn at the latest though nothing happens (monotonic ns; UINT64_MAX: never). */
+uint64_t server_store_deadline(const struct server_store *s, uint64_t now_ns);
+/* Writing has ended for good. What was evaluated and is not applied is lost: replies that wait for
+ * it must not be sent. */
+bool server_store_has_failed(const struct server_store *s);
+/* Why it has, or is about to; NULL while all is well. */
+const char *server_store_failure(const struct server_store *s);
+/* Now and then: lets go of snapshots that nobody needs. */
+void server_store_tidy(struct server_store *s);
+/* A session began or ceased to watch keys. */
+void server_store_note_watcher(struct server_store *s, bool is_watching);
+
+/* ---- The door's insides ------------------------------------------------------------------------
+ */
+
+/* store_door.c, store_cursor.c, store_databases.c: parts of the door. */
+extern const struct store_ops server_store_door;
+
+struct server_store *server_store_of(struct store *s);
+/* May the running command write? AGAIN: it has been noted that it waits. */
+MUST_CHECK struct status server_store_admit(struct server_store *s, bool is_delete);
+/* The status of a read, noting what the running command waits for and what went wrong. */
+struct status server_store_note_read(struct server_store *s, struct fetch *f, struct status st);
+
+MUST_CHECK struct status server_cursor_open(struct store *s, struct bytes lower, struct bytes upper,
+                                            bool keys_only, struct store_cursor **out);
+MUST_CHECK struct status server_cursor_next(struct store_cursor *c, struct bytes *out_key,
+                                            struct store_row *out_row);
+void server_cursor_seek(struct store_cursor *c, struct bytes key);
+void server_cursor_close(struct store_cursor *c);
+/* Submit what the fetch wants; true if any read is under way for it. */
+bool server_store_submit(struct server_store *s, struct fetch *f);
+/* Submit the reads that the command's cursors wait for; likewise. */
+bool server_cursors_submit(struct server_command *c);
+bool server_cursors_are_ready(const struct server_command *c);
+void server_cursors_destroy(struct server_command *c);
+
+uint32_t server_database_count(struct store *s);
+uint32_t server_database_id(struct store *s, uint32_t number);
+MUST_CHECK struct status server_database_clear(struct store *s, uint32_t number);
+void server_counts(struct store *s, uint32_t database_id, uint64_t *out_keys,
+                   uint64_t *out_expires);
+MUST_CHECK struct status server_count(struct store *s, uint32_t database_id, int64_t keys,
+                                      int64_t expires);
+uint64_t server_fresh_id(struct store *s);
+/* Add a change of the catalog to the running command. NO_MEMORY */
+MUST_CHECK struct status server_store_record(struct server_store *s,
+                                             const struct catalog_record *r);
+
+#endif

@@ -1,0 +1,223 @@
+/* resp's door to the store: rows, time, watches. Cursors and databases have files of their own. */
+#include "server/store.h"
+
+#include "base/clock.h"
+
+enum {
+    /* A command's writes: with a turn's proposal before them they must fit a batch. */
+    WRITES_MAX = 52 << 20,
+    ROW_OVERHEAD = 64,
+    PREFETCH_WINDOW = 64,
+    PIN_EVERY_MS = 1000,
+    US_PER_MS = 1000,
+};
+
+static unsigned read_flags(unsigned flags)
+{
+    return flags & STORE_META ? LSM_READ_META : 0;
+}
+
+static struct status get(struct store *door, struct bytes key, unsigned flags,
+                         struct store_row *out)
+{
+    struct server_store *s = server_store_of(door);
+    struct lsm_value v;
+    struct status st = txn_get(s->evaluator, key, read_flags(flags), &v);
+
+    if (failed(st))
+        return server_store_note_read(s, &s->running->reader.fetch, st);
+    *out = (struct store_row) { .value = v.value,
+                                .size = v.size,
+                                .version = v.version,
+                                .expire_ms = v.expire_ms,
+                                .type = v.type };
+    return st;
+}
+
+/* Whatever is found is found again, in memory, when it is asked for; so are errors. */
+static void prefetch(struct store *door, const struct bytes *keys, size_t count, unsigned flags)
+{
+    struct server_store *s = server_store_of(door);
+    struct status statuses[PREFETCH_WINDOW];
+    struct lsm_value values[PREFETCH_WINDOW];
+
+    while (count > 0) {
+        size_t some = count < PREFETCH_WINDOW ? count : PREFETCH_WINDOW;
+        const struct lsm_multi_get m = {
+            .keys = keys, .count = some, .at = UINT64_MAX, .flags = read_flags(flags)
+        };
+        struct status st = lsm_multi_get(&s->running->reader, &m, statuses, values);
+        if (st.code == ST_AGAIN)
+            st = server_store_note_read(s, &s->running->reader.fetch, st);
+        status_ignore(st, "the row's own get says so");
+        keys += some;
+        count -= some;
+    }
+}
+
+/* Count what the running command writes; LIMIT: it is too much for one batch. */
+static struct status weigh(struct server_store *s, size_t size)
+{
+    s->running->write_bytes += size + ROW_OVERHEAD;
+    return s->running->write_bytes > WRITES_MAX ? status_of(ST_LIMIT) : status_ok();
+}
+
+static struct status put(struct store *door, const struct store_put *put)
+{
+    struct server_store *s = server_store_of(door);
+    const struct lsm_put p = {
+        .key = put->key, .value = put->value, .type = put->type, .expire_ms = put->expire_ms
+    };
+
+    TRY(server_store_admit(s, false));
+    TRY(weigh(s, put->key.size + put->value.size));
+    return txn_put(s->evaluator, &p);
+}
+
+static struct status remove_row(struct store *door, struct bytes key)
+{
+    struct server_store *s = server_store_of(door);
+
+    TRY(server_store_admit(s, true));
+    TRY(weigh(s, key.size));
+    return txn_delete(s->evaluator, key);
+}
+
+static struct status remove_range(struct store *door, struct bytes begin, struct bytes end)
+{
+    struct server_store *s = server_store_of(door);
+
+    TRY(server_store_admit(s, true));
+    TRY(weigh(s, begin.size + end.size));
+    return txn_delete_range(s->evaluator, begin, end);
+}
+
+/* ---- Time and chance ----------------------------------------------------------------------------
+ */
+
+static uint64_t now_ms(struct store *door)
+{
+    return txn_physical_ms(txn_read_version(server_store_of(door)->evaluator));
+}
+
+/* The wall clock tells milliseconds; in between the other clock does. */
+static uint64_t wall_us(struct store *door)
+{
+    struct server_store *s = server_store_of(door);
+    uint64_t ms_us = clock_wall_ms(s->env->clock) * US_PER_MS;
+    uint64_t ns = clock_ns(s->env->clock);
+    uint64_t us = s->wall_base_us + (ns - s->wall_base_ns) / 1000;
+
+    if (us < ms_us || us >= ms_us + US_PER_MS) {
+        s->wall_base_us = us = ms_us;
+        s->wall_base_ns = ns;
+    }
+    return us;
+}
+
+static uint64_t random_number(struct store *door)
+{
+    return rand_u64(&server_store_of(door)->rand);
+}
+
+static uint64_t hash_seed(struct store *door)
+{
+    return server_store_of(door)->evaluated.hash_seed;
+}
+
+static void expiry_hint(struct store *door, uint32_t slot, uint64_t expire_ms)
+{
+    server_expiry_hint(&server_store_of(door)->expiry, slot, expire_ms);
+}
+
+/* ---- Watches ------------------------------------------------------------------------------------
+ */
+
+/* A snapshot not newer than what is watched from now on. */
+static struct status pin(struct server_store *s, uint64_t at_ms)
+{
+    bool has_recent = s->pin_count > 0 && at_ms < s->pins[s->pin_count - 1].taken_ms + PIN_EVERY_MS;
+
+    if (has_recent)
+        return status_ok();
+    server_store_tidy(s);
+    if (s->pin_count == STORE_PINS_MAX)
+        return status_of(ST_LIMIT);
+    struct store_pin *p = &s->pins[s->pin_count];
+    TRY(lsm_snapshot_take(s->lsm, &p->snapshot));
+    p->taken_ms = at_ms;
+    s->pin_count++;
+    return status_ok();
+}
+
+/* Is there a live row? */
+static struct status is_live(struct store *door, struct bytes key, bool *out)
+{
+    struct store_row row = { 0 };
+    struct status st = get(door, key, STORE_META, &row);
+
+    *out = succeeded(st) && (row.expire_ms == 0 || row.expire_ms > now_ms(door));
+    return st.code == ST_NOT_FOUND ? status_ok() : st;
+}
+
+/* The token's version is 0 if there was nothing; when it was taken stands beside it. */
+static struct status watch(struct store *door, uint32_t database, struct bytes key,
+                           struct store_watch *out)
+{
+    struct server_store *s = server_store_of(door);
+    struct txn_watch w;
+    bool live;
+
+    if (txn_open_size(s->evaluator) > 0) {
+        s->running->waits |= COMMAND_SETTLE;
+        return status_of(ST_AGAIN);
+    }
+    TRY(is_live(door, key, &live));
+    TRY(pin(s, clock_wall_ms(s->env->clock)));
+    struct status st = txn_watch(s->evaluator, s->ring, key, &w);
+    if (failed(st))
+        return server_store_note_read(s, &s->running->reader.fetch, st);
+    *out = (struct store_watch) { .version = live ? w.version : 0,
+                                  .expire_ms = w.expire_ms,
+                                  .database = server_database_id(door, database),
+                                  .taken_ms = w.version };
+    return st;
+}
+
+static struct status watch_check(struct store *door, uint32_t database, struct bytes key,
+                                 const struct store_watch *w)
+{
+    struct server_store *s = server_store_of(door);
+    const struct txn_watch watched = { .version = w->taken_ms, .expire_ms = w->expire_ms };
+
+    (void)database;
+    if (now_ms(door) > txn_physical_ms(w->taken_ms) + TXN_WATCH_MAX_MS)
+        return status_of(ST_CONFLICT); /* What it would be compared with may be gone. */
+    struct status st = txn_watch_check(s->evaluator, key, &watched);
+    return st.code == ST_CONFLICT ? st : server_store_note_read(s, &s->running->reader.fetch, st);
+}
+
+const struct store_ops server_store_door = {
+    .get = get,
+    .prefetch = prefetch,
+    .put = put,
+    .remove = remove_row,
+    .remove_range = remove_range,
+    .now_ms = now_ms,
+    .wall_us = wall_us,
+    .random = random_number,
+    .hash_seed = hash_seed,
+    .fresh_id = server_fresh_id,
+    .database_count = server_database_count,
+    .database_id = server_database_id,
+    .database_clear = server_database_clear,
+    .counts = server_counts,
+    .count = server_count,
+    .expiry_hint = expiry_hint,
+    .watch = watch,
+    .watch_check = watch_check,
+    .cursor_open = server_cursor_open,
+    .cursor_next = server_cursor_next,
+    .cursor_seek = server_cursor_seek,
+    .cursor_close = server_cursor_close,
+};
