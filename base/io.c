@@ -232,7 +232,9 @@ struct status io_ring_create(struct io *io, const struct io_ring_options *option
 
     if (o.entries == 0)
         o.entries = ENTRIES_DEFAULT;
-    return io->table->ring_create(io, &o, out_ring);
+    TRY(io->table->ring_create(io, &o, out_ring));
+    (*out_ring)->is_blocking = o.is_blocking;
+    return status_ok();
 }
 
 void io_ring_destroy(struct io_ring *ring)
@@ -254,16 +256,28 @@ struct status io_ring_register_memory(struct io_ring *ring, void *data, size_t s
     return ring->io->table->ring_register_memory(ring, data, size);
 }
 
+static bool is_file_op(const struct io_op *op)
+{
+    return op->opcode == IO_OP_READ || op->opcode == IO_OP_WRITE || op->opcode == IO_OP_SYNC;
+}
+
 void io_submit(struct io_ring *ring, struct io_op *op)
 {
-    if (start(op))
-        ring->io->table->submit(ring, op);
-    else
+    bool is_done = !start(op);
+    if (!is_done && ring->is_blocking && is_file_op(op) && ring->io->table->perform != NULL) {
+        ring->io->table->perform(ring, op);
+        is_done = true;
+    }
+    if (is_done)
         io_op_list_push(&ring->finished, op);
+    else
+        ring->io->table->submit(ring, op);
 }
 
 void io_ring_wait(struct io_ring *ring, uint64_t deadline_ns)
 {
+    if (ring->is_blocking && ring->finished.head != NULL)
+        return;
     if (ring->finished.head != NULL || ring->is_roused)
         deadline_ns = 0;
     ring->is_roused = false;

@@ -144,6 +144,9 @@ struct io_ring_options {
     /* One thread for life: the first to submit or wait also waits, and destroys the ring. Cheaper
      * on io_uring, so reactors say it; a ring that waiting callers pass around must not. */
     bool is_thread_bound;
+    /* Files' ops are done inside io_submit, by plain calls: for a driver that would wait for each
+     * one anyway, and is spared the ring's hand-over of synchronous writes to kernel threads. */
+    bool is_blocking;
     /* How many regions io_ring_register_memory may name. */
     unsigned regions_max;
 };

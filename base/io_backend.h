@@ -76,6 +76,7 @@ struct io_ring {
     struct io *io;
     struct io_op_list finished; /* io.c's: refused, or met while waiting for another. */
     bool is_roused;             /* io.c's: a wake may have been swallowed; do not sleep. */
+    bool is_blocking;           /* io.c's: see struct io_ring_options. */
 };
 struct io_socket {
     struct io *io;

@@ -40,7 +40,8 @@ static const char *log_failure(void *context)
 struct status embed_commit_init(struct varve *v)
 {
     struct embed_commit *c = &v->commit;
-    const struct io_ring_options ring = { .entries = 8 };
+    /* The leader waits for each write before it does anything else. */
+    const struct io_ring_options ring = { .entries = 8, .is_blocking = true };
     const struct txn_proposer proposer = {
         .context = v, .propose = propose, .durable_lsn = durable_lsn, .failure = log_failure
     };
