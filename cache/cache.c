@@ -137,26 +137,82 @@ static void note_lookup(struct cache *c, uint64_t hash, enum note_outcome outcom
     }
 }
 
-bool cache_lookup(struct cache *c, struct cache_key key, enum fetch_kind kind, enum fetch_fill fill,
-                  struct cache_pin *out_pin)
+void cache_prefetch(struct cache *c, uint32_t hint, unsigned step, size_t at)
 {
-    static const uint64_t SET[] = {
-        [FETCH_FILL_NORMAL] = SLOT_TOUCHED,
-        [FETCH_FILL_SCAN] = SLOT_TOUCHED,
-        [FETCH_FILL_NONE] = 0,
+    uint64_t word;
+
+    if (hint == 0)
+        return;
+    struct slot *s = slot_at(&c->slots, hint);
+    if (step == 0) {
+        __builtin_prefetch(s, 1);
+    } else if (slot_try_pin(s, 0, 0, &word)) {
+        /* Pinned, because only then does its slab stay; whose bytes it has now matters little. */
+        __builtin_prefetch(memory_data(&c->memory, word_chunk(word)) + at);
+        cache_unpin(c, hint);
+    }
+}
+
+/* How a lookup changes the word of the slot it finds. */
+struct mark {
+    uint64_t set;
+    uint64_t clear;
+};
+
+static struct mark mark_of(enum fetch_fill fill)
+{
+    static const struct mark MARKS[] = {
+        [FETCH_FILL_NORMAL] = { .set = SLOT_TOUCHED, .clear = SLOT_SCAN },
+        [FETCH_FILL_SCAN] = { .set = SLOT_TOUCHED },
+        [FETCH_FILL_NONE] = { .set = 0 },
     };
-    static const uint64_t CLEAR[] = {
-        [FETCH_FILL_NORMAL] = SLOT_SCAN,
-        [FETCH_FILL_SCAN] = 0,
-        [FETCH_FILL_NONE] = 0,
-    };
-    uint64_t hash = index_hash(&c->index, key);
-    uint64_t word = 0;
-    uint32_t id = index_pin(&c->index, &c->slots, key, hash, SET[fill], CLEAR[fill], &word);
+    return MARKS[fill];
+}
+
+/* Pin slot id if it has this name; 0 otherwise. */
+static uint32_t pin_named(struct cache *c, uint32_t id, struct cache_key key, struct mark m,
+                          uint64_t *out_word)
+{
+    struct slot *s = slot_at(&c->slots, id);
+
+    if (!slot_is_named(s, key) || !slot_try_pin(s, m.set, m.clear, out_word))
+        return 0;
+    if (slot_is_named(s, key))
+        return id;
+    cache_unpin(c, id);
+    return 0;
+}
+
+static uint32_t pin_indexed(struct cache *c, struct cache_key key, uint64_t hash, struct mark m,
+                            uint64_t *out_word)
+{
+    uint32_t id = index_pin(&c->index, &c->slots, key, hash, m.set, m.clear, out_word);
 
     while (id != 0 && !slot_is_named(slot_at(&c->slots, id), key)) {
         cache_unpin(c, id);
-        id = index_pin(&c->index, &c->slots, key, hash, SET[fill], CLEAR[fill], &word);
+        id = index_pin(&c->index, &c->slots, key, hash, m.set, m.clear, out_word);
+    }
+    return id;
+}
+
+bool cache_lookup_hinted(struct cache *c, struct cache_key key, enum fetch_kind kind,
+                         enum fetch_fill fill, _Atomic uint32_t *hint, struct cache_pin *out_pin)
+{
+    struct mark m = mark_of(fill);
+    uint64_t hash = index_hash(&c->index, key);
+    uint64_t word = 0;
+    uint32_t id = 0;
+
+    if (hint != NULL) {
+        /* Acquire: the slot's block of slots is there when its number is. */
+        uint32_t hinted = atomic_load_explicit(hint, memory_order_acquire);
+        id = hinted == 0 ? 0 : pin_named(c, hinted, key, m, &word);
+    }
+    if (id == 0) {
+        id = pin_indexed(c, key, hash, m, &word);
+        if (id != 0 && hint != NULL)
+            /* Release: see above. */
+            atomic_store_explicit(hint, id, memory_order_release);
     }
     if (fill != FETCH_FILL_NONE) {
         enum note_outcome outcome = id == 0 ? NOTE_MISS : policy_outcome(&c->policy, word);
@@ -166,6 +222,12 @@ bool cache_lookup(struct cache *c, struct cache_key key, enum fetch_kind kind, e
         return false;
     *out_pin = pin_of(c, id, word);
     return true;
+}
+
+bool cache_lookup(struct cache *c, struct cache_key key, enum fetch_kind kind, enum fetch_fill fill,
+                  struct cache_pin *out_pin)
+{
+    return cache_lookup_hinted(c, key, kind, fill, NULL, out_pin);
 }
 
 /* ---- Making room -------------------------------------------------------------------------- */

@@ -34,6 +34,7 @@
 
 #include "cache/kind.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -76,6 +77,21 @@ struct cache_pin {
  */
 bool cache_lookup(struct cache *c, struct cache_key key, enum fetch_kind kind, enum fetch_fill fill,
                   struct cache_pin *out_pin);
+
+/*
+ * As cache_lookup for who asks for the same block again and again: *hint is where it was found
+ * last, 0 at first, and spares the way through the index while it holds. Any threads may share it.
+ */
+bool cache_lookup_hinted(struct cache *c, struct cache_key key, enum fetch_kind kind,
+                         enum fetch_fill fill, _Atomic uint32_t *hint, struct cache_pin *out_pin);
+
+/*
+ * Begin to load what a lookup with this hint will touch, one dependent line a step: its slot, then
+ * the block's bytes at `at`. Who takes step 0 for several blocks and then step 1 for all has their
+ * misses overlap. Counts nothing, promises nothing.
+ */
+enum { CACHE_PREFETCH_STEPS = 2 };
+void cache_prefetch(struct cache *c, uint32_t hint, unsigned step, size_t at);
 
 /*
  * A buffer of size bytes, pinned, un-inserted, uninitialised but for a zeroed header: to fill.

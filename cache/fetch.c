@@ -11,6 +11,12 @@ static struct cache_key key_of(const struct fetch_request *request)
     return (struct cache_key) { .file = request->file_id, .offset = request->offset };
 }
 
+static bool look_up(struct fetch *f, const struct fetch_request *request, struct cache_pin *out_pin)
+{
+    return cache_lookup_hinted(f->options.cache, key_of(request), request->kind, f->options.fill,
+                               request->hint, out_pin);
+}
+
 /* ---- Pins ---------------------------------------------------------------------------------- */
 
 static struct fetch_block block_of(const struct fetch_pin *p)
@@ -401,7 +407,7 @@ struct status fetch_get(struct fetch *f, const struct fetch_request *request,
 
     if (f->has_waited && resume(f, request, &s, out_block))
         return s;
-    if (cache_lookup(f->options.cache, key_of(request), request->kind, f->options.fill, &pin))
+    if (look_up(f, request, &pin))
         return pin_found(f, request, &pin, out_block);
     return f->options.ring != NULL ? get_blocking(f, request, out_block)
                                    : get_later(f, request, out_block);
@@ -411,8 +417,7 @@ bool fetch_find(struct fetch *f, const struct fetch_request *request, struct fet
 {
     struct cache_pin pin;
 
-    return cache_lookup(f->options.cache, key_of(request), request->kind, f->options.fill, &pin) &&
-           succeeded(pin_found(f, request, &pin, out_block));
+    return look_up(f, request, &pin) && succeeded(pin_found(f, request, &pin, out_block));
 }
 
 struct status fetch_get_given(struct fetch *f, const struct fetch_request *request,
@@ -423,7 +428,7 @@ struct status fetch_get_given(struct fetch *f, const struct fetch_request *reque
     struct block_ref b;
 
     CHECK(given.size == request->size);
-    if (cache_lookup(c, key_of(request), request->kind, f->options.fill, &pin))
+    if (look_up(f, request, &pin))
         return pin_found(f, request, &pin, out_block);
     TRY(block_take(c, request->size, f->options.fill, &b));
     if (given.size > 0)

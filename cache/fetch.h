@@ -46,6 +46,8 @@ struct fetch_request {
                             uint8_t *out_header, struct errbuf *err);
     void *context;
     uint64_t cookie; /* verify's: what else it must know of this block. */
+    /* NULL, or where the cache notes the block's slot for the next time (cache_lookup_hinted). */
+    _Atomic uint32_t *hint;
     /* NULL, or how a read keeps file and context alive, so that nobody has to wait for reads that
      * nobody waits for: fetch_get calls hold(context) when it records or begins a device read for
      * this request, and drop(context) follows when that read is over or forgotten, from whichever

@@ -144,6 +144,24 @@ static bool is_before(const struct lsm_block *b, uint32_t i, struct bytes suffix
     return c != 0 ? c < 0 : version_of(b, i) > version;
 }
 
+/*
+ * Ask for the lines that the search and the decoding of what it finds will touch, where they are if
+ * keys are spread evenly: header, prefix, row, remainder, value. All are known from the hint, so a
+ * block that is in no near cache costs one round of misses instead of four.
+ */
+static void prefetch_near(const struct lsm_block *b, uint64_t head)
+{
+    const struct lsm_block_hint *h = &b->hint;
+    size_t guess = lsm_heads_guess(h->count, h->head_first, h->head_last, head);
+    const uint8_t *keys = b->data + h->keys_at;
+
+    __builtin_prefetch(b->data);
+    __builtin_prefetch(keys);
+    __builtin_prefetch(keys - (size_t)h->row_size * (h->count - guess));
+    __builtin_prefetch(keys + h->prefix_size + guess * h->key_mean);
+    __builtin_prefetch(b->data + h->values_at + guess * h->value_mean);
+}
+
 uint32_t lsm_block_seek(const struct lsm_block *b, struct bytes key, uint64_t version,
                         bool *out_is_key)
 {
@@ -152,16 +170,17 @@ uint32_t lsm_block_seek(const struct lsm_block *b, struct bytes key, uint64_t ve
     const uint8_t *heads = heads_of(b);
 
     *out_is_key = false;
+    struct bytes suffix = bytes_skip(key, key.size < prefix_size ? key.size : prefix_size);
+    uint64_t head = lsm_head_of(suffix.data, suffix.size);
+    prefetch_near(b, head);
     if (prefix_size > 0) {
-        size_t common = key.size < prefix_size ? key.size : prefix_size;
+        size_t common = key.size - suffix.size;
         int c = common == 0 ? 0 : memcmp(key.data, b->data + b->hint.keys_at, common);
         if (c != 0)
             return c < 0 ? 0 : n;
         if (key.size < prefix_size)
             return 0;
     }
-    struct bytes suffix = bytes_skip(key, prefix_size);
-    uint64_t head = lsm_head_of(suffix.data, suffix.size);
     uint32_t low = lsm_heads_below(heads, n, b->hint.head_first, b->hint.head_last, head);
 
     /* Entries with this head, mostly one, begin at low. Gallop over them, then halve. */
@@ -383,6 +402,10 @@ struct status lsm_block_check(struct bytes bytes, uint32_t ref_count,
     TRY(check_header(bytes, &b.hint, err));
     TRY(check_keys(&b, err));
     TRY(check_values(&b, bytes.size, ref_count, err));
+    uint32_t key_mean = get_u32(bytes.data + AT_KEY_BYTES) / b.hint.count;
+    size_t value_mean = (lsm_block_used(&b) - b.hint.values_at) / b.hint.count;
+    b.hint.key_mean = key_mean < UINT8_MAX ? (uint8_t)key_mean : UINT8_MAX;
+    b.hint.value_mean = value_mean < UINT16_MAX ? (uint16_t)value_mean : UINT16_MAX;
     *out_hint = b.hint;
     return status_ok();
 }

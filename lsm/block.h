@@ -97,7 +97,8 @@ struct lsm_block_hint {
     uint16_t count;
     uint16_t prefix_size;
     uint8_t row_size;
-    uint8_t unused[3];
+    uint8_t key_mean;    /* Bytes of a remainder, about. */
+    uint16_t value_mean; /* Bytes of a value, about. */
 };
 
 struct lsm_block {
@@ -151,6 +152,9 @@ static inline uint64_t lsm_head_of(const uint8_t *p, size_t size)
         head |= (uint64_t)p[i] << (56 - 8 * i);
     return head;
 }
+
+/* Where head would stand if heads were spread evenly: to load what lies there. */
+uint32_t lsm_heads_guess(uint32_t n, uint64_t first, uint64_t last, uint64_t head);
 
 /* The number of heads < head; heads are sorted, first and last are heads[0] and heads[n - 1]. */
 uint32_t lsm_heads_below(const uint8_t *heads, uint32_t n, uint64_t first, uint64_t last,

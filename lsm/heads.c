@@ -90,6 +90,16 @@ static uint32_t narrow(const uint8_t *heads, uint32_t low, uint32_t high, uint64
     return low + count_below(heads + 8 * (size_t)low, high - low, head);
 }
 
+uint32_t lsm_heads_guess(uint32_t n, uint64_t first, uint64_t last, uint64_t head)
+{
+    if (head <= first)
+        return 0;
+    if (head >= last)
+        return n - 1;
+    /* The quotient lies in (0, 1). */
+    return (uint32_t)((double)(head - first) / (double)(last - first) * (double)(n - 1));
+}
+
 uint32_t lsm_heads_below(const uint8_t *heads, uint32_t n, uint64_t first, uint64_t last,
                          uint64_t head)
 {
@@ -99,8 +109,7 @@ uint32_t lsm_heads_below(const uint8_t *heads, uint32_t n, uint64_t first, uint6
         return n;
     if (n <= WINDOW)
         return count_below(heads, n, head);
-    /* first < head <= last: the quotient lies in (0, 1]. */
-    uint32_t guess = (uint32_t)((double)(head - first) / (double)(last - first) * (double)(n - 1));
+    uint32_t guess = lsm_heads_guess(n, first, last, head);
     uint32_t begin = guess < WINDOW / 2 ? 0 : (guess - WINDOW / 2) / LINE * LINE;
     if (begin > n - WINDOW)
         begin = n - WINDOW;

@@ -148,8 +148,10 @@ static struct status search_version(struct search *s, const struct lsm_version *
         return search_all(s, v);
     s->hash = lsm_table_key_hash(s->key);
     /* All candidates' filter lines are asked for before the first is needed: misses overlap. */
-    for (uint32_t i = 0; i < c.count; i++)
-        lsm_table_prefetch(c.files[i]->table, s->hash);
+    for (unsigned step = 0; step < LSM_TABLE_PREFETCH_STEPS && c.count > 1; step++) {
+        for (uint32_t i = 0; i < c.count; i++)
+            lsm_table_prefetch(c.files[i]->table, s->hash, step);
+    }
     for (uint32_t i = 0; i < c.count; i++) {
         struct status st = search_file(s, c.files[i]);
         if (st.code != ST_NOT_FOUND)

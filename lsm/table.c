@@ -3,6 +3,8 @@
 #include "base/budget.h"
 #include "base/check.h"
 
+#include "cache/cache.h"
+
 #include "lsm/liveness.h"
 #include "lsm/manifest.h"
 
@@ -51,7 +53,7 @@ size_t lsm_table_memory(const struct lsm_table *t)
 
     /* Acquire: see is_pinned. */
     if (atomic_load_explicit(&t->is_pinned, memory_order_acquire))
-        size += t->top_capacity;
+        size += t->top_capacity + t->hint_count * sizeof *t->hints;
     const struct lsm_rangedel_set *s =
         atomic_load_explicit(&t->range_deletes, memory_order_acquire);
     return size + (s != NULL ? lsm_rangedel_bytes(s) : 0);
@@ -75,6 +77,7 @@ static void drop(void *context)
     io_close(t->file);
     lsm_rangedel_destroy(atomic_load_explicit(&t->range_deletes, memory_order_relaxed));
     alloc_free(t->env->alloc, t->top_data, t->top_capacity);
+    alloc_free(t->env->alloc, t->hints, t->hint_count * sizeof *t->hints);
     mutex_deinit(&t->lock);
     alloc_free(t->env->alloc, t, sizeof *t);
 }
@@ -165,6 +168,19 @@ struct status table_fetch(struct lsm_table *t, struct fetch *f, struct table_pla
     return fetch_get(f, &request, out_block);
 }
 
+struct status table_fetch_part(struct lsm_table *t, struct fetch *f, struct table_place place,
+                               enum table_block_type type, uint32_t part,
+                               struct fetch_block *out_block)
+{
+    struct fetch_request request = request_for(t, place, type);
+
+    if (place.size <= TABLE_TRAILER)
+        return table_corrupt(t, &f->err, "a block of no bytes");
+    if (t->cache == f->options.cache)
+        request.hint = &t->hints[type == TABLE_INDEX ? t->filter.parts + part : part];
+    return fetch_get(f, &request, out_block);
+}
+
 bool table_find(struct lsm_table *t, struct fetch *f, struct table_place place,
                 enum table_block_type type, struct fetch_block *out_block)
 {
@@ -197,76 +213,109 @@ struct status table_index_place(const struct lsm_table *t, const struct lsm_bloc
 
 /* ---- Pinning ------------------------------------------------------------------------------ */
 
-/* Decode a checked tail into what shall be pinned. top_data, with slack behind it, is the caller's.
- */
-static struct status decode_tail(const struct lsm_table *t, struct bytes body,
-                                 struct table_tail *out_tail, uint8_t **out_top_data,
-                                 struct lsm_block *out_top, struct errbuf *err)
+/* What of a tail shall be pinned. */
+struct pinned {
+    struct table_tail tail;
+    struct lsm_block top;
+    uint8_t *top_data;
+    size_t top_capacity;
+    _Atomic uint32_t *hints;
+    uint32_t hint_count;
+};
+
+static void free_pinned(struct alloc *a, struct pinned *p)
+{
+    alloc_free(a, p->top_data, p->top_capacity);
+    alloc_free(a, p->hints, p->hint_count * sizeof *p->hints);
+}
+
+/* The top index, in memory of its own with slack behind it. */
+static struct status copy_top(const struct lsm_table *t, struct bytes top, struct pinned *p,
+                              struct errbuf *err)
 {
     struct lsm_block_hint hint;
-
-    TRY(table_tail_decode(body, t->id, t->footer_offset, out_tail, err));
-    if (out_tail->ref_count != t->ref_count ||
-        (out_tail->top_size == 0) != (out_tail->entry_count == 0))
-        return table_corrupt(t, err, "tail and manifest disagree");
-    *out_top_data = NULL;
-    if (out_tail->top_size == 0)
-        return status_ok();
-    struct bytes top = bytes_of(body.data + TABLE_TAIL_HEADER, out_tail->top_size);
     struct status s = lsm_block_check(top, 1, &hint, err);
+
     if (failed(s)) {
         errbuf_prefix(err, "table %llu: top index", (unsigned long long)t->id);
         return s;
     }
-    uint8_t *data = alloc_aligned(t->env->alloc, 64, top.size + LSM_BLOCK_TRAILER);
-    if (data == NULL)
+    size_t capacity = top.size + LSM_BLOCK_TRAILER;
+    p->top_data = alloc_aligned(t->env->alloc, LSM_FILTER_LINE, capacity);
+    if (p->top_data == NULL)
         return status_of(ST_NO_MEMORY);
-    memcpy(data, top.data, top.size);
-    memset(data + top.size, 0, LSM_BLOCK_TRAILER);
-    *out_top_data = data;
-    *out_top = lsm_block_of(data, &hint);
+    p->top_capacity = capacity;
+    memcpy(p->top_data, top.data, top.size);
+    memset(p->top_data + top.size, 0, LSM_BLOCK_TRAILER);
+    p->top = lsm_block_of(p->top_data, &hint);
     return status_ok();
+}
+
+static struct status decode_tail(const struct lsm_table *t, struct bytes body, struct pinned *p,
+                                 struct errbuf *err)
+{
+    struct table_tail *tail = &p->tail;
+
+    TRY(table_tail_decode(body, t->id, t->footer_offset, tail, err));
+    if (tail->ref_count != t->ref_count || (tail->top_size == 0) != (tail->entry_count == 0))
+        return table_corrupt(t, err, "tail and manifest disagree");
+    if (tail->top_size > 0)
+        TRY(copy_top(t, bytes_of(body.data + TABLE_TAIL_HEADER, tail->top_size), p, err));
+    uint32_t hint_count = tail->filter_parts + p->top.hint.count;
+    if (hint_count > 0) {
+        p->hints = alloc_array(t->env->alloc, hint_count, sizeof *p->hints);
+        if (p->hints == NULL)
+            return status_of(ST_NO_MEMORY);
+        p->hint_count = hint_count;
+    }
+    return status_ok();
+}
+
+/* Publish what was decoded, unless another reader was faster. */
+static bool publish(struct lsm_table *t, struct cache *cache, const struct pinned *p)
+{
+    const struct table_tail *tail = &p->tail;
+
+    mutex_lock(&t->lock);
+    bool is_first = !atomic_load_explicit(&t->is_pinned, memory_order_relaxed);
+    if (is_first) {
+        t->tail = *tail;
+        t->filter = (struct lsm_filter_shape) { tail->filter_parts, tail->filter_lines,
+                                                tail->filter_probes };
+        t->filter_offset = tail->filter_offset;
+        t->top = p->top;
+        t->top_data = p->top_data;
+        t->top_capacity = p->top_capacity;
+        t->hints = p->hints;
+        t->hint_count = p->hint_count;
+        t->cache = cache;
+        budget_force(t->env->budget, BUDGET_TABLE_META,
+                     p->top_capacity + p->hint_count * sizeof *p->hints);
+        /* Release: publishes the fields above to who acquires it set. */
+        atomic_store_explicit(&t->is_pinned, true, memory_order_release);
+    }
+    mutex_unlock(&t->lock);
+    return is_first;
 }
 
 static struct status load_tail(struct lsm_table *t, struct fetch *f)
 {
     struct table_place place = { t->footer_offset, (uint32_t)(t->file_size - t->footer_offset) };
+    struct pinned p = { .top_data = NULL };
     struct fetch_block block;
-    struct table_tail tail;
-    struct lsm_block top = { .data = NULL };
-    uint8_t *top_data;
 
     TRY(table_fetch(t, f, place, TABLE_TAIL, &block));
     struct bytes body = bytes_of(block.data.data, block.data.size - TABLE_TRAILER);
-    struct status s = decode_tail(t, body, &tail, &top_data, &top, &f->err);
+    struct status s = decode_tail(t, body, &p, &f->err);
     fetch_release(f, &block);
-    TRY(s);
-    size_t capacity = top_data != NULL ? (size_t)tail.top_size + LSM_BLOCK_TRAILER : 0;
-
-    mutex_lock(&t->lock);
-    bool is_late = atomic_load_explicit(&t->is_pinned, memory_order_relaxed);
-    if (!is_late) {
-        t->tail = tail;
-        t->filter =
-            (struct lsm_filter_shape) { tail.filter_parts, tail.filter_lines, tail.filter_probes };
-        t->filter_offset = tail.filter_offset;
-        t->top = top;
-        t->top_data = top_data;
-        t->top_capacity = capacity;
-        t->cache = f->options.cache;
-        budget_force(t->env->budget, BUDGET_TABLE_META, capacity);
-        /* Release: publishes the fields above to who acquires it set. */
-        atomic_store_explicit(&t->is_pinned, true, memory_order_release);
-    }
-    mutex_unlock(&t->lock);
-    if (is_late)
-        alloc_free(t->env->alloc, top_data, capacity);
-    return status_ok();
+    if (failed(s) || !publish(t, f->options.cache, &p))
+        free_pinned(t->env->alloc, &p);
+    return s;
 }
 
 struct status table_pin(struct lsm_table *t, struct fetch *f)
 {
-    /* Acquire: see load_tail. */
+    /* Acquire: see publish. */
     if (atomic_load_explicit(&t->is_pinned, memory_order_acquire))
         return status_ok();
     return load_tail(t, f);
@@ -279,24 +328,36 @@ uint64_t lsm_table_key_hash(struct bytes key)
     return hash_bytes(key, 0);
 }
 
-void lsm_table_prefetch(struct lsm_table *t, uint64_t key_hash)
+void lsm_table_prefetch(const struct lsm_table *t, uint64_t key_hash, unsigned step)
 {
-    (void)key_hash;
-    __builtin_prefetch(t);
+    if (step == 0) {
+        __builtin_prefetch(t);
+        __builtin_prefetch(&t->top);
+        return;
+    }
+    /* Acquire: see publish. */
+    if (!atomic_load_explicit(&t->is_pinned, memory_order_acquire) || t->filter.parts == 0)
+        return;
+    const _Atomic uint32_t *hint = &t->hints[lsm_filter_part(t->filter, key_hash)];
+    if (step == 1)
+        __builtin_prefetch((const void *)hint);
+    else
+        /* Acquire: the slot is there when its number is. */
+        cache_prefetch(t->cache, atomic_load_explicit(hint, memory_order_acquire), step - 2,
+                       (size_t)LSM_FILTER_LINE * lsm_filter_line(t->filter, key_hash));
 }
 
 /* NOT_FOUND if the filter knows that the table lacks the key. */
 static struct status ask_filter(struct lsm_table *t, struct fetch *f, uint64_t key_hash)
 {
     uint32_t size = (uint32_t)lsm_filter_part_size(t->filter);
-    struct table_place place = {
-        t->filter_offset + (uint64_t)size * lsm_filter_part(t->filter, key_hash), size
-    };
-    struct fetch_block part;
+    uint32_t part = lsm_filter_part(t->filter, key_hash);
+    struct table_place place = { t->filter_offset + (uint64_t)size * part, size };
+    struct fetch_block block;
 
-    TRY(table_fetch(t, f, place, TABLE_FILTER, &part));
-    return lsm_filter_may_have(t->filter, part.data.data, key_hash) ? status_ok()
-                                                                    : status_of(ST_NOT_FOUND);
+    TRY(table_fetch_part(t, f, place, TABLE_FILTER, part, &block));
+    return lsm_filter_may_have(t->filter, block.data.data, key_hash) ? status_ok()
+                                                                     : status_of(ST_NOT_FOUND);
 }
 
 /* The data block that holds the first entry at or after (key, at), if any does. */
@@ -311,7 +372,7 @@ static struct status find_block(struct lsm_table *t, struct fetch *f, struct byt
     if (i == t->top.hint.count)
         return status_of(ST_NOT_FOUND);
     TRY(table_part_place(t, i, &place, &f->err));
-    TRY(table_fetch(t, f, place, TABLE_INDEX, &block));
+    TRY(table_fetch_part(t, f, place, TABLE_INDEX, i, &block));
     struct lsm_block part = lsm_block_of(block.data.data, block.header);
     i = lsm_block_seek(&part, key, at, &is_key);
     if (i == part.hint.count)

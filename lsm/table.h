@@ -121,8 +121,10 @@ static inline uint64_t lsm_table_digest(uint64_t key_hash, uint64_t version)
 {
     return hash_u64(key_hash + hash_u64(version));
 }
-/* Start loading the lines a get will need (filter), so that several tables' misses overlap. */
-void lsm_table_prefetch(struct lsm_table *t, uint64_t key_hash);
+/* Start loading what a get looks at first, down to the key's line of the filter, one dependent line
+ * a step: who takes each step for several tables has their misses overlap. */
+enum { LSM_TABLE_PREFETCH_STEPS = 4 };
+void lsm_table_prefetch(const struct lsm_table *t, uint64_t key_hash, unsigned step);
 
 /* Range deletes of the table: loaded on first use, then kept; *out_set NULL if it has none. */
 MUST_CHECK struct status lsm_table_range_deletes(struct lsm_table *t, struct fetch *f,

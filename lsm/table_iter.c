@@ -90,7 +90,7 @@ static struct status hold_part(struct table_iter *it, uint32_t i, const struct h
     if (!p->is_held || p->i != i) {
         release_part(it, p);
         TRY(table_part_place(it->table, i, &place, &it->fetch->err));
-        TRY(table_fetch(it->table, it->fetch, place, TABLE_INDEX, &p->pinned));
+        TRY(table_fetch_part(it->table, it->fetch, place, TABLE_INDEX, i, &p->pinned));
         p->block = lsm_block_of(p->pinned.data.data, p->pinned.header);
         p->i = i;
         p->is_held = true;

@@ -28,11 +28,13 @@ struct lsm_table {
     struct io_file *file;
     struct lsm_block top;
     const struct lsm_table_meta *meta; /* Borrowed until the close. */
-    struct cache *cache;
+    struct cache *cache;               /* Of the fetch that pinned; the hints are for it. */
+    _Atomic uint32_t *hints; /* Slots of the filter partitions, then of the index partitions. */
 
     struct table_tail tail;
     uint8_t *top_data;
     size_t top_capacity;
+    uint32_t hint_count;
     _Atomic(struct lsm_rangedel_set *) range_deletes;
     struct mutex lock; /* Pinning. */
 
@@ -46,7 +48,11 @@ struct lsm_table {
 /* Read and keep the tail, once. AGAIN, CORRUPT ... as fetch_get. */
 MUST_CHECK struct status table_pin(struct lsm_table *t, struct fetch *f);
 
-/* A block through the fetch, checked. */
+/* A block through the fetch, checked. part: which of its kind it is, for a filter or index
+ * partition. */
+MUST_CHECK struct status table_fetch_part(struct lsm_table *t, struct fetch *f,
+                                          struct table_place place, enum table_block_type type,
+                                          uint32_t part, struct fetch_block *out_block);
 MUST_CHECK struct status table_fetch(struct lsm_table *t, struct fetch *f, struct table_place place,
                                      enum table_block_type type, struct fetch_block *out_block);
 

@@ -47,7 +47,8 @@ static void ask(struct shared *s, struct fetch *f, struct rand *r)
 
     must(lsm_table_get(s->table, f, want->key, lsm_table_key_hash(want->key), want->version, &e));
     CHECK(entry_equal(&e, want));
-    lsm_table_prefetch(s->table, rand_u64(r));
+    for (unsigned step = 0; step < LSM_TABLE_PREFETCH_STEPS; step++)
+        lsm_table_prefetch(s->table, rand_u64(r), step);
     fetch_reset(f);
 }
 

@@ -167,6 +167,77 @@ static void run(struct bench *b, const struct shape *shape)
     lsm_table_meta_deinit(&meta, b->env.alloc);
 }
 
+/* Gets of keys that one of several tables has, all of which are asked, as in the upper levels of a
+ * tree: with and without loading their filters' lines together first. */
+enum { TABLES = 6 };
+
+static double get_of_many(struct bench *b, struct lsm_table **tables, bool has_prefetch)
+{
+    struct rand r;
+    rand_seed(&r, 2);
+    uint64_t begin = now();
+
+    for (size_t n = 0; n < b->get_count; n++) {
+        uint8_t bytes[KEY_SIZE];
+        struct lsm_entry e;
+        struct bytes key = make_key(b, rand_below(&r, b->count), bytes);
+        uint64_t hash = lsm_table_key_hash(key);
+        unsigned found = 0;
+        for (unsigned step = 0; step < LSM_TABLE_PREFETCH_STEPS && has_prefetch; step++) {
+            for (unsigned i = 0; i < TABLES; i++)
+                lsm_table_prefetch(tables[i], hash, step);
+        }
+        for (unsigned i = 0; i < TABLES; i++)
+            found += succeeded(lsm_table_get(tables[i], &b->fetch, key, hash, UINT64_MAX, &e));
+        CHECK(found == 1);
+        fetch_reset(&b->fetch);
+    }
+    return (double)(now() - begin) / (double)b->get_count;
+}
+
+static void build_part(struct bench *b, uint64_t part, struct lsm_table_meta *out_meta)
+{
+    struct lsm_table_options options = { .block_size = 0 };
+    struct lsm_table_builder *builder;
+
+    must(lsm_table_builder_create(&b->env, b->ring, b->dir, 1 + part, &options, &builder));
+    for (uint64_t i = part; i < b->count; i += TABLES) {
+        uint8_t key[KEY_SIZE];
+        struct lsm_entry e;
+        make_entry(b, i, key, &e);
+        must(lsm_table_builder_add(builder, &e));
+    }
+    must(lsm_table_builder_finish(builder, out_meta));
+}
+
+static void run_many(struct bench *b, const struct shape *shape)
+{
+    struct lsm_table_meta metas[TABLES];
+    struct lsm_table *tables[TABLES];
+    struct cache_options cache = { .size_bytes = 512u << 20, .seed = 1 };
+
+    b->shape = shape;
+    must(cache_create(&b->env, &cache, &b->cache));
+    fetch_init(&b->fetch, &(struct fetch_options) { .cache = b->cache, .ring = b->ring });
+    for (unsigned i = 0; i < TABLES; i++) {
+        build_part(b, i, &metas[i]);
+        must(lsm_table_open(&b->env, b->dir, &metas[i], &tables[i]));
+    }
+    (void)get_of_many(b, tables, false);
+    double apart_ns = get_of_many(b, tables, false);
+    double together_ns = get_of_many(b, tables, true);
+    printf("one of %d tables: get %5.0f, with prefetch %5.0f ns\n", TABLES, apart_ns, together_ns);
+    for (unsigned i = 0; i < TABLES; i++) {
+        char path[128];
+        lsm_table_close(tables[i]);
+        lsm_table_meta_deinit(&metas[i], b->env.alloc);
+        (void)snprintf(path, sizeof path, "%s/%08u.sst", b->dir, 1 + i);
+        must(io_unlink(b->env.io, path));
+    }
+    fetch_deinit(&b->fetch);
+    cache_destroy(b->cache);
+}
+
 int main(int argc, char **argv)
 {
     static const struct shape shapes[] = {
@@ -176,7 +247,6 @@ int main(int argc, char **argv)
     };
     static struct bench b;
     const char *why = NULL;
-    char path[128];
 
     b.count = argc > 1 ? strtoull(argv[1], NULL, 10) : 4000;
     b.get_count = argc > 2 ? strtoull(argv[2], NULL, 10) : b.count;
@@ -196,8 +266,7 @@ int main(int argc, char **argv)
         if (strstr(shapes[i].name, only) != NULL)
             run(&b, &shapes[i]);
     }
-    (void)snprintf(path, sizeof path, "%s/00000001.sst", b.dir);
-    must(io_unlink(io, path));
+    run_many(&b, &shapes[2]);
     (void)rmdir(b.dir);
     io_ring_destroy(b.ring);
     io_close_machine(io);
