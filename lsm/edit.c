@@ -51,7 +51,8 @@ struct status lsm_edit_snapshot(struct lsm *l, struct lsm_edit *out_edit, struct
 }
 
 /* When edits outweigh what they add up to, begin a new manifest. The old one stays in force if this
- * fails for want of space or memory; it is tried again with the next edit. */
+ * fails for want of space or memory; it is tried again with the next edit. Any other failure leaves
+ * open which one the next open will read. */
 static void rewrite_if_long(struct lsm *l, struct io_ring *ring) REQUIRES(l->edit_lock)
 {
     struct lsm_edit snapshot;
@@ -68,12 +69,15 @@ static void rewrite_if_long(struct lsm *l, struct io_ring *ring) REQUIRES(l->edi
         return;
     buf_init(&sidecar, l->env->alloc, SIZE_MAX / 2);
     if (succeeded(lsm_edit_snapshot(l, &snapshot, &sidecar))) {
-        if (succeeded(lsm_manifest_create(l->env, ring, l->dir, id, l->uuid, &snapshot, &next))) {
+        struct status s = lsm_manifest_create(l->env, ring, l->dir, id, l->uuid, &snapshot, &next);
+        if (succeeded(s)) {
             lsm_manifest_name(lsm_manifest_id(l->manifest), name, sizeof name);
             lsm_manifest_close(l->manifest, ring);
             l->manifest = next;
             if (succeeded(lsm_file_path(l, name, path)))
                 status_ignore(io_unlink(l->env->io, path), "orphans go at the next open");
+        } else if (s.code != ST_NO_SPACE && s.code != ST_NO_MEMORY) {
+            lsm_poison(l, "change of manifests failed: %s", status_name(s.code));
         }
         lsm_edit_deinit(&snapshot);
     }

@@ -446,7 +446,8 @@ static void encode_header(struct buf *b, uint64_t id, const uint8_t uuid[16])
     put_u32(h + 60, crc32c_salted(id, h, 60));
 }
 
-/* CURRENT := the manifest's name, by way of a synced temporary file. */
+/* CURRENT := the manifest's name, by way of a synced temporary file. FAILED: it may name either,
+ * now or after a crash. */
 static struct status point_current(struct lsm_manifest *m, struct io_ring *ring)
 {
     char temporary[IO_PATH_MAX];
@@ -465,8 +466,10 @@ static struct status point_current(struct lsm_manifest *m, struct io_ring *ring)
         s = io_sync(ring, file);
     io_close(file);
     TRY(s);
-    TRY(io_rename(m->env->io, temporary, current));
-    return io_sync_dir(m->env->io, m->dir);
+    s = io_rename(m->env->io, temporary, current);
+    if (succeeded(s))
+        s = io_sync_dir(m->env->io, m->dir);
+    return succeeded(s) ? s : status_of(ST_FAILED);
 }
 
 struct status lsm_manifest_create(const struct env *env, struct io_ring *ring, const char *dir,
@@ -504,7 +507,8 @@ struct status lsm_manifest_create(const struct env *env, struct io_ring *ring, c
     if (succeeded(s))
         s = point_current(m, ring);
     if (failed(s)) {
-        status_ignore(io_unlink(env->io, path), "an orphan is removed at the next open");
+        if (s.code != ST_FAILED) /* Else CURRENT may name it. */
+            status_ignore(io_unlink(env->io, path), "an orphan is removed at the next open");
         goto out;
     }
     write_seal(m, ring);

@@ -43,7 +43,8 @@
 struct lsm_manifest;
 
 /* Begin manifest number id in dir: write its header and the snapshot edit, make them durable, point
- * CURRENT at it. On failure CURRENT is as it was. */
+ * CURRENT at it. On failure CURRENT is as it was; but FAILED: nobody knows which manifest CURRENT
+ * names after a crash, so no edit may be added to the one before either. */
 MUST_CHECK struct status lsm_manifest_create(const struct env *env, struct io_ring *ring,
                                              const char *dir, uint64_t id, const uint8_t uuid[16],
                                              const struct lsm_edit *snapshot,
@@ -74,7 +75,9 @@ lsm_manifest_read(const struct env *env, struct io_ring *ring, const char *dir, 
                   struct status (*visit)(void *context, struct lsm_edit *edit), void *context,
                   struct lsm_manifest_head *out_head);
 
-/* Decode one edit's payload. For the reader and the fuzz target. reaper is given to the files. */
+/* Decode one edit's payload. For the reader and the fuzz target. Sidecar and names are borrowed from
+ * the payload; files have no reaper and go with the edit unless they are given one. To be deinit'ed
+ * whatever the answer. */
 MUST_CHECK struct status lsm_edit_decode(struct bytes payload, struct alloc *a,
                                          struct lsm_edit *out_edit);
 void lsm_edit_encode(const struct lsm_edit *e, struct buf *out);

@@ -61,10 +61,22 @@ void lsm_edit_init(struct lsm_edit *e, struct alloc *a)
     *e = (struct lsm_edit) { .alloc = a };
 }
 
+/* Let go of an edit's file. One just decoded is no tree's yet: nothing was opened, it goes at once.
+ */
+static void let_go(const struct lsm_edit *e, struct lsm_file *f)
+{
+    if (f->reaper != NULL) {
+        lsm_file_unref(f);
+        return;
+    }
+    lsm_table_meta_deinit(&f->meta, e->alloc);
+    alloc_free(e->alloc, f, sizeof *f);
+}
+
 void lsm_edit_deinit(struct lsm_edit *e)
 {
     for (uint32_t i = 0; i < e->added_count; i++)
-        lsm_file_unref(e->added[i].file);
+        let_go(e, e->added[i].file);
     alloc_free(e->alloc, e->added, e->added_count * sizeof *e->added);
     alloc_free(e->alloc, e->dropped, e->dropped_count * sizeof *e->dropped);
     alloc_free(e->alloc, e->value_files, e->value_file_count * sizeof *e->value_files);
@@ -94,7 +106,7 @@ struct status lsm_edit_add(struct lsm_edit *e, uint32_t level, struct lsm_file *
 {
     struct lsm_edit_table *t = grow(e, e->added, e->added_count, sizeof *t);
     if (t == NULL) {
-        lsm_file_unref(file);
+        let_go(e, file);
         return status_of(ST_NO_MEMORY);
     }
     e->added = t;
