@@ -52,9 +52,12 @@ uint64_t io_sim_calls(const struct io_sim *sim, unsigned classes)
     return sum;
 }
 
-uint64_t sim_fate(struct io_sim *sim)
+void sim_fail(struct io_sim *sim, struct io_sim_event *e)
 {
-    return rand_u64(&sim->fates);
+    e->outcome = IO_SIM_FAILED;
+    e->seed = rand_u64(&sim->fates);
+    if (sim->fault.is_clean && e->kind != IO_SIM_WRITTEN)
+        e->outcome = IO_SIM_LIED;
 }
 
 int sim_emit(struct io_sim *sim, struct io_sim_event *e)
@@ -272,10 +275,8 @@ static struct status sim_sync_dir(struct io *io, const char *path)
                               .outcome = sim->options.has_lying_sync ? IO_SIM_LIED : IO_SIM_DONE,
                               .path = path };
 
-    if (fault != 0) {
-        e.outcome = IO_SIM_FAILED;
-        e.seed = sim_fate(sim);
-    }
+    if (fault != 0)
+        sim_fail(sim, &e);
     int error = sim_emit(sim, &e);
     return status_of_errno(fault != 0 ? fault : error);
 }

@@ -83,15 +83,17 @@ enum io_sim_class {
 
 /*
  * Fail the call numbered at (1 is the next one) among those of classes, and all later ones if
- * is_for_ever. A failed write leaves a random subset of its sectors behind; a failed sync of a file
- * makes a random subset durable and forgets the rest, which reads go on to show and later syncs
- * say OK about; a failed sync of a directory likewise. Anything else that fails did nothing.
+ * is_for_ever. A failed write leaves a random subset of its sectors behind; without IO_DIRECT,
+ * reads show all of it all the same, from the page cache. A failed sync of a file makes a random
+ * subset durable and forgets the rest, which reads go on to show and later syncs say OK about; a
+ * failed sync of a directory likewise. Anything else that fails did nothing.
  */
 struct io_sim_fault {
     unsigned classes;
     uint64_t at; /* 0: never. */
     bool is_for_ever;
-    int error; /* errno: EIO, ENOSPC, EMFILE ... 0: EIO. */
+    bool is_clean; /* What fails does nothing at all: so that the process can be taken for dead. */
+    int error;     /* errno: EIO, ENOSPC, EMFILE ... 0: EIO. */
 };
 /* Replaces the one before; NULL: none. Starts counting anew. */
 void io_sim_set_fault(struct io_sim *sim, const struct io_sim_fault *fault);
@@ -169,7 +171,7 @@ enum io_sim_outcome {
     IO_SIM_DONE,    /* As the contract says; of a write: not durable yet. */
     IO_SIM_DURABLE, /* A write through IO_DSYNC. */
     IO_SIM_FAILED,  /* A subset happened, drawn from seed. */
-    IO_SIM_LIED,    /* A sync that did nothing. */
+    IO_SIM_LIED,    /* A sync that did nothing, whatever it said. */
 };
 
 /* Something that changed the disk, or a mark. All pointers are borrowed: from the call in a
@@ -183,7 +185,8 @@ struct io_sim_event {
     uint64_t file;     /* A number for life, whatever its names. */
     uint64_t offset;
     uint64_t size;
-    uint64_t seed; /* FAILED */
+    uint64_t seed;  /* FAILED */
+    bool is_cached; /* WRITTEN: went through the page cache. */
     struct bytes data;
     const char *path;
     const char *path_to;

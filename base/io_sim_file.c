@@ -210,12 +210,20 @@ static void find_write(const struct sim_node *n, uint64_t start, size_t *out_fir
     *out_first = last;
 }
 
+/* Reads see these data from now on. */
+static void show(struct sim_node *n, const struct sim_record *r)
+{
+    sim_content_grow(&n->live, end_of(r));
+    sim_content_apply(&n->live, r);
+}
+
 static bool is_dropped(const struct sim_record *r, uint64_t sequence)
 {
     return r->sequence == sequence && !r->is_marked;
 }
 
-/* Leave a subset of the sectors of a failed write, and of the size no more than they need. */
+/* Leave a subset of the sectors of a failed write, and of the size no more than they need. Reads
+ * see that, or, from the page cache, all of it. */
 static void tear_write(struct sim_node *n, const struct io_sim_event *e)
 {
     size_t first;
@@ -230,6 +238,8 @@ static void tear_write(struct sim_node *n, const struct io_sim_event *e)
         split_sectors(n, i);
         last += n->pending_count - before;
         struct sim_record *r = &n->pending[i];
+        if (e->is_cached)
+            show(n, r);
         r->is_marked = sim_coin(e->seed, r->offset / SIM_SECTOR);
         if (r->is_marked)
             end = end_of(r);
@@ -258,8 +268,7 @@ static void end_write(struct sim_node *n, const struct io_sim_event *e)
         r->done = e->sequence;
         r->is_marked = e->outcome == IO_SIM_DURABLE;
         if (r->kind == SIM_DATA)
-            sim_content_grow(&n->live, end_of(r));
-        sim_content_apply(&n->live, r);
+            show(n, r);
     }
     if (e->outcome == IO_SIM_DURABLE)
         settle_marked(n);

@@ -89,8 +89,8 @@ static inline struct io_sim *sim_of(struct io *io)
 int sim_fault(struct io_sim *sim, enum io_sim_class class);
 /* Live through e on the disk, record it, show it. An errno value or 0. */
 int sim_emit(struct io_sim *sim, struct io_sim_event *e);
-/* A seed for the fate of something that fails. */
-uint64_t sim_fate(struct io_sim *sim);
+/* e tells of something that failed: decide what happened all the same. */
+void sim_fail(struct io_sim *sim, struct io_sim_event *e);
 
 /* ---- io_sim_ring.c -------------------------------------------------------------------------- */
 

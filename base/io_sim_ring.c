@@ -114,7 +114,7 @@ static size_t room_for(struct io_sim *sim, const struct io_op *op)
 static void begin_write(struct io_sim *sim, struct io_op *op)
 {
     int error = sim_fault(sim, IO_SIM_WRITE);
-    size_t size = op->size;
+    size_t size = error != 0 && sim->fault.is_clean ? 0 : op->size;
 
     if (error == 0 && op->offset + op->size > SIM_FILE_MAX) {
         error = EFBIG;
@@ -152,11 +152,10 @@ static void end_write(struct io_sim *sim, struct io_op *op)
     struct io_sim_event e = { .kind = IO_SIM_WRITTEN,
                               .outcome = is_durable ? IO_SIM_DURABLE : IO_SIM_DONE,
                               .file = file_of(op)->number,
-                              .start = op->scratch[SIM_OP_START] };
-    if (error != 0 && op->done_size == 0) {
-        e.outcome = IO_SIM_FAILED;
-        e.seed = sim_fate(sim);
-    }
+                              .start = op->scratch[SIM_OP_START],
+                              .is_cached = (op->file->flags & IO_DIRECT) == 0 };
+    if (error != 0 && op->done_size == 0)
+        sim_fail(sim, &e);
     CHECK(sim_emit(sim, &e) == 0);
     sim_blob_unref(blob);
 }
@@ -199,10 +198,8 @@ static void end_sync(struct io_sim *sim, struct io_op *op)
                               .file = file_of(op)->number,
                               .start = op->scratch[SIM_OP_START] };
 
-    if (error != 0) {
-        e.outcome = IO_SIM_FAILED;
-        e.seed = sim_fate(sim);
-    }
+    if (error != 0)
+        sim_fail(sim, &e);
     CHECK(sim_emit(sim, &e) == 0);
     io_op_settle(op, error);
 }

@@ -114,7 +114,7 @@ static const char *outcome_name(enum io_sim_outcome outcome)
     case IO_SIM_FAILED:
         return ", FAILED";
     case IO_SIM_LIED:
-        return ", a lie";
+        return ", in vain";
     }
     return "";
 }
