@@ -289,7 +289,7 @@ Test(crash_enumerate, exhaustive_means_all)
     struct crash_options o = { .tear_step = 512 };
     cr_assert(crash_enumerate(trace, &o, count_state, &verified, &report));
     cr_assert_eq(report.points, 3, "before, during, after");
-    cr_assert_eq(report.states, 1 + 8 + 8);
+    cr_assert_eq(report.states, 2 + 9 + 9);
     cr_assert_eq(report.distinct, 8);
     cr_assert_eq(verified, 8);
     io_sim_trace_destroy(trace);

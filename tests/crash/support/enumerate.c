@@ -63,7 +63,8 @@ struct enumeration {
     unsigned cuts;
     struct io_sim_mark *marks;
     size_t mark_count;
-    size_t outer_marks; /* Those of the workload, when this is its recovery. */
+    size_t outer_marks; /* Those of the workload, when this is its recovery, */
+    bool was_power_cut; /* and it recovers from more than a kill. */
     uint64_t marks_hash;
     struct io_sim_units units;
 };
@@ -148,16 +149,24 @@ static void note_failure(struct enumeration *e, const struct io_sim_choice *choi
                event, kept, why->text);
 }
 
-static bool enumerate_recovery(struct enumeration *outer, const struct io_sim_trace *trace);
+static bool enumerate_recovery(struct enumeration *outer, const struct io_sim_trace *trace,
+                               bool was_power_cut);
+
+static bool is_kill(const struct io_sim_choice *choice)
+{
+    return choice->keep == IO_SIM_KEEP_ALL && choice->torn == 0;
+}
 
 /* Run verify on a machine over image; and, if this one was chosen for it, cut its power again. */
 static bool verify_image(struct enumeration *e, const struct io_sim_image *image,
                          const struct io_sim_choice *choice)
 {
     struct io_sim *sim = io_sim_create(&e->options.machine, image);
-    struct crash_state state = {
-        .sim = sim, .marks = e->marks, .mark_count = e->mark_count, .cuts = e->cuts
-    };
+    struct crash_state state = { .sim = sim,
+                                 .marks = e->marks,
+                                 .mark_count = e->mark_count,
+                                 .cuts = e->cuts,
+                                 .is_kill = !e->was_power_cut && is_kill(choice) };
     struct errbuf why = { "" };
     bool is_traced = e->cuts == 1 && e->options.second_cut_every > 0 &&
                      e->report->distinct % e->options.second_cut_every == 0;
@@ -170,7 +179,7 @@ static bool verify_image(struct enumeration *e, const struct io_sim_image *image
     if (!is_right)
         note_failure(e, choice, &why);
     else if (trace != NULL)
-        is_right = enumerate_recovery(e, trace);
+        is_right = enumerate_recovery(e, trace, !is_kill(choice));
     io_sim_trace_destroy(trace);
     return is_right;
 }
@@ -306,9 +315,11 @@ static bool try_moment(struct enumeration *e)
     e->report->points++;
     mask = malloc((e->units.count / 64 + 1) * sizeof *mask);
     CHECK(mask != NULL);
-    if (e->units.count <= e->options.exhaustive_max)
+    /* First, so that what it shares with other choices is judged as what it is. */
+    is_right = try_choice(e, &(struct io_sim_choice) { .keep = IO_SIM_KEEP_ALL });
+    if (is_right && e->units.count <= e->options.exhaustive_max)
         is_right = try_all_subsets(e);
-    else
+    else if (is_right)
         is_right = try_structured(e, mask) && try_random(e);
     if (is_right && is_writing(e))
         is_right = try_tears(e, mask);
@@ -348,7 +359,8 @@ static size_t share(struct enumeration *e, size_t moments)
 }
 
 /* Sample the cuts of the recovery that outer has just seen go right. */
-static bool enumerate_recovery(struct enumeration *outer, const struct io_sim_trace *trace)
+static bool enumerate_recovery(struct enumeration *outer, const struct io_sim_trace *trace,
+                               bool was_power_cut)
 {
     struct enumeration e = *outer;
     size_t points = io_sim_trace_count(trace) + 1;
@@ -358,6 +370,7 @@ static bool enumerate_recovery(struct enumeration *outer, const struct io_sim_tr
     e.replay = io_sim_replay_create(trace);
     e.position = 0;
     e.cuts = 2;
+    e.was_power_cut = was_power_cut;
     e.outer_marks = outer->mark_count;
     e.marks = malloc((e.outer_marks + 1) * sizeof *e.marks);
     CHECK(e.marks != NULL);

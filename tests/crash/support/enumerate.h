@@ -31,7 +31,9 @@ struct crash_state {
     const struct io_sim_mark *marks; /* All that were made before the cut, oldest first; after a
                                         second cut those of the recovery follow. */
     size_t mark_count;
-    unsigned cuts; /* 1 or 2 */
+    unsigned cuts; /* 1 or 2; 0: merely restarted (sweep.h). */
+    bool is_kill;  /* All that was pending was kept, at both cuts: as after kill -9, which the
+                      kernel survives. */
 };
 
 /* Is the state right? If not, say in why what is wrong. */

@@ -57,6 +57,7 @@ static bool verify_run(const struct sweep_scenario *scenario, struct io_sim *sim
     if (is_right) {
         state.sim = sim;
         state.cuts = 0;
+        state.is_kill = true;
         *out_when = "restarted";
         is_right = scenario->verify(scenario->context, &state, why);
     }
