@@ -1,0 +1,125 @@
+"""server -- a varve server for a script: its own directory, any free port, gone at the end."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+VARVE = os.environ.get("VARVE", "build/release/varve")
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Server:
+    def __init__(self, *flags):
+        self.base = tempfile.mkdtemp(prefix="varve-clients-")
+        self.flags = list(flags)
+        self.port = free_port()
+        self.process = None
+
+    def start(self):
+        self.log = open(os.path.join(self.base, "log"), "ab")
+        self.process = subprocess.Popen(
+            [VARVE, "server", "--port", str(self.port), "--dir", os.path.join(self.base, "data"),
+             *self.flags], stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL)
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                with socket.create_connection(("127.0.0.1", self.port), timeout=5) as s:
+                    s.sendall(b"PING\r\n")
+                    if s.recv(64).startswith(b"+PONG"):
+                        return self
+            except OSError:
+                pass
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError("the server did not start:\n" + self.read_log())
+            time.sleep(0.02)
+
+    def read_log(self):
+        with open(os.path.join(self.base, "log"), errors="replace") as f:
+            return f.read()[-4000:]
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=60)
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.kill()
+        self.log.close()
+        shutil.rmtree(self.base, ignore_errors=True)
+
+
+def command(*words):
+    """A request in RESP."""
+    out = [b"*%d\r\n" % len(words)]
+    for w in words:
+        w = w if isinstance(w, bytes) else str(w).encode()
+        out.append(b"$%d\r\n%s\r\n" % (len(w), w))
+    return b"".join(out)
+
+
+class Connection:
+    """Bytes out, replies in: no client library between the test and the wire."""
+
+    def __init__(self, port):
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=60)
+        self.file = self.socket.makefile("rb")
+
+    def send(self, data):
+        self.socket.sendall(data)
+
+    def reply(self):
+        line = self.file.readline()
+        if not line.endswith(b"\r\n"):
+            raise ConnectionError("the connection ended")
+        kind, rest = line[:1], line[1:-2]
+        if kind in b"+-":
+            return (kind + rest).decode()
+        if kind == b":":
+            return int(rest)
+        if kind == b"$":
+            return None if rest == b"-1" else self.file.read(int(rest) + 2)[:-2]
+        if kind == b"*":
+            return None if rest == b"-1" else [self.reply() for _ in range(int(rest))]
+        raise ValueError(line)
+
+    def ask(self, *words):
+        self.send(command(*words))
+        return self.reply()
+
+    def close(self):
+        self.file.close()
+        self.socket.close()
+
+
+class Checks:
+    """Counts and prints; the last line is the one the runner reads."""
+
+    def __init__(self):
+        self.passed = 0
+        self.failed = 0
+
+    def __call__(self, what, ok, why=""):
+        self.passed += bool(ok)
+        self.failed += not ok
+        print(f"{'ok   ' if ok else 'FAIL '} {what}{'' if ok else ': ' + str(why)[:600]}", flush=True)
+        return ok
+
+    def close(self):
+        print(f"{self.passed} passed, {self.failed} failed")
+        return 1 if self.failed else 0
