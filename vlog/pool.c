@@ -407,7 +407,8 @@ bool vlog_pool_step(struct vlog *v, struct io_ring *ring, uint64_t now_ns)
     return has_worked;
 }
 
-/* Rename a segment's file into the pool. */
+/* Rename a segment's file into the pool. Durable with the next sync of the directory: should the
+ * old name come back first, the header of the new life says which one it was. */
 static struct status recycle(struct vlog *v, struct vlog_segment *s) REQUIRES(v->pool.lock)
 {
     struct vlog_pool *p = &v->pool;
@@ -419,8 +420,6 @@ static struct status recycle(struct vlog *v, struct vlog_segment *s) REQUIRES(v-
     TRY(vlog_path(v->dir, s->id, VLOG_FREE, to));
     TRY(io_size(s->file, &filled));
     TRY(io_rename(v->env->io, from, to));
-    /* Before the header of the next life is written: no *.log may ever hold another's header. */
-    TRY(vlog_sync_dir(v));
     p->files[p->file_count++] = (struct vlog_free_file) {
         .id = s->id,
         .size = s->size,

@@ -8,8 +8,9 @@
  *
  * A file's life: created as <id>.free and space reserved -> zero-filled -> header of its new life
  * written and synced -> renamed <id>.log, directory synced -> used -> released -> renamed
- * <id>.free, directory synced. So a name *.log always has its header, a crash between any two of
- * these leaves a pool file or an empty segment, and a file that is short was not filled to the end.
+ * <id>.free. So a name *.log always has a whole header; a crash between any two of these leaves a
+ * pool file, an empty segment, or a released one under its old name, whose header may say that it
+ * lives on under another. A file that is short was not filled to the end.
  *
  * Segments of a new store grow: 1 MiB, 2, 4 ... up to segment_size, so that a small store stays
  * small. A batch that no segment of segment_size holds gets one of its own size, inline and not

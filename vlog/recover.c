@@ -41,7 +41,7 @@ struct found {
     uint64_t id;
     struct vlog_header header;
     bool is_value_file; /* Adopted: not on the list of segments that are log. */
-    bool is_recycled;   /* Another segment by now; the rename that would say so was lost. */
+    bool is_recycled;   /* Became another segment; its old name came back. */
     uint64_t last_lsn;  /* The last good batch in it; 0: none. */
     uint64_t end;       /* Where that ends. */
 };
@@ -613,8 +613,8 @@ static struct status make_run_durable(struct recovery *r)
     return status_ok();
 }
 
-/* A file that was let go and used again, under its old name: the directory's sync had failed, and
- * then the power. The old life is over, the new one has a name of its own. */
+/* A file that was let go and made ready again, under its old name: the power failed before the new
+ * name was durable. The old life is over. */
 static void drop_recycled(struct recovery *r)
 {
     size_t kept = 0;

@@ -442,6 +442,38 @@ Test(vlog_value, a_read_survives_the_rewriting_of_its_file)
     log_house_deinit(&h);
 }
 
+/* The memory tail is of the first generation: what it fills the cache with is not taken for a block
+ * of the file that replaced it. Method: value k of the new file lies where value k - 1 of the
+ * segment lay, and all are of one size. */
+Test(vlog_value, the_tail_of_a_rewritten_segment_is_still_its_own)
+{
+    struct log_house h;
+    struct log_shape shape = { 8, LOG_VALUES_MAX, 72 };
+    log_house_init(&h, &relaxed, NULL);
+    log_house_open(&h);
+    MUST(log_fixture_append(&h.log, shape));
+    vlog_roll(h.log.log);
+    log_fixture_settle(&h.log);
+    cr_assert_eq(adopt_all(&h), 1);
+    uint32_t first = h.log.entries[1].handles[0].offset;
+    cr_assert_eq(first, VLOG_BLOCK + vlog_value_size(72));
+    rewrite(&h, h.log.files[0].logical, 1);
+    log_fixture_work(&h.log);
+    read_all(&h); /* From the tail. */
+    struct vlog_stats stats;
+    vlog_stats(h.log.log, &stats);
+    cr_assert_eq(stats.tail_hits, LOG_VALUES_MAX);
+    for (int i = 0; i < 3; i++) {
+        MUST(log_fixture_append(&h.log, (struct log_shape) { 10, 0, 0 }));
+        vlog_roll(h.log.log);
+        log_fixture_settle(&h.log);
+    }
+    read_all(&h); /* From the new file. */
+    vlog_stats(h.log.log, &stats);
+    cr_assert_eq(stats.tail_hits, LOG_VALUES_MAX);
+    log_house_deinit(&h);
+}
+
 /* A handle that no table should hold costs an error, not a crash. */
 Test(vlog_value, a_bad_handle_is_corrupt_with_words)
 {

@@ -327,6 +327,33 @@ static bool check_values(struct log_story *s, uint64_t last, struct errbuf *why)
     return true;
 }
 
+static struct status count_value(void *context, uint32_t ordinal, struct bytes value)
+{
+    uint64_t *count = context;
+    (void)ordinal;
+    (void)value;
+    (*count)++;
+    return status_ok();
+}
+
+/* Every value file is whole, directory and footer included. */
+static bool check_files(struct log_story *s, struct errbuf *why)
+{
+    for (size_t i = 0; i < s->log.file_count; i++) {
+        const struct vlog_file *f = &s->log.files[i];
+        uint64_t count = 0;
+        struct status status =
+            vlog_scan(s->log.log, s->log.ring, f->logical, NULL, count_value, &count, &s->log.err);
+        if (failed(status) || count != f->value_count) {
+            errbuf_set(why, "scan: %s: %s; %llu values of %llu", status_name(status.code),
+                       s->log.err.text, (unsigned long long)count,
+                       (unsigned long long)f->value_count);
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool open_and_check(struct log_story *s, uint64_t promised, uint64_t term,
                            struct errbuf *why)
 {
@@ -353,7 +380,7 @@ static bool open_and_check(struct log_story *s, uint64_t promised, uint64_t term
         return false;
     }
     s->log.last_index = last;
-    return check_values(s, last, why);
+    return check_values(s, last, why) && check_files(s, why);
 }
 
 /* The log works on: a few more entries, over a roll, and they are there after a reopen. */
