@@ -192,6 +192,11 @@ enum vlog_step {
  */
 enum vlog_step vlog_write_step(struct vlog *v, struct io_ring *ring, uint64_t now_ns);
 
+/* The same for a driver that would only wait for the write: it is done on return, and the answer
+ * never VLOG_WANTS. For one thread that waits, a plain call costs less than a ring.
+ * Requires: no write of vlog_write_step's is under way. */
+enum vlog_step vlog_write_wait(struct vlog *v, struct io_ring *ring, uint64_t now_ns);
+
 /* The tag of the ops that vlog_write_step submits; the driver need only hand them out of the ring.
  */
 enum { VLOG_OP_TAG = 0x564c4f47 };

@@ -237,7 +237,7 @@ uint64_t vlog_seal_deadline(const struct vlog *v)
     return v->idle_since_ns + v->options.seal_idle_ns;
 }
 
-enum vlog_step vlog_write_step(struct vlog *v, struct io_ring *ring, uint64_t now_ns)
+static enum vlog_step step(struct vlog *v, struct io_ring *ring, uint64_t now_ns, bool waits)
 {
     if (v->write.is_under_way) {
         if (v->write.op.is_pending)
@@ -249,7 +249,7 @@ enum vlog_step vlog_write_step(struct vlog *v, struct io_ring *ring, uint64_t no
     if (now_ns >= vlog_seal_deadline(v))
         vlog_stage_seal(v);
     if (v->batch.count > 0)
-        write_begin(v, ring, now_ns, false);
+        write_begin(v, ring, now_ns, waits);
     if (v->roll.is_wanted && !vlog_is_failed(v) && !try_roll(v, ring, now_ns))
         return VLOG_AGAIN;
     if (vlog_is_failed(v) && !v->write.is_under_way)
@@ -257,6 +257,17 @@ enum vlog_step vlog_write_step(struct vlog *v, struct io_ring *ring, uint64_t no
     if (v->write.is_under_way)
         return VLOG_WANTS;
     return v->batch.count > 0 ? VLOG_AGAIN : VLOG_IDLE;
+}
+
+enum vlog_step vlog_write_step(struct vlog *v, struct io_ring *ring, uint64_t now_ns)
+{
+    return step(v, ring, now_ns, false);
+}
+
+enum vlog_step vlog_write_wait(struct vlog *v, struct io_ring *ring, uint64_t now_ns)
+{
+    CHECK(!v->write.is_under_way);
+    return step(v, ring, now_ns, true);
 }
 
 void vlog_write_last(struct vlog *v, struct io_ring *ring)

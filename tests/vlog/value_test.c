@@ -15,8 +15,10 @@ static void values_init(struct log_house *h, const struct vlog_options *options,
 {
     log_house_init(h, options, NULL);
     log_house_open(h);
-    for (uint32_t i = 0; i < entries; i++)
+    for (uint32_t i = 0; i < entries; i++) {
         MUST(log_fixture_append(&h->log, (struct log_shape) { 30, 2, 600 + i % 900 }));
+        log_fixture_work(&h->log); /* Files filled to their end. */
+    }
     vlog_roll(h->log.log);
     log_fixture_settle(&h->log);
 }
