@@ -215,6 +215,8 @@ void vlog_activate(struct vlog *v, struct vlog_segment *s, struct vlog_image *im
 /* An image with memory for a segment of size. AGAIN: a reader is just leaving the one there is. */
 MUST_CHECK struct status vlog_image_take(struct vlog *v, uint64_t size,
                                          struct vlog_image **out_image);
+/* Take the memory of both, now or never. */
+MUST_CHECK struct status vlog_images_init(struct vlog *v);
 void vlog_images_deinit(struct vlog *v);
 /* Write what is staged, and a seal, before the log is closed. */
 void vlog_write_last(struct vlog *v, struct io_ring *ring);

@@ -73,8 +73,8 @@ struct recovery {
     size_t found_count;
     size_t found_size; /* Allocated bytes. */
 
-    uint8_t *data; /* The segment in memory. */
-    size_t data_capacity;
+    uint8_t *data;   /* The segment in memory: an image's, */
+    size_t own_size; /* or if this is not 0, of our own. */
     struct bytes bytes;
 
     uint64_t expected;    /* LSN of the next batch; 0: any the flush allows. */
@@ -242,24 +242,34 @@ static struct status read_header(struct recovery *r, struct found *f)
     return check_header(r, f);
 }
 
-/* The buffer holds at least size bytes afterwards. */
+static void drop_data(struct recovery *r)
+{
+    if (r->own_size > 0) {
+        alloc_free(r->v->env->alloc, r->data, r->own_size);
+        budget_refund(r->v->env->budget, BUDGET_JOB, r->own_size);
+    }
+    r->own_size = 0;
+}
+
+/* Memory for a segment: an image's, as nobody uses it yet; more for one larger than others. Not
+ * refused by the budget: what was written must be readable. */
 static struct status reserve_data(struct recovery *r, size_t size)
 {
-    const struct env *env = r->v->env;
+    struct vlog_image *image = &r->v->images[0];
 
-    if (size <= r->data_capacity)
+    if (size <= image->capacity) {
+        drop_data(r);
+        r->data = image->data;
         return status_ok();
-    alloc_free(env->alloc, r->data, r->data_capacity);
-    budget_refund(env->budget, BUDGET_JOB, r->data_capacity);
-    r->data = NULL;
-    r->data_capacity = 0;
-    TRY(budget_charge(env->budget, BUDGET_JOB, size));
-    r->data = alloc_bytes(env->alloc, size);
-    if (r->data == NULL) {
-        budget_refund(env->budget, BUDGET_JOB, size);
-        return status_of(ST_NO_MEMORY);
     }
-    r->data_capacity = size;
+    if (size <= r->own_size)
+        return status_ok();
+    drop_data(r);
+    r->data = alloc_bytes(r->v->env->alloc, size);
+    if (r->data == NULL)
+        return status_of(ST_NO_MEMORY);
+    budget_force(r->v->env->budget, BUDGET_JOB, size);
+    r->own_size = size;
     return status_ok();
 }
 
@@ -690,7 +700,6 @@ struct status vlog_recover(struct vlog *v, const struct vlog_config *config, str
     alloc_free(a, r.found, r.found_size);
     alloc_free(a, r.values, r.value_capacity * sizeof *r.values);
     alloc_free(a, r.handles, r.value_capacity * sizeof *r.handles);
-    alloc_free(a, r.data, r.data_capacity);
-    budget_refund(v->env->budget, BUDGET_JOB, r.data_capacity);
+    drop_data(&r);
     return s;
 }

@@ -99,6 +99,7 @@ static struct status prepare(struct vlog *v, const struct vlog_config *config)
                           v->options.is_direct_value_io));
     for (size_t i = 0; i < config->file_count; i++)
         TRY(vlog_sources_put_file(&v->sources, &config->files[i]));
+    TRY(vlog_images_init(v));
     return vlog_pool_init(&v->pool, v);
 }
 
@@ -116,11 +117,7 @@ static struct status begin_run(struct vlog *v, const struct vlog_recovered *r, s
     atomic_store_explicit(&v->written_lsn, r->next_lsn - 1, memory_order_relaxed);
     atomic_store_explicit(&v->durable_lsn, r->next_lsn - 1, memory_order_relaxed);
     atomic_store_explicit(&v->staged_lsn, r->good_lsn, memory_order_relaxed);
-    /* The memory of both images is taken now or never; which one is first does not matter. */
-    for (int i = 0; i < VLOG_IMAGES; i++) {
-        v->image = &v->images[i];
-        TRY(vlog_image_take(v, need, &image));
-    }
+    TRY(vlog_image_take(v, need, &image));
     TRY(vlog_pool_take(v, ring, need, &resume, &segment));
     vlog_activate(v, segment, image);
     return status_ok();

@@ -40,6 +40,13 @@ static struct status image_resize(struct vlog *v, struct vlog_image *image, size
     return status_ok();
 }
 
+struct status vlog_images_init(struct vlog *v)
+{
+    for (int i = 0; i < VLOG_IMAGES; i++)
+        TRY(image_resize(v, &v->images[i], v->options.segment_size));
+    return status_ok();
+}
+
 struct status vlog_image_take(struct vlog *v, uint64_t size, struct vlog_image **out_image)
 {
     struct vlog_image *image = &v->images[v->image == &v->images[0]];
