@@ -245,13 +245,15 @@ struct status embed_freeze(struct varve *v, uint64_t *out_ticket)
 uint64_t embed_commit_idle(struct varve *v, uint64_t now)
 {
     struct vlog *log = lsm_log(v->lsm);
-    uint64_t due = vlog_seal_deadline(log);
 
-    if (due > now)
-        return due;
+    /* The log is its leader's, its deadline too. */
     if (!take_lead(&v->commit))
         return now + STALL_POLL_NS; /* It is not idle. */
-    settle_log(v);
+    uint64_t due = vlog_seal_deadline(log);
+    if (due <= now) {
+        settle_log(v);
+        due = vlog_seal_deadline(log);
+    }
     leave_lead(&v->commit);
-    return vlog_seal_deadline(log);
+    return due;
 }
