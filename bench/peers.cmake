@@ -42,4 +42,6 @@ target_link_options(varve-bench PRIVATE ${VARVE_LINK_PRODUCT})
 if(VARVE_JEMALLOC)
     pkg_check_modules(JEMALLOC REQUIRED IMPORTED_TARGET jemalloc)
     target_link_libraries(varve-bench PRIVATE PkgConfig::JEMALLOC)
+    # See cmake/products.cmake.
+    target_link_options(varve-bench PRIVATE -Wl,--no-as-needed)
 endif()

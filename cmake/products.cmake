@@ -12,6 +12,8 @@ if(EXISTS ${CMAKE_SOURCE_DIR}/server/main.c)
     if(VARVE_JEMALLOC)
         pkg_check_modules(JEMALLOC REQUIRED IMPORTED_TARGET jemalloc)
         target_link_libraries(varve PRIVATE PkgConfig::JEMALLOC)
+        # Optimised across files, nobody asks for malloc until the libraries have been chosen.
+        target_link_options(varve PRIVATE -Wl,--no-as-needed)
     endif()
     install(TARGETS varve)
 endif()

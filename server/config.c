@@ -68,7 +68,8 @@ static struct status set_string(struct server_config *c, char **to, struct bytes
 
     if (copy == NULL)
         return status_of(ST_NO_MEMORY);
-    memcpy(copy, text.data, text.size);
+    if (text.size > 0)
+        memcpy(copy, text.data, text.size);
     copy[text.size] = '\0';
     if (*to != NULL)
         alloc_free(c->alloc, *to, strlen(*to) + 1);

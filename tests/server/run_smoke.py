@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 
-from varve_process import Cases, Client, Error, Server, VARVE, encode, must, must_fail
+from varve_process import Cases, Server, VARVE, encode, must, must_fail
 
 
 def set_and_get():
@@ -267,7 +267,7 @@ def a_kill_keeps_what_was_acknowledged(*arguments):
     try:
         for round_ in range(3):
             c = s.client()
-            stop = threading.Timer(1.0, lambda: s.process.kill())
+            stop = threading.Timer(0.5, lambda: s.process.kill())
             stop.start()
             i = 0
             try:
