@@ -169,6 +169,7 @@ class Test:
         self.command = shown["command"]
         self.is_criterion = "criterion" in properties.get("LABELS", [])
         self.limit_s = int(properties.get("TIMEOUT", TEST_LIMIT_S))
+        self.folder = properties.get("WORKING_DIRECTORY", ROOT)
         self.locks = sorted(properties.get("RESOURCE_LOCK", []))
 
 
@@ -193,7 +194,7 @@ def run_criterion(stage, test):
     if os.path.exists(summary):
         os.remove(summary)
     command = test.command + ["-j1", f"--json={summary}"]
-    status = run(command, log, test.limit_s, environment())
+    status = run(command, log, test.limit_s, environment(), test.folder)
     try:
         with open(summary) as f:
             counts = json.load(f)
@@ -213,7 +214,7 @@ def run_program(stage, test):
     if stage == "tsan":
         # The thread sanitizer of this gcc wants its shadow where randomisation may put a library.
         command = ["setarch", "-R"] + command
-    status = run(command, log, test.limit_s, environment())
+    status = run(command, log, test.limit_s, environment(), test.folder)
     if status == SKIPPED:
         return Result(test.name, skipped=1, note=last_line(log))
     if status == 0:
