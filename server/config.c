@@ -268,7 +268,7 @@ struct status server_config_set(struct server_config *c, const struct config_par
     uint64_t n;
 
     for (size_t i = 0; i < count; i++) {
-        if (memchr(values[i].data, '\0', values[i].size) != NULL)
+        if (values[i].size > 0 && memchr(values[i].data, '\0', values[i].size) != NULL)
             return refuse(err, "argument must not hold a zero byte");
     }
     if (p->type == CONFIG_WORDS)

@@ -430,7 +430,7 @@ def config_get_and_set():
         must(c.call("CONFIG", "GET", "save") == [b"save", b""])
         must(c.call("CONFIG", "SET", "timeout", "100", "maxclients", "50") == "OK")
         must(c.call("CONFIG", "GET", "timeout") == [b"timeout", b"100"])
-        must_fail("ERR CONFIG SET failed (possibly related to argument 'port') - can't set immutable",
+        must_fail("ERR CONFIG SET failed (possibly related to argument 'port') - can't set",
                   lambda: c.call("CONFIG", "SET", "port", "1"))
         must_fail("ERR CONFIG SET failed (possibly related to argument 'hz')",
                   lambda: c.call("CONFIG", "SET", "timeout", "7", "hz", "x"))

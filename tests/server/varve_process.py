@@ -50,7 +50,7 @@ class Server:
         deadline = time.monotonic() + STARTS_WITHIN_S
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
-                raise RuntimeError(f"the server ended with {self.process.returncode}:\n{self.log()}")
+                raise RuntimeError(f"ended with {self.process.returncode}:\n{self.log()}")
             try:
                 client = self.client()
                 client.call("PING")
