@@ -34,7 +34,7 @@ TAIL_LINES = 40
 NOTE_SIZE = 80
 SKIPPED = 77
 BUILD_LIMIT_S = 1200
-TEST_LIMIT_S = 600
+TEST_LIMIT_S = 1500
 SCRIPT_LIMIT_S = 900
 COUNTED = re.compile(r"^(?:\w+: )?(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$")
 
