@@ -1,6 +1,7 @@
 /* resp's door to the store: rows, time, watches. Cursors and databases have files of their own. */
 #include "server/store.h"
 
+#include "base/budget.h"
 #include "base/clock.h"
 
 enum {
@@ -55,11 +56,15 @@ static void prefetch(struct store *door, const struct bytes *keys, size_t count,
     }
 }
 
-/* Count what the running command writes; LIMIT: it is too much for one batch. */
+/* Count what the running command writes; LIMIT: it is too much for one batch, or for the memory
+ * that its copies on the way to the disk would need. */
 static struct status weigh(struct server_store *s, size_t size)
 {
+    size_t cap = s->env->budget->cap_bytes;
+    size_t most = cap == 0 || cap / 8 > WRITES_MAX ? WRITES_MAX : cap / 8;
+
     s->running->write_bytes += size + ROW_OVERHEAD;
-    return s->running->write_bytes > WRITES_MAX ? status_of(ST_LIMIT) : status_ok();
+    return s->running->write_bytes > most ? status_of(ST_LIMIT) : status_ok();
 }
 
 static struct status put(struct store *door, const struct store_put *put)
