@@ -62,6 +62,7 @@ struct lsm {
     uint64_t last_version;
     uint64_t last_lsn;
     bool is_replaying;
+    struct lsm_mem *open;     /* The open memtable: every current state holds it. */
     struct buf range_deletes; /* Of the batch being applied: struct lsm_range_delete each. */
 
     struct mutex edit_lock;
@@ -99,6 +100,7 @@ struct lsm {
     struct lsm_reaper reaper;
     uint64_t space_retry_ns; /* After NO_SPACE: when to try again. */
 
+    _Atomic uint32_t frozen_count; /* Of the current state. */
     _Atomic uint64_t frozen_ticket;
     _Atomic uint64_t flushed_ticket;
     _Atomic uint64_t compacted_ticket;

@@ -123,6 +123,7 @@ void lsm_state_swap(struct lsm *l, struct lsm_state *next)
     struct lsm_state *old = atomic_load_explicit(&l->state, memory_order_relaxed);
     /* Pairs with the readers' acquire: a state is complete before it can be met. */
     atomic_store_explicit(&l->state, next, memory_order_release);
+    atomic_store_explicit(&l->frozen_count, next->frozen_count, memory_order_release);
     if (old != NULL)
         epoch_retire(&l->epoch, &old->garbage);
 }
@@ -409,7 +410,7 @@ static struct status check_directory(const struct lsm_config *config, bool *out_
         return status_ok();
     struct status s = io_list(config->env->io, config->dir, look_at_name, &d);
     if (s.code == ST_NOT_FOUND && config->create_if_missing)
-        return io_mkdir(config->env->io, config->dir);
+        return lsm_make_dir(config->env->io, config->dir);
     if (failed(s)) {
         errbuf_set(config->err, "%s: %s", config->dir, status_name(s.code));
         return s;
@@ -520,6 +521,7 @@ static struct status set_first_state(struct lsm *l, struct lsm_version *v)
     if (succeeded(s)) {
         mutex_lock(&l->lock);
         lsm_state_swap(l, state);
+        l->open = m;
         mutex_unlock(&l->lock);
     }
     return s;

@@ -75,9 +75,9 @@ lsm_manifest_read(const struct env *env, struct io_ring *ring, const char *dir, 
                   struct status (*visit)(void *context, struct lsm_edit *edit), void *context,
                   struct lsm_manifest_head *out_head);
 
-/* Decode one edit's payload. For the reader and the fuzz target. Sidecar and names are borrowed from
- * the payload; files have no reaper and go with the edit unless they are given one. To be deinit'ed
- * whatever the answer. */
+/* Decode one edit's payload. For the reader and the fuzz target. Sidecar and names are borrowed
+ * from the payload; files have no reaper and go with the edit unless they are given one. To be
+ * deinit'ed whatever the answer. */
 MUST_CHECK struct status lsm_edit_decode(struct bytes payload, struct alloc *a,
                                          struct lsm_edit *out_edit);
 void lsm_edit_encode(const struct lsm_edit *e, struct buf *out);
@@ -88,6 +88,8 @@ void lsm_manifest_name(uint64_t id, char *out_name, size_t size);
 void lsm_table_name(uint64_t id, char *out_name, size_t size);
 /* dir/name. INVALID if it does not fit IO_PATH_MAX. */
 MUST_CHECK struct status lsm_path(const char *dir, const char *name, char *out_path);
+/* Make a directory, and its name durable in the one above. */
+MUST_CHECK struct status lsm_make_dir(struct io *io, const char *path);
 /* The number of a name like "00000012.sst" or "MANIFEST-00000003"; false if it is none. */
 bool lsm_name_parse(const char *name, const char *prefix, const char *suffix, uint64_t *out_id);
 

@@ -103,15 +103,9 @@ static bool is_full(const struct lsm *l, const struct lsm_mem *m)
            atomic_load_explicit(&m->log_bytes, memory_order_relaxed) >= l->options.log_size_max;
 }
 
-static struct lsm_mem *open_mem(struct lsm *l)
-{
-    /* Only this thread replaces the open memtable, so it may look without an epoch. */
-    return atomic_load_explicit(&l->state, memory_order_acquire)->mem;
-}
-
 static bool may_freeze(struct lsm *l)
 {
-    uint32_t frozen = atomic_load_explicit(&l->state, memory_order_acquire)->frozen_count;
+    uint32_t frozen = atomic_load_explicit(&l->frozen_count, memory_order_acquire);
     return l->is_replaying ? frozen < LSM_MEMTABLES_MAX - 1
                            : frozen + 1 < l->options.write_buffer_count;
 }
@@ -127,7 +121,7 @@ static uint64_t log_bytes_of(const struct lsm *l, const struct lsm_mem *m,
 
 struct status lsm_apply(struct lsm *l, const struct lsm_apply *a)
 {
-    struct lsm_mem *m = open_mem(l);
+    struct lsm_mem *m = l->open;
     uint64_t ticket;
 
     if (lsm_failure(l) != NULL)
@@ -137,7 +131,7 @@ struct status lsm_apply(struct lsm *l, const struct lsm_apply *a)
         struct status s = lsm_freeze(l, &ticket);
         if (failed(s) && s.code != ST_NO_MEMORY)
             return s;
-        m = open_mem(l); /* Without memory for another one, this one goes on growing. */
+        m = l->open; /* Without memory for another one, this one goes on growing. */
     }
     struct status s = apply_body(l, m, a);
     if (succeeded(s))
@@ -187,7 +181,7 @@ struct status lsm_replay_visit(void *context, const struct vlog_replayed *entry)
     uint64_t value_bytes = 0;
     for (uint32_t i = 0; i < entry->value_count; i++)
         value_bytes += entry->values[i].size;
-    struct lsm_mem *before = open_mem(l);
+    struct lsm_mem *before = l->open;
     const struct lsm_apply a = {
         .group = entry->group,
         .term = entry->term,
@@ -198,7 +192,7 @@ struct status lsm_replay_visit(void *context, const struct vlog_replayed *entry)
         .value_bytes = value_bytes,
     };
     TRY(lsm_apply(l, &a));
-    if (open_mem(l) != before)
+    if (l->open != before)
         before->is_cut_in_replay = true; /* Alive: it is among the frozen. */
     return status_ok();
 }
@@ -325,6 +319,7 @@ static struct status push_mem(struct lsm *l, struct lsm_mem *fresh)
         frozen[0]->ticket = atomic_load(&l->frozen_ticket) + 1;
         atomic_store_explicit(&l->frozen_ticket, frozen[0]->ticket, memory_order_release);
         lsm_state_swap(l, next);
+        l->open = fresh;
     }
     mutex_unlock(&l->lock);
     return s;
@@ -332,15 +327,14 @@ static struct status push_mem(struct lsm *l, struct lsm_mem *fresh)
 
 struct status lsm_freeze(struct lsm *l, uint64_t *out_ticket)
 {
-    struct lsm_mem *m = open_mem(l);
+    struct lsm_mem *m = l->open;
     struct lsm_mem *fresh;
 
     if (m->first_lsn == 0) {
         *out_ticket = atomic_load_explicit(&l->frozen_ticket, memory_order_relaxed);
         return status_ok();
     }
-    if (atomic_load_explicit(&l->state, memory_order_acquire)->frozen_count ==
-        LSM_MEMTABLES_MAX - 1)
+    if (atomic_load_explicit(&l->frozen_count, memory_order_acquire) == LSM_MEMTABLES_MAX - 1)
         return status_of(ST_BUSY);
     TRY(lsm_mem_create(l->env, l->pages, &fresh));
     memcpy(m->groups, l->applied, sizeof m->groups);
