@@ -3,9 +3,9 @@
 the server is killed in the middle of it.
 
   1. Loaded with redis-cli --pipe, read back with redis-py and by SCAN.
-  2. Loaded again, newer values over older ones, by a loader that records each reply, while the server
-     is killed ten times with SIGKILL: what was acknowledged is there, what was not is old or new,
-     never half. Small memtables, so that kills fall into flushes and compactions.
+  2. Loaded again, newer values over older ones, by a loader that records each reply, while the
+     server is killed ten times with SIGKILL: what was acknowledged is there, what was not is old or
+     new, never half. Small memtables, so that kills fall into flushes and compactions.
 """
 
 import random

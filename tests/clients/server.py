@@ -117,7 +117,8 @@ class Checks:
     def __call__(self, what, ok, why=""):
         self.passed += bool(ok)
         self.failed += not ok
-        print(f"{'ok   ' if ok else 'FAIL '} {what}{'' if ok else ': ' + str(why)[:600]}", flush=True)
+        word = "ok   " if ok else "FAIL "
+        print(word, what + ("" if ok else ": " + str(why)[:600]), flush=True)
         return ok
 
     def close(self):

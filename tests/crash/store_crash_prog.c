@@ -13,6 +13,7 @@
 #include "base/rand.h"
 
 #include "tests/crash/support/enumerate.h"
+#include "tests/support/sanitized.h"
 #include "tests/support/sim_store.h"
 
 #include <malloc.h>
@@ -297,7 +298,9 @@ static bool run_workload(struct workload *w, uint64_t seed, struct crash_report 
 
 int main(int argc, char **argv)
 {
-    unsigned random_count = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : 400;
+    unsigned random_count = argc > 1       ? (unsigned)strtoul(argv[1], NULL, 10)
+                            : IS_SANITIZED ? 20
+                                           : 400;
     uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
     struct crash_report report = { .points = 0 };
     struct rand rand;
