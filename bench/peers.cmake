@@ -33,15 +33,3 @@ else()
     list(FILTER sources EXCLUDE REGEX "/engine_(rocksdb|leveldb|lmdb)\\.c$")
     set_target_properties(bench PROPERTIES SOURCES "${sources}")
 endif()
-
-# `varve bench` as a program of its own.
-add_executable(varve-bench bench/main.c)
-target_link_libraries(varve-bench PRIVATE bench)
-set_target_properties(varve-bench PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
-target_link_options(varve-bench PRIVATE ${VARVE_LINK_PRODUCT})
-if(VARVE_JEMALLOC)
-    pkg_check_modules(JEMALLOC REQUIRED IMPORTED_TARGET jemalloc)
-    target_link_libraries(varve-bench PRIVATE PkgConfig::JEMALLOC)
-    # See cmake/products.cmake.
-    target_link_options(varve-bench PRIVATE -Wl,--no-as-needed)
-endif()

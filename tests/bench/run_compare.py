@@ -12,9 +12,9 @@ import sys
 import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-RELEASE = os.path.join(os.environ.get("VARVE_BUILD", os.path.join(ROOT, "build")), "release")
-BENCH = os.path.join(RELEASE, "varve-bench")
-COMPARE = os.path.join(ROOT, "bench", "compare")
+VARVE = os.environ.get("VARVE", os.path.join(ROOT, "build", "release", "varve"))
+COMPARE = [os.path.join(ROOT, "bench", "compare"), "--bench", f"{VARVE} bench"]
+BENCH = [VARVE, "bench"]
 counts = {True: 0, False: 0}
 
 
@@ -32,10 +32,10 @@ def run(*command):
 
 def compare_loads(folder):
     out, summary = os.path.join(folder, "out.tsv"), os.path.join(folder, "out.json")
-    status, text = run(COMPARE, "--bench", BENCH, "--scale", "0.001", "--rounds", "2", "--ours",
+    status, text = run(*COMPARE, "--scale", "0.001", "--rounds", "2", "--ours",
                        "null", "--peers", "null-again", "--dir", folder, "fillrandom-1k")
     check("an unknown engine fails", status == 1 and "no engine" in text, text)
-    status, text = run(COMPARE, "--bench", BENCH, "--scale", "0.01", "--rounds", "3", "--ours",
+    status, text = run(*COMPARE, "--scale", "0.01", "--rounds", "3", "--ours",
                        "null", "--peers", "null", "--dir", folder, "--out", out, "--json", summary,
                        "fillrandom-1k", "readrandom-1k")
     check("a comparison ends well", status == 0, text)
@@ -50,42 +50,61 @@ def compare_loads(folder):
 
 
 def compare_sync(folder):
-    status, text = run(COMPARE, "--bench", BENCH, "--scale", "0.1", "--rounds", "1", "--ours",
+    status, text = run(*COMPARE, "--scale", "0.1", "--rounds", "1", "--ours",
                        "null", "--peers", "bare", "--dir", folder, "fillsync-1k-8")
     if "around the page cache" in text:
         return
     check("durable puts are compared", status == 0 and "null / bare:" in text, text)
 
 
+def varve_itself(folder):
+    """Every kind of work on varve, every value checked; small memtables, so that much happens."""
+    common = [*BENCH, f"--db={folder}/varve", "--num=3000", "--seek_nexts=5", "--reopen",
+              "--fieldlength=50", "--write_buffer_size=1000000"]
+    for value_size in "100", "1000", "5000":
+        status, text = run(
+            *common, f"--value_size={value_size}", "--threads=2", "--benchmarks=filluniquerandom,"
+            "overwrite,readrandom,readseq,readreverse,seekrandom,readwhilewriting,updaterandom,"
+            "deleterandom,readmissing,ycsbload,ycsba,ycsbd,ycsbe,ycsbf")
+        check(f"varve is measured with values of {value_size}", status == 0 and
+              "(6000 of 6000 found)" in text and text.count("Return=OK") == 10 and
+              "NOT_FOUND" not in text, text)
+        status, text = run(*common, f"--value_size={value_size}", "--batch_size=5",
+                           "--benchmarks=fillbatch,deleteseq,filluniquerandom,multireadrandom")
+        check(f"batches are measured with values of {value_size}", status == 0 and
+              "(3000 of 3000 found)" in text, text)
+
+
 def refusals(folder):
     foreign = os.path.join(folder, "foreign")
     os.makedirs(os.path.join(foreign, "precious"))
     for words, command in [
-        ("did you mean --num?", [BENCH, "--nun=3"]),
-        ("did you mean fillrandom", [BENCH, "--engine=null", "--benchmarks=fillrandm"]),
-        ("cannot do what readrandom asks", [BENCH, "--engine=bare", "--benchmarks=readrandom"]),
-        ("the engine null has no --bloom_bits", [BENCH, "--engine=null", "--bloom_bits=3"]),
-        ("no benchmark made", [BENCH, "--engine=null", f"--db={foreign}"]),
+        ("did you mean --num?", [*BENCH, "--nun=3"]),
+        ("did you mean fillrandom", [*BENCH, "--engine=null", "--benchmarks=fillrandm"]),
+        ("cannot do what readrandom asks", [*BENCH, "--engine=bare", "--benchmarks=readrandom"]),
+        ("the engine null has no --bloom_bits", [*BENCH, "--engine=null", "--bloom_bits=3"]),
+        ("no benchmark made", [*BENCH, "--engine=null", f"--db={foreign}"]),
     ]:
         status, text = run(*command)
         check(words, status != 0 and words in text, text)
-    status, text = run(COMPARE, "fillrandom-1kk")
+    status, text = run(*COMPARE, "fillrandom-1kk")
     check("an unknown scenario is refused", status != 0 and "there are: all" in text, text)
-    status, text = run(BENCH, "--help")
+    status, text = run(*BENCH, "--help")
     check("help lists all", status == 0 and "fillseq" in text and "--num=1000000" in text, text)
-    status, text = run(BENCH, "--engine=null", f"--db={folder}/db", "--num=1000",
+    status, text = run(*BENCH, "--engine=null", f"--db={folder}/db", "--num=1000",
                        "--benchmarks=fillseq")
     check("the header is db_bench's", "Keys:       16 bytes each" in text and
           "RawSize:    0.1 MB (estimated)" in text and "fillseq      : " in text, text)
 
 
 def main():
-    if not os.path.exists(BENCH):
-        print(f"no {BENCH}")
+    if not os.path.exists(VARVE):
+        print(f"no {VARVE}")
         return 77
     with tempfile.TemporaryDirectory(prefix="bench-test-") as folder:
         compare_loads(folder)
         compare_sync(folder)
+        varve_itself(folder)
         refusals(folder)
     print(f"{counts[True]} passed, {counts[False]} failed")
     return 1 if counts[False] else 0
