@@ -49,11 +49,13 @@ static enum varve_code add_put(struct lsm_batch *b, varve_keyspace keyspace, con
 {
     if (value == NULL && value_size > 0)
         return embed_invalid(error, "value is NULL");
+    if (value_size > EMBED_VALUE_MAX)
+        return embed_error(error, status_of(ST_LIMIT), "put", "a value has at most 60 MiB");
     const struct lsm_put put = { .keyspace = keyspace,
                                  .key = bytes_of(key, key_size),
                                  .value = bytes_of(value, value_size) };
     return embed_error(error, lsm_batch_put(b, &put), "put",
-                       "the value does not fit a batch (60 MiB)");
+                       "the batch is full: at most 63 MiB of keys and values");
 }
 
 static enum varve_code add_range(struct lsm_batch *b, varve_keyspace keyspace, const void *begin,

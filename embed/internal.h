@@ -25,7 +25,7 @@
 
 #include "embed/varve.h"
 
-enum { EMBED_SLOTS = 64 };
+enum { EMBED_SLOTS = 64, EMBED_VALUE_MAX = 60 << 20 };
 
 /*
  * What a call that reads or writes works with: a reader and its ring, a proposal. Taken for a call,
