@@ -12,6 +12,7 @@
 #include "lsm/internal.h"
 
 #include "base/check.h"
+#include "base/clock.h"
 
 /* ---- Readers ------------------------------------------------------------------------------ */
 
@@ -244,13 +245,19 @@ static bool get_pending(struct lsm_reader *r, const struct lsm_multi_get *m, uin
     return is_waiting;
 }
 
-/* Submit what the fetch wants and wait for all of it, on the blocking reader's own ring. */
+enum { LOOK_AGAIN_NS = 200 * 1000 };
+
+/*
+ * Submit what the fetch wants and wait for all of it, on the blocking reader's own ring. A block
+ * that another reader is reading already completes on that one's ring and wakes nobody here: so the
+ * wait ends now and then to look.
+ */
 static void wait_for_reads(struct lsm_reader *r, struct io_ring *ring)
 {
     (void)fetch_submit(&r->fetch, ring);
     while (!fetch_is_ready(&r->fetch)) {
         struct io_op *op;
-        io_ring_wait(ring, UINT64_MAX);
+        io_ring_wait(ring, clock_ns(r->lsm->env->clock) + LOOK_AGAIN_NS);
         while ((op = io_ring_done(ring)) != NULL) {
             if (op->tag == FETCH_OP_TAG) {
                 while (fetch_complete(r->lsm->cache, op) != NULL)
