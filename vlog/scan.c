@@ -152,6 +152,19 @@ static struct status scan_value(struct scan *s, uint32_t ordinal, uint32_t offse
     return visit(context, ordinal, bytes_skip(stored, VLOG_VALUE_HEADER));
 }
 
+/* The file, kept from being closed until vlog_source_drop; NULL if there is none. */
+static struct vlog_source *hold_source(struct vlog *v, uint64_t logical)
+{
+    struct epoch_slot *slot;
+    while ((slot = epoch_enter(v->sources.epoch, thread_hint())) == NULL)
+        thread_yield();
+    struct vlog_source *s = vlog_sources_find(&v->sources, logical);
+    if (s != NULL)
+        vlog_source_hold(s);
+    epoch_leave(slot);
+    return s;
+}
+
 struct status vlog_scan(struct vlog *v, struct io_ring *ring, uint64_t logical, vlog_wanted *wanted,
                         vlog_visit_value *visit, void *context, struct errbuf *err)
 {
@@ -160,7 +173,7 @@ struct status vlog_scan(struct vlog *v, struct io_ring *ring, uint64_t logical, 
     struct vlog_offsets directory;
     const struct vlog_offsets *o = &directory;
 
-    s.source = vlog_sources_find(&v->sources, logical);
+    s.source = hold_source(v, logical);
     if (s.source == NULL) {
         errbuf_set(err, "there is no value file %08llu", (unsigned long long)logical);
         return status_of(ST_NOT_FOUND);
@@ -185,5 +198,6 @@ struct status vlog_scan(struct vlog *v, struct io_ring *ring, uint64_t logical, 
 out:
     drop_window(&s);
     vlog_offsets_deinit(&directory);
+    vlog_source_drop(s.source);
     return status;
 }

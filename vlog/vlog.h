@@ -295,7 +295,8 @@ void vlog_drop(struct vlog *v, uint64_t logical);
 
 /* Read a file's values in ordinal order, sequentially and not through the cache (rewriting,
  * checking). wanted picks ordinals (NULL: all); visit gets verified values, borrowed for the call.
- * ST_CORRUPT: err says where. */
+ * ST_CORRUPT: err says where. Of value files any thread may call it; of segments the background's.
+ */
 typedef bool vlog_wanted(void *context, uint32_t ordinal);
 typedef struct status vlog_visit_value(void *context, uint32_t ordinal, struct bytes value);
 MUST_CHECK struct status vlog_scan(struct vlog *v, struct io_ring *ring, uint64_t logical,
