@@ -168,8 +168,9 @@ static struct status parse_ratio(const struct config_parameter *p, struct bytes 
         return refuse(err, "argument must be a number");
     if (text.size > 0 && text.data[0] == '.') {
         text = bytes_skip(text, 1);
-        for (; text.size > 0 && text.data[0] >= '0' && text.data[0] <= '9'; place /= 10) {
+        while (text.size > 0 && text.data[0] >= '0' && text.data[0] <= '9') {
             fraction += place * (text.data[0] - '0');
+            place /= 10;
             text = bytes_skip(text, 1);
         }
     }

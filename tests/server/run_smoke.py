@@ -283,7 +283,9 @@ def a_kill_keeps_what_was_acknowledged(*arguments):
             must(i > 0, "nothing was written")
             s.start()
             c = s.client(60)
-            must(c.call("DBSIZE") in (len(acknowledged), len(acknowledged) + round_ + 1))
+            # Each kill may have cut one write that is there without having been acknowledged.
+            more = c.call("DBSIZE") - len(acknowledged)
+            must(0 <= more <= round_ + 1, more, "keys more than were acknowledged")
             for key, size in acknowledged.items():
                 must(c.call("GET", key) == value(size), key, "was acknowledged and is lost")
     finally:
