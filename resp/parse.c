@@ -1,5 +1,7 @@
 #include "resp/parse.h"
 
+#include "base/words.h"
+
 #include "resp/number.h"
 
 #include <stdio.h>
@@ -232,86 +234,6 @@ static enum resp_parse_result parse_array(struct resp_parser *p, const uint8_t *
     return finish(p, data, out_request);
 }
 
-static bool is_blank(uint8_t c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
-static int hex_digit(uint8_t c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* The byte that the escape behind a backslash at line[i] stands for; *i moves to its last byte. */
-static uint8_t unescape(const uint8_t *line, size_t size, size_t *i)
-{
-    uint8_t c = line[*i + 1];
-
-    if (c == 'x' && *i + 3 < size && hex_digit(line[*i + 2]) >= 0 && hex_digit(line[*i + 3]) >= 0) {
-        c = (uint8_t)(hex_digit(line[*i + 2]) << 4 | hex_digit(line[*i + 3]));
-        *i += 3;
-        return c;
-    }
-    *i += 1;
-    switch (c) {
-    case 'n':
-        return '\n';
-    case 'r':
-        return '\r';
-    case 't':
-        return '\t';
-    case 'b':
-        return '\b';
-    case 'a':
-        return '\a';
-    default:
-        return c;
-    }
-}
-
-/*
- * Take one word off line at *at, writing what it stands for from line[0] of out on; out may be the
- * word's own first byte, as a word only gets shorter. A quote may open in the middle of a word,
- * but what follows its end must be a blank or nothing. False if a quote does not end so.
- */
-static bool take_word(uint8_t *line, size_t size, size_t *at, uint8_t *out, size_t *out_size)
-{
-    uint8_t quote = 0;
-    size_t i = *at;
-    size_t n = 0;
-
-    for (; i < size; i++) {
-        uint8_t c = line[i];
-        if (quote == 0) {
-            if (is_blank(c))
-                break;
-            if (c == '"' || c == '\'')
-                quote = c;
-            else
-                out[n++] = c;
-        } else if (c == quote) {
-            quote = 0;
-            i++;
-            if (i < size && !is_blank(line[i]))
-                return false;
-            break;
-        } else if (c == '\\' && quote == '"' && i + 1 < size) {
-            out[n++] = unescape(line, size, &i);
-        } else if (c == '\\' && quote == '\'' && i + 1 < size && line[i + 1] == '\'') {
-            out[n++] = '\'';
-            i++;
-        } else {
-            out[n++] = c;
-        }
-    }
-    *at = i;
-    *out_size = n;
-    return quote == 0;
-}
-
 static enum resp_parse_result parse_inline(struct resp_parser *p, uint8_t *data, size_t size,
                                            struct resp_request *out_request)
 {
@@ -324,15 +246,13 @@ static enum resp_parse_result parse_inline(struct resp_parser *p, uint8_t *data,
     if (end > 0 && data[end - 1] == '\r')
         end--;
     for (size_t at = 0;;) {
-        while (at < end && is_blank(data[at]))
-            at++;
-        if (at == end)
+        struct bytes word;
+        enum words_result w = words_take(data, end, &at, &word);
+        if (w == WORDS_END)
             return finish(p, data, out_request);
-        size_t start = at;
-        size_t word_size;
-        if (!take_word(data, end, &at, data + start, &word_size))
+        if (w == WORDS_UNBALANCED)
             return bad(p, "unbalanced quotes in request");
-        if (!push_arg(p, start, word_size))
+        if (!push_arg(p, (size_t)(word.data - data), word.size))
             return bad(p, "out of memory");
     }
 }

@@ -1,94 +1,24 @@
 /* Parameters from text: the file's lines, and the flags. */
 #include "server/config.h"
 
+#include "base/words.h"
+
 #include <stdio.h>
-
-static bool is_blank(uint8_t c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
-static int hex_digit(uint8_t c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* The byte that the escape behind the backslash at *i stands for; *i moves to its last byte. */
-static uint8_t unescape(struct bytes line, size_t *i)
-{
-    const uint8_t *at = line.data + *i + 1;
-    size_t left = line.size - *i - 1;
-
-    if (left >= 3 && at[0] == 'x' && hex_digit(at[1]) >= 0 && hex_digit(at[2]) >= 0) {
-        *i += 3;
-        return (uint8_t)(hex_digit(at[1]) << 4 | hex_digit(at[2]));
-    }
-    *i += 1;
-    switch (at[0]) {
-    case 'n':
-        return '\n';
-    case 'r':
-        return '\r';
-    case 't':
-        return '\t';
-    case 'b':
-        return '\b';
-    case 'a':
-        return '\a';
-    default:
-        return at[0];
-    }
-}
-
-/* The word at *at, into room; *at moves behind it. False: its quote is not closed, or something
- * touches the quote's end. */
-static bool take_word(struct bytes line, size_t *at, uint8_t *room, size_t *out_size)
-{
-    uint8_t quote = 0;
-    size_t n = 0;
-    size_t i = *at;
-
-    for (; i < line.size; i++) {
-        uint8_t c = line.data[i];
-        if (quote == 0 && is_blank(c))
-            break;
-        if (quote == 0 && (c == '"' || c == '\'')) {
-            quote = c;
-        } else if (quote != 0 && c == quote) {
-            quote = 0;
-            i++;
-            if (i < line.size && !is_blank(line.data[i]))
-                return false;
-            break;
-        } else if (quote == '"' && c == '\\' && i + 1 < line.size) {
-            room[n++] = unescape(line, &i);
-        } else {
-            room[n++] = c;
-        }
-    }
-    *at = i;
-    *out_size = n;
-    return quote == 0;
-}
+#include <string.h>
 
 bool server_config_split(struct bytes line, uint8_t *room, struct bytes words[CONFIG_WORDS_MAX],
                          size_t *out_count)
 {
+    enum words_result w = WORDS_TAKEN;
     size_t count = 0;
 
-    for (size_t at = 0;;) {
-        while (at < line.size && is_blank(line.data[at]))
-            at++;
-        if (at == line.size || count == CONFIG_WORDS_MAX)
-            break;
-        size_t size;
-        if (!take_word(line, &at, room, &size))
+    memcpy(room, line.data, line.size);
+    for (size_t at = 0; count < CONFIG_WORDS_MAX && w == WORDS_TAKEN;) {
+        w = words_take(room, line.size, &at, &words[count]);
+        if (w == WORDS_UNBALANCED)
             return false;
-        words[count++] = bytes_of(room, size);
-        room += size;
+        if (w == WORDS_TAKEN)
+            count++;
     }
     *out_count = count;
     return true;
@@ -159,7 +89,7 @@ static struct status read_line(struct server_config *c, struct bytes line, uint8
     struct bytes words[CONFIG_WORDS_MAX];
     size_t count;
 
-    while (line.size > 0 && is_blank(line.data[0]))
+    while (line.size > 0 && words_is_blank(line.data[0]))
         line = bytes_skip(line, 1);
     if (line.size == 0 || line.data[0] == '#')
         return status_ok();
