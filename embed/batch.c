@@ -58,6 +58,13 @@ static enum varve_code add_put(struct lsm_batch *b, varve_keyspace keyspace, con
                        "the batch is full: at most 63 MiB of keys and values");
 }
 
+static enum varve_code add_delete(struct lsm_batch *b, varve_keyspace keyspace, const void *key,
+                                  size_t key_size, struct varve_error *error)
+{
+    return embed_error(error, lsm_batch_delete(b, keyspace, bytes_of(key, key_size)), "delete",
+                       NULL);
+}
+
 static enum varve_code add_range(struct lsm_batch *b, varve_keyspace keyspace, const void *begin,
                                  size_t begin_size, const void *end, size_t end_size,
                                  struct varve_error *error)
@@ -91,11 +98,8 @@ enum varve_code varve_batch_delete(struct varve_batch *batch, varve_keyspace key
                                    const void *key, size_t key_size, struct varve_error *error)
 {
     enum varve_code code = check_batch(batch, keyspace, key, key_size, error);
-    if (code != VARVE_OK)
-        return code;
-    return embed_error(error,
-                       lsm_batch_delete(&batch->proposal.batch, keyspace, bytes_of(key, key_size)),
-                       "delete", NULL);
+    return code != VARVE_OK ? code
+                            : add_delete(&batch->proposal.batch, keyspace, key, key_size, error);
 }
 
 enum varve_code varve_batch_delete_range(struct varve_batch *batch, varve_keyspace keyspace,
@@ -138,71 +142,76 @@ enum varve_code varve_write(struct varve *store, struct varve_batch *batch,
     return write_error(store, s, "write", error);
 }
 
-/* A single operation goes through the slot's own batch. */
+/* ---- Single operations -------------------------------------------------------------------- */
+
+/* A single operation goes through a slot's own batch: take one with an empty batch, add to it, then
+ * write_one. */
+static enum varve_code begin_one(struct varve *store, varve_keyspace keyspace, const void *key,
+                                 size_t key_size, const char *what, struct embed_slot **out_slot,
+                                 struct varve_error *error)
+{
+    enum varve_code code = embed_check(store, error);
+
+    if (code == VARVE_OK)
+        code = embed_check_key(keyspace, key, key_size, error);
+    if (code == VARVE_OK)
+        code = embed_error(error, embed_slot_take(store, out_slot), what, NULL);
+    if (code == VARVE_OK)
+        lsm_batch_reset(&(*out_slot)->proposal.batch);
+    return code;
+}
+
+/* added is how adding went. Gives the slot back. */
+static enum varve_code write_one(struct varve *store, struct embed_slot *slot,
+                                 enum varve_code added, const char *what, struct varve_error *error)
+{
+    const struct lsm_batch *b = &slot->proposal.batch;
+
+    if (added == VARVE_OK && !lsm_batch_is_empty(b)) {
+        struct status s = embed_commit(store, &slot->proposal, lsm_batch_is_delete_only(b));
+        added = write_error(store, s, what, error);
+    }
+    embed_slot_give(slot);
+    return added;
+}
+
 enum varve_code varve_put(struct varve *store, varve_keyspace keyspace, const void *key,
                           size_t key_size, const void *value, size_t value_size,
                           struct varve_error *error)
 {
     struct embed_slot *slot;
-    enum varve_code code = embed_check(store, error);
+    enum varve_code code = begin_one(store, keyspace, key, key_size, "put", &slot, error);
 
-    if (code == VARVE_OK)
-        code = embed_check_key(keyspace, key, key_size, error);
     if (code != VARVE_OK)
         return code;
-    struct status s = embed_slot_take(store, &slot);
-    if (failed(s))
-        return embed_error(error, s, "put", NULL);
-    lsm_batch_reset(&slot->proposal.batch);
     code = add_put(&slot->proposal.batch, keyspace, key, key_size, value, value_size, error);
-    if (code == VARVE_OK)
-        code = write_error(store, embed_commit(store, &slot->proposal, false), "put", error);
-    embed_slot_give(slot);
-    return code;
+    return write_one(store, slot, code, "put", error);
 }
 
 enum varve_code varve_delete(struct varve *store, varve_keyspace keyspace, const void *key,
                              size_t key_size, struct varve_error *error)
 {
     struct embed_slot *slot;
-    enum varve_code code = embed_check(store, error);
+    enum varve_code code = begin_one(store, keyspace, key, key_size, "delete", &slot, error);
 
-    if (code == VARVE_OK)
-        code = embed_check_key(keyspace, key, key_size, error);
     if (code != VARVE_OK)
         return code;
-    struct status s = embed_slot_take(store, &slot);
-    if (failed(s))
-        return embed_error(error, s, "delete", NULL);
-    lsm_batch_reset(&slot->proposal.batch);
-    s = lsm_batch_delete(&slot->proposal.batch, keyspace, bytes_of(key, key_size));
-    if (succeeded(s))
-        s = embed_commit(store, &slot->proposal, true);
-    embed_slot_give(slot);
-    return write_error(store, s, "delete", error);
+    code = add_delete(&slot->proposal.batch, keyspace, key, key_size, error);
+    return write_one(store, slot, code, "delete", error);
 }
 
 enum varve_code varve_delete_range(struct varve *store, varve_keyspace keyspace, const void *begin,
                                    size_t begin_size, const void *end, size_t end_size,
                                    struct varve_error *error)
 {
+    static const char what[] = "delete_range";
     struct embed_slot *slot;
-    enum varve_code code = embed_check(store, error);
+    enum varve_code code = begin_one(store, keyspace, begin, begin_size, what, &slot, error);
 
-    if (code == VARVE_OK)
-        code = embed_check_key(keyspace, begin, begin_size, error);
-    if (code == VARVE_OK)
-        code = embed_check_key(keyspace, end, end_size, error);
     if (code != VARVE_OK)
         return code;
-    struct status s = embed_slot_take(store, &slot);
-    if (failed(s))
-        return embed_error(error, s, "delete_range", NULL);
-    lsm_batch_reset(&slot->proposal.batch);
-    code = add_range(&slot->proposal.batch, keyspace, begin, begin_size, end, end_size, error);
-    if (code == VARVE_OK && !lsm_batch_is_empty(&slot->proposal.batch))
-        code =
-            write_error(store, embed_commit(store, &slot->proposal, true), "delete_range", error);
-    embed_slot_give(slot);
-    return code;
+    code = embed_check_key(keyspace, end, end_size, error);
+    if (code == VARVE_OK)
+        code = add_range(&slot->proposal.batch, keyspace, begin, begin_size, end, end_size, error);
+    return write_one(store, slot, code, what, error);
 }
