@@ -7,47 +7,16 @@
 /* Followers look this often before they sleep: a write is often through by then. */
 enum { SPINS = 200, STALL_POLL_NS = 1000 * 1000 };
 
-/* ---- The proposer: this store's own log --------------------------------------------------- */
-
-static struct status propose(void *context, uint64_t index, struct txn_proposal *p,
-                             uint64_t *out_lsn)
-{
-    struct varve *v = context;
-    const struct vlog_entry entry = {
-        .group = LSM_GROUP_DATA,
-        .term = 1,
-        .index = index,
-        .body = lsm_batch_body(&p->batch),
-        .values = lsm_batch_values(&p->batch),
-        .value_count = p->batch.value_count,
-        .out_handles = p->handles,
-    };
-    return vlog_stage(lsm_log(v->lsm), &entry, out_lsn);
-}
-
-static uint64_t durable_lsn(void *context)
-{
-    struct varve *v = context;
-    return vlog_written_lsn(lsm_log(v->lsm));
-}
-
-static const char *log_failure(void *context)
-{
-    struct varve *v = context;
-    return vlog_failure(lsm_log(v->lsm));
-}
-
 struct status embed_commit_init(struct varve *v)
 {
     struct embed_commit *c = &v->commit;
     /* The leader waits for each write before it does anything else. */
     const struct io_ring_options ring = { .entries = 8, .is_blocking = true };
-    const struct txn_proposer proposer = {
-        .context = v, .propose = propose, .durable_lsn = durable_lsn, .failure = log_failure
-    };
 
     mutex_init(&c->lock, RANK_COMMIT);
     TRY(io_ring_create(v->io, &ring, &c->ring));
+    txn_log_proposer_init(&c->log, v->lsm, v->env.clock, 0);
+    const struct txn_proposer proposer = txn_log_proposer_ops(&c->log);
     return txn_pipeline_init(&c->pipeline, &v->env, v->lsm, &proposer, c->ring);
 }
 
@@ -127,6 +96,18 @@ static void refuse(struct embed_waiter *w, struct status s)
     atomic_store_explicit(&w->is_done, true, memory_order_release);
 }
 
+/* The background keeps the clock's mark ahead; where it does not come to it, the leader must. */
+static struct status propose(struct varve *v, struct txn_proposal *p)
+{
+    struct embed_commit *c = &v->commit;
+    struct status s = txn_propose(&c->pipeline, p);
+
+    if (s.code != ST_AGAIN)
+        return s;
+    TRY(txn_clock_keep_ahead(&c->pipeline.clock, c->ring));
+    return txn_propose(&c->pipeline, p);
+}
+
 /* Propose the waiters' batches, then drive log and pipeline until each is applied or dropped. */
 static void lead_group(struct varve *v, struct embed_waiter *group)
 {
@@ -137,7 +118,7 @@ static void lead_group(struct varve *v, struct embed_waiter *group)
         struct embed_waiter *next = group->next;
         struct status s = admit(v, group->size, group->is_delete_only);
         if (succeeded(s))
-            s = txn_propose(&c->pipeline, group->proposal, c->ring);
+            s = propose(v, group->proposal);
         if (failed(s))
             refuse(group, s);
         else

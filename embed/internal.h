@@ -65,6 +65,7 @@ struct embed_commit {
     _Atomic uint32_t sleepers;
     /* The leader's. */
     struct io_ring *ring;
+    struct txn_log_proposer log;
     struct txn_pipeline pipeline;
 };
 

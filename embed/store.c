@@ -138,6 +138,8 @@ static void run_background(void *context)
     struct varve *v = context;
     while (!atomic_load_explicit(&v->is_stopping, memory_order_acquire)) {
         uint64_t now = clock_ns(v->env.clock);
+        status_ignore(txn_clock_keep_ahead(&v->commit.pipeline.clock, v->background_ring),
+                      "a leader who needs it says so");
         enum lsm_step step = lsm_work_step(v->lsm, v->background_ring, now);
         if (step == LSM_AGAIN) {
             note_progress(v);

@@ -76,13 +76,13 @@ static struct status check_row(struct resp_call *call, const struct resp_watched
  */
 static struct status check_watched(struct resp_call *call, const struct resp_watched *watched)
 {
-    uint32_t id_then = (uint32_t)watched->token.database;
+    uint32_t id_then = watched->token.database;
     uint32_t id_now = call->store->ops->database_id(call->store, watched->database);
 
     TRY(check_row(call, watched, id_then));
     if (id_now == id_then)
         return status_ok();
-    if (watched->token.version != 0)
+    if (watched->token.was_live)
         return status_of(ST_CONFLICT);
     return check_row(call, watched, id_now);
 }

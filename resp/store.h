@@ -44,10 +44,11 @@ struct store_put {
 
 /* What a client saw of a row when it said WATCH; opaque. */
 struct store_watch {
-    uint64_t version;
-    uint64_t expire_ms;
-    uint64_t database;
-    uint64_t taken_ms;
+    uint64_t version;   /* Of the moment: what is written later has a greater one. */
+    uint64_t expire_ms; /* Of what was there; 0: none. */
+    uint64_t taken_ns;  /* Monotonic. */
+    uint32_t database;
+    bool was_live;
 };
 
 /* A cursor over rows on a pinned version: for SCAN, KEYS, RANDOMKEY. */
@@ -63,7 +64,7 @@ struct store_ops {
     struct status (*remove)(struct store *s, struct bytes key);
     struct status (*remove_range)(struct store *s, struct bytes begin, struct bytes end);
 
-    /* Time of the command: wall milliseconds of its read version; the same through a command. */
+    /* Time of the command: wall milliseconds when it began; the same through a command. */
     uint64_t (*now_ms)(struct store *s);
     /* Wall clock in microseconds, for TIME. */
     uint64_t (*wall_us)(struct store *s);

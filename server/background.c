@@ -12,6 +12,7 @@ static const uint64_t BROKEN_NS = 100 * 1000 * 1000;
 
 struct server_background {
     const struct env *env;
+    struct txn_clock *clock;
     struct lsm *lsm;
     struct io_ring *ring;
     struct thread *thread;
@@ -47,6 +48,8 @@ static void run(void *context)
 
     while (!atomic_load_explicit(&b->is_stopping, memory_order_acquire)) {
         uint64_t now_ns = clock_ns(b->env->clock);
+        status_ignore(txn_clock_keep_ahead(b->clock, b->ring),
+                      "it will be tried again; writes wait only when billions have been made");
         enum lsm_step step = lsm_work_step(b->lsm, b->ring, now_ns);
         tell(b, step);
         if (step != LSM_AGAIN)
@@ -54,7 +57,7 @@ static void run(void *context)
     }
 }
 
-struct status server_background_start(const struct env *env, struct lsm *lsm,
+struct status server_background_start(const struct env *env, struct txn_clock *clock,
                                       struct server_background **out_background)
 {
     const struct io_ring_options ring = { .entries = RING_ENTRIES };
@@ -63,10 +66,11 @@ struct status server_background_start(const struct env *env, struct lsm *lsm,
     if (b == NULL)
         return status_of(ST_NO_MEMORY);
     b->env = env;
-    b->lsm = lsm;
+    b->clock = clock;
+    b->lsm = clock->lsm;
     struct status s = io_ring_create(env->io, &ring, &b->ring);
     if (succeeded(s)) {
-        lsm_on_work(lsm, wake, b);
+        lsm_on_work(b->lsm, wake, b);
         s = thread_start("varve-work", run, b, &b->thread);
     }
     if (failed(s)) {

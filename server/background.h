@@ -1,7 +1,9 @@
 /*
- * background -- the one thread that flushes, compacts and rewrites, with a ring of its own.
+ * background -- the one thread that flushes, compacts and rewrites, with a ring of its own, and
+ * keeps the clock's mark ahead of the reactor.
  *
- * It runs lsm_work_step for as long as there is something to do, and sleeps until woken.
+ * It runs lsm_work_step for as long as there is something to do, and sleeps until woken, a second
+ * at most.
  *
  * Threads: start and stop by one thread.
  */
@@ -13,9 +15,11 @@
 
 #include "lsm/lsm.h"
 
+#include "txn/txn.h"
+
 struct server_background;
 
-MUST_CHECK struct status server_background_start(const struct env *env, struct lsm *lsm,
+MUST_CHECK struct status server_background_start(const struct env *env, struct txn_clock *clock,
                                                  struct server_background **out_background);
 /* Ends after the quantum under way. Takes NULL. */
 void server_background_stop(struct server_background *b);

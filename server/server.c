@@ -346,7 +346,7 @@ struct status server_start(struct server *s, const struct env *machine, const ch
     server_reactor_init(&s->reactor, &reactor);
     s->has_reactor = true;
     TRY(start_listening(s, err));
-    TRY(server_background_start(&s->env, s->store->lsm, &s->background));
+    TRY(server_background_start(&s->env, &s->store->pipeline.clock, &s->background));
     say_how(s);
     return status_ok();
 }

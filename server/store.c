@@ -12,55 +12,11 @@ enum {
     RECORDS_KEPT = 64,
     GATE_POLL_NS = 1000 * 1000,
     OFFER_AGAIN_NS = 20 * 1000 * 1000,
-    PIN_EVERY_MS = 1000,
 };
 
 struct server_store *server_store_of(struct store *s)
 {
     return (struct server_store *)s;
-}
-
-/* ---- The proposer: this store's own log --------------------------------------------------------
- */
-
-/* What the log has no room for it takes later: the proposal waits, and those behind it. */
-static struct status propose(void *context, uint64_t index, struct txn_proposal *p,
-                             uint64_t *out_lsn)
-{
-    struct server_store *s = context;
-    const struct vlog_entry entry = {
-        .group = LSM_GROUP_DATA,
-        .term = 1,
-        .index = index,
-        .body = lsm_batch_body(&p->batch),
-        .values = lsm_batch_values(&p->batch),
-        .value_count = p->batch.value_count,
-        .out_handles = p->handles,
-    };
-
-    if (failed(s->refusal) && clock_ns(s->env->clock) < s->offer_ns)
-        return status_of(ST_AGAIN);
-    struct status st = vlog_stage(lsm_log(s->lsm), &entry, out_lsn);
-    if (st.code == ST_NO_SPACE || st.code == ST_NO_MEMORY || st.code == ST_IO) {
-        s->refusal = st;
-        s->offer_ns = clock_ns(s->env->clock) + OFFER_AGAIN_NS;
-        return status_of(ST_AGAIN);
-    }
-    if (succeeded(st))
-        s->refusal = st;
-    return st;
-}
-
-static uint64_t durable_lsn(void *context)
-{
-    const struct server_store *s = context;
-    return vlog_written_lsn(lsm_log(s->lsm));
-}
-
-static const char *log_failure(void *context)
-{
-    const struct server_store *s = context;
-    return vlog_failure(lsm_log(s->lsm));
 }
 
 /* ---- The sidecar: the applied catalog -----------------------------------------------------------
@@ -130,8 +86,8 @@ static struct status choose_seed(struct server_store *s)
         server_store_end_turn(s, clock_ns(s->env->clock));
         if (server_store_failure(s) != NULL)
             st = status_of(ST_FAILED);
-        else if (failed(s->refusal))
-            st = s->refusal;
+        else if (failed(s->log.refusal))
+            st = s->log.refusal;
         else if (server_store_is_busy(s))
             wait_alone(s, clock_ns(s->env->clock) + GATE_POLL_NS);
     }
@@ -152,15 +108,15 @@ static struct status open_tree(struct server_store *s, const struct server_store
         .create_if_missing = true,
         .err = config->err,
     };
-    const struct txn_proposer proposer = {
-        .context = s, .propose = propose, .durable_lsn = durable_lsn, .failure = log_failure
-    };
 
     TRY(lsm_open(&lsm, s->ring, &s->lsm));
     if (s->applied.is_incomplete) {
         errbuf_set(config->err, "the log holds a change of the catalog that cannot be read");
         return status_of(ST_CORRUPT);
     }
+    /* What the log has no room for it takes later: the proposal waits, and those behind it. */
+    txn_log_proposer_init(&s->log, s->lsm, s->env->clock, OFFER_AGAIN_NS);
+    const struct txn_proposer proposer = txn_log_proposer_ops(&s->log);
     TRY(txn_pipeline_init(&s->pipeline, s->env, s->lsm, &proposer, s->ring));
     return txn_evaluator_create(&s->pipeline, 0, &s->evaluator);
 }
@@ -219,7 +175,9 @@ static void finish_writes(struct server_store *s)
 {
     while (s->evaluator != NULL && server_store_is_busy(s) && server_store_failure(s) == NULL) {
         server_store_end_turn(s, clock_ns(s->env->clock));
-        if (failed(s->refusal))
+        if (failed(s->log.refusal))
+            break;
+        if (s->lacks_version && failed(txn_clock_keep_ahead(&s->pipeline.clock, s->ring)))
             break;
         if (server_store_is_busy(s))
             wait_alone(s, clock_ns(s->env->clock) + GATE_POLL_NS);
@@ -388,9 +346,9 @@ static struct status ask_gate(struct server_store *s)
 
     if (server_store_failure(s) != NULL)
         return status_of(ST_FAILED);
-    if (failed(s->refusal))
-        return s->refusal;
-    if (s->gate_resume_ns > clock_ns(s->env->clock))
+    if (failed(s->log.refusal))
+        return s->log.refusal;
+    if (s->lacks_version || s->gate_resume_ns > clock_ns(s->env->clock))
         return status_of(ST_AGAIN);
     return lsm_admit(s->lsm, 0, false, &delay_ns);
 }
@@ -410,7 +368,7 @@ struct status server_store_admit(struct server_store *s, bool is_delete)
 
     if (know_gate(s).code == ST_AGAIN)
         s->running->waits |= COMMAND_GATE;
-    if (s->gate.code == ST_NO_SPACE && is_delete && succeeded(s->refusal))
+    if (s->gate.code == ST_NO_SPACE && is_delete && succeeded(s->log.refusal))
         return lsm_admit(s->lsm, 0, true, &delay_ns);
     return s->gate;
 }
@@ -564,7 +522,9 @@ void server_store_end_turn(struct server_store *s, uint64_t now_ns)
         status_ignore(lsm_admit(s->lsm, size, false, &delay_ns), "it is evaluated: too late");
         if (delay_ns > 0)
             s->gate_resume_ns = now_ns + delay_ns;
-        status_ignore(txn_end_turn(s->evaluator, s->ring), "server_store_failure says it");
+        struct status ended = txn_end_turn(s->evaluator);
+        s->lacks_version = ended.code == ST_AGAIN;
+        status_ignore(ended, "server_store_failure says it");
     }
     do {
         before = server_store_applied(s);
@@ -581,9 +541,9 @@ uint64_t server_store_deadline(const struct server_store *s, uint64_t now_ns)
 {
     uint64_t deadline = vlog_seal_deadline(lsm_log(s->lsm));
 
-    uint64_t poll = now_ns + (failed(s->refusal) ? OFFER_AGAIN_NS : GATE_POLL_NS);
+    uint64_t poll = now_ns + (failed(s->log.refusal) ? OFFER_AGAIN_NS : GATE_POLL_NS);
 
-    if ((s->waiting != NULL || s->pipeline.refused != NULL) && poll < deadline)
+    if ((s->waiting != NULL || s->pipeline.refused != NULL || s->lacks_version) && poll < deadline)
         deadline = poll;
     return deadline;
 }
@@ -598,13 +558,13 @@ void server_store_note_watcher(struct server_store *s, bool is_watching)
 
 void server_store_tidy(struct server_store *s)
 {
-    uint64_t now_ms = clock_wall_ms(s->env->clock);
+    uint64_t now_ns = clock_ns(s->env->clock);
     uint32_t gone = 0;
 
-    /* A pin serves those who watched up to PIN_EVERY_MS after it was taken. */
+    /* A pin serves those who watched up to STORE_PIN_EVERY_NS after it was taken. */
     while (gone < s->pin_count &&
            (s->watchers == 0 ||
-            now_ms > s->pins[gone].taken_ms + PIN_EVERY_MS + TXN_WATCH_MAX_MS + PIN_EVERY_MS))
+            now_ns > s->pins[gone].taken_ns + STORE_WATCH_MAX_NS + 2 * STORE_PIN_EVERY_NS))
         lsm_snapshot_release(s->lsm, s->pins[gone++].snapshot);
     s->pin_count -= gone;
     memmove(s->pins, s->pins + gone, s->pin_count * sizeof s->pins[0]);

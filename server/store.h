@@ -73,11 +73,15 @@ struct server_command {
 /* ---- The store --------------------------------------------------------------------------------
  */
 
+/* A token is good for so long; the snapshots that keep what it is compared with are so far apart.
+ */
+#define STORE_WATCH_MAX_NS (TXN_WATCH_MAX_MS * UINT64_C(1000000))
+#define STORE_PIN_EVERY_NS UINT64_C(1000000000)
 enum { STORE_PINS_MAX = 64 };
 
 struct store_pin {
     struct lsm_snapshot *snapshot;
-    uint64_t taken_ms;
+    uint64_t taken_ns;
 };
 
 struct server_store {
@@ -86,6 +90,7 @@ struct server_store {
     struct io_ring *ring;
     struct lsm *lsm;
     struct cache *cache;
+    struct txn_log_proposer log;
     struct txn_pipeline pipeline;
     struct txn_evaluator *evaluator;
     uint32_t database_count;
@@ -104,8 +109,6 @@ struct server_store {
     bool is_gate_known;
     struct status gate;      /* OK, AGAIN, NO_SPACE, FAILED ... */
     uint64_t gate_resume_ns; /* Writers are slowed until then. */
-    struct status refusal;   /* Why the log did not take the last entry offered; OK: it did. */
-    uint64_t offer_ns;       /* After a refusal: when to offer again. */
 
     /* Snapshots for those who watch, oldest first. */
     struct store_pin pins[STORE_PINS_MAX];
@@ -116,7 +119,8 @@ struct server_store {
     uint64_t wall_base_us;
     uint64_t wall_base_ns;
 
-    bool has_failed; /* The end of writing has been dealt with. */
+    bool lacks_version; /* The turn could not be ended: the clock's mark must be raised first. */
+    bool has_failed;    /* The end of writing has been dealt with. */
     uint64_t read_failures;
 };
 

@@ -9,7 +9,6 @@ enum {
     WRITES_MAX = 52 << 20,
     ROW_OVERHEAD = 64,
     PREFETCH_WINDOW = 64,
-    PIN_EVERY_MS = 1000,
     US_PER_MS = 1000,
 };
 
@@ -102,7 +101,7 @@ static struct status remove_range(struct store *door, struct bytes begin, struct
 
 static uint64_t now_ms(struct store *door)
 {
-    return txn_physical_ms(txn_read_version(server_store_of(door)->evaluator));
+    return txn_now_ms(server_store_of(door)->evaluator);
 }
 
 /* The wall clock tells milliseconds; in between the other clock does. */
@@ -139,9 +138,10 @@ static void expiry_hint(struct store *door, uint32_t slot, uint64_t expire_ms)
  */
 
 /* A snapshot not newer than what is watched from now on. */
-static struct status pin(struct server_store *s, uint64_t at_ms)
+static struct status pin(struct server_store *s, uint64_t at_ns)
 {
-    bool has_recent = s->pin_count > 0 && at_ms < s->pins[s->pin_count - 1].taken_ms + PIN_EVERY_MS;
+    bool has_recent =
+        s->pin_count > 0 && at_ns < s->pins[s->pin_count - 1].taken_ns + STORE_PIN_EVERY_NS;
 
     if (has_recent)
         return status_ok();
@@ -150,7 +150,7 @@ static struct status pin(struct server_store *s, uint64_t at_ms)
         return status_of(ST_LIMIT);
     struct store_pin *p = &s->pins[s->pin_count];
     TRY(lsm_snapshot_take(s->lsm, &p->snapshot));
-    p->taken_ms = at_ms;
+    p->taken_ns = at_ns;
     s->pin_count++;
     return status_ok();
 }
@@ -165,11 +165,11 @@ static struct status is_live(struct store *door, struct bytes key, bool *out)
     return st.code == ST_NOT_FOUND ? status_ok() : st;
 }
 
-/* The token's version is 0 if there was nothing; when it was taken stands beside it. */
 static struct status watch(struct store *door, uint32_t database, struct bytes key,
                            struct store_watch *out)
 {
     struct server_store *s = server_store_of(door);
+    uint64_t now_ns = clock_ns(s->env->clock);
     struct txn_watch w;
     bool live;
 
@@ -178,14 +178,15 @@ static struct status watch(struct store *door, uint32_t database, struct bytes k
         return status_of(ST_AGAIN);
     }
     TRY(is_live(door, key, &live));
-    TRY(pin(s, clock_wall_ms(s->env->clock)));
-    struct status st = txn_watch(s->evaluator, s->ring, key, &w);
+    TRY(pin(s, now_ns));
+    struct status st = txn_watch(s->evaluator, key, &w);
     if (failed(st))
         return server_store_note_read(s, &s->running->reader.fetch, st);
-    *out = (struct store_watch) { .version = live ? w.version : 0,
+    *out = (struct store_watch) { .was_live = live,
+                                  .version = w.version,
                                   .expire_ms = w.expire_ms,
                                   .database = server_database_id(door, database),
-                                  .taken_ms = w.version };
+                                  .taken_ns = now_ns };
     return st;
 }
 
@@ -193,10 +194,10 @@ static struct status watch_check(struct store *door, uint32_t database, struct b
                                  const struct store_watch *w)
 {
     struct server_store *s = server_store_of(door);
-    const struct txn_watch watched = { .version = w->taken_ms, .expire_ms = w->expire_ms };
+    const struct txn_watch watched = { .version = w->version, .expire_ms = w->expire_ms };
 
     (void)database;
-    if (now_ms(door) > txn_physical_ms(w->taken_ms) + TXN_WATCH_MAX_MS)
+    if (clock_ns(s->env->clock) > w->taken_ns + STORE_WATCH_MAX_NS)
         return status_of(ST_CONFLICT); /* What it would be compared with may be gone. */
     struct status st = txn_watch_check(s->evaluator, key, &watched);
     return st.code == ST_CONFLICT ? st : server_store_note_read(s, &s->running->reader.fetch, st);

@@ -1,4 +1,5 @@
 #include "base/check.h"
+#include "base/clock.h"
 
 #include "txn/overlay.h"
 #include "txn/txn.h"
@@ -20,7 +21,7 @@ struct txn_evaluator {
     struct lsm_reader *reader;
     struct txn_overlay command;
     struct buf sides; /* Sized runs. */
-    uint64_t read_version;
+    uint64_t now_ms;
     uint64_t seen_ticket; /* The newest pending write it has looked at. */
     bool is_running;
 
@@ -79,12 +80,12 @@ void txn_begin(struct txn_evaluator *e, struct lsm_reader *r)
     e->is_running = true;
     e->reader = r;
     e->seen_ticket = 0;
-    e->read_version = txn_clock_read(&e->pipeline->clock);
+    e->now_ms = clock_wall_ms(e->env->clock);
 }
 
-uint64_t txn_read_version(const struct txn_evaluator *e)
+uint64_t txn_now_ms(const struct txn_evaluator *e)
 {
-    return e->read_version;
+    return e->now_ms;
 }
 
 static void note_seen(struct txn_evaluator *e, uint64_t ticket)
@@ -316,26 +317,22 @@ bool txn_open_is_full(const struct txn_evaluator *e)
     return txn_open_size(e) >= OPEN_SIZE_MAX;
 }
 
-struct status txn_end_turn(struct txn_evaluator *e, struct io_ring *ring)
+struct status txn_end_turn(struct txn_evaluator *e)
 {
     struct txn_proposal *p = e->open;
     uint64_t ticket = open_ticket(e);
 
     if (p == NULL || lsm_batch_is_empty(&p->batch))
         return status_ok();
-    struct status s = txn_propose(e->pipeline, p, ring);
+    struct status s = txn_propose(e->pipeline, p);
     if (failed(s)) {
-        e->failure = s;
+        if (s.code != ST_AGAIN)
+            e->failure = s;
         return s;
     }
     e->open = NULL;
     txn_overlay_set_version(&e->pending, ticket, p->version);
     return s;
-}
-
-struct status txn_settle(struct txn_evaluator *e, struct io_ring *ring)
-{
-    return txn_end_turn(e, ring);
 }
 
 void txn_advance(struct txn_evaluator *e)
@@ -392,9 +389,9 @@ void txn_forget(struct txn_evaluator *e)
 
 /* ---- WATCH -------------------------------------------------------------------------------- */
 
-static bool is_dead(const struct lsm_value *v, uint64_t version)
+static bool is_dead(const struct lsm_value *v, uint64_t now_ms)
 {
-    return v->is_delete || (v->expire_ms != 0 && v->expire_ms <= txn_physical_ms(version));
+    return v->is_delete || (v->expire_ms != 0 && v->expire_ms <= now_ms);
 }
 
 /* The newest write of key, deletes too: OK and *out, or NOT_FOUND if it was never written. */
@@ -418,20 +415,16 @@ static struct status newest_write(struct txn_evaluator *e, struct bytes key, str
     return lsm_get(e->reader, e->keyspace, key, UINT64_MAX, LSM_READ_META | LSM_READ_DELETES, out);
 }
 
-struct status txn_watch(struct txn_evaluator *e, struct io_ring *ring, struct bytes key,
-                        struct txn_watch *out_watch)
+struct status txn_watch(struct txn_evaluator *e, struct bytes key, struct txn_watch *out_watch)
 {
     struct lsm_value v = { .is_delete = true };
 
-    CHECK(e->is_running);
-    /* Everything evaluated so far gets a version, so that all that comes later has a greater one.
-     */
-    TRY(txn_settle(e, ring));
+    CHECK(e->is_running && txn_open_size(e) == 0);
     struct status s = newest_write(e, key, &v);
     if (failed(s) && s.code != ST_NOT_FOUND)
         return s;
     out_watch->version = txn_clock_read(&e->pipeline->clock);
-    out_watch->expire_ms = is_dead(&v, out_watch->version) ? 0 : v.expire_ms;
+    out_watch->expire_ms = is_dead(&v, e->now_ms) ? 0 : v.expire_ms;
     return status_ok();
 }
 
@@ -446,7 +439,7 @@ struct status txn_watch_check(struct txn_evaluator *e, struct bytes key, const s
     TRY(s);
     if (v.version > w->version)
         return status_of(ST_CONFLICT);
-    if (w->expire_ms != 0 && w->expire_ms <= txn_physical_ms(e->read_version))
+    if (w->expire_ms != 0 && w->expire_ms <= e->now_ms)
         return status_of(ST_CONFLICT); /* It was there, and has expired since. */
     return status_ok();
 }

@@ -5,11 +5,7 @@
 struct status txn_pipeline_init(struct txn_pipeline *p, const struct env *env, struct lsm *l,
                                 const struct txn_proposer *proposer, struct io_ring *ring)
 {
-    *p = (struct txn_pipeline) { .env = env,
-                                 .lsm = l,
-                                 .proposer = *proposer,
-                                 .next_index = lsm_applied(l, LSM_GROUP_DATA).index + 1,
-                                 .next_ticket = 1 };
+    *p = (struct txn_pipeline) { .env = env, .lsm = l, .proposer = *proposer, .next_ticket = 1 };
     return txn_clock_init(&p->clock, env->clock, l, ring);
 }
 
@@ -72,22 +68,20 @@ static struct status drop(struct txn_proposal *proposal, struct status s)
     return s;
 }
 
-/* Hand it to the proposer under the next index. An index is used up only by success, so the log
- * has no gaps. */
 static struct status hand_over(struct txn_pipeline *p, struct txn_proposal *proposal)
 {
-    TRY(p->proposer.propose(p->proposer.context, p->next_index, proposal, &proposal->lsn));
-    proposal->index = p->next_index++;
+    TRY(p->proposer.propose(p->proposer.context, proposal));
     proposal->state = TXN_PROPOSED;
     append(&p->oldest, &p->newest, proposal);
     return status_ok();
 }
 
-struct status txn_propose(struct txn_pipeline *p, struct txn_proposal *proposal,
-                          struct io_ring *ring)
+struct status txn_propose(struct txn_pipeline *p, struct txn_proposal *proposal)
 {
-    struct status s = txn_clock_now(&p->clock, ring, &proposal->version);
+    struct status s = txn_clock_now(&p->clock, &proposal->version);
 
+    if (s.code == ST_AGAIN)
+        return s;
     if (succeeded(s))
         s = lsm_batch_seal(&proposal->batch, proposal->version);
     if (succeeded(s))
@@ -133,10 +127,10 @@ static void propose_refused(struct txn_pipeline *p, struct finished *done)
 static struct status apply(struct txn_pipeline *p, const struct txn_proposal *proposal)
 {
     const struct lsm_apply a = {
-        .group = LSM_GROUP_DATA,
-        .term = 1,
-        .index = proposal->index,
-        .lsn = proposal->lsn,
+        .group = proposal->place.group,
+        .term = proposal->place.term,
+        .index = proposal->place.index,
+        .lsn = proposal->place.lsn,
         .body = lsm_batch_body(&proposal->batch),
         .handles = proposal->handles,
         .value_bytes = proposal->value_bytes,
@@ -148,9 +142,7 @@ static struct status apply(struct txn_pipeline *p, const struct txn_proposal *pr
 
 static void apply_durable(struct txn_pipeline *p, struct finished *done)
 {
-    uint64_t durable = p->proposer.durable_lsn(p->proposer.context);
-
-    while (p->oldest != NULL && p->oldest->lsn <= durable) {
+    while (p->oldest != NULL && p->proposer.is_durable(p->proposer.context, p->oldest)) {
         struct txn_proposal *proposal = p->oldest;
         p->oldest = proposal->next;
         struct status s = apply(p, proposal);

@@ -3,8 +3,8 @@
  * writes, and the one commit pipeline.
  *
  * evaluate -> propose -> durable (with peers: committed) -> apply -> publish -> release. The server
- * and the embedded store use the same pipeline; who makes a proposal durable is handed in as a
- * function (on one node the log, later Raft).
+ * and the embedded store use the same pipeline; who makes a proposal durable is handed in: a
+ * txn_proposer. On one node that is the store's own log (txn_log_proposer), later Raft.
  *
  *   1. A version is given out once, rising, and lies under a persisted mark before it is used.
  *   2. Proposals are applied in the order they were proposed; publication never skips one.
@@ -35,24 +35,42 @@ static inline uint64_t txn_physical_ms(uint64_t version)
     return version >> TXN_LOGICAL_BITS;
 }
 
-/* now() = max(last + 1, wall ms << 18), never back, never beyond the persisted mark. */
+/*
+ * now() = max(last + 1, wall ms << 18), never back, and always below the persisted mark: see
+ * clock.c for what happens where the wall is not.
+ *
+ * Versions order writes; they are not what a command calls now. That is the wall's time, see
+ * txn_now_ms: after a restart the clock may stand ahead of the wall by as much as the mark did.
+ */
 struct txn_clock {
     struct clock *wall;
     struct lsm *lsm; /* Keeps the mark. */
-    uint64_t last;   /* Greatest version given out or read at. */
-    uint64_t mark;   /* Persisted: nothing above it is given out. */
+    uint64_t last;   /* Greatest version given out. */
+    /* shared: raised (release) once it is persisted; nothing at or above it is given out */
+    _Atomic uint64_t mark;
+    _Atomic uint64_t wanted; /* shared: what the mark should run ahead of; relaxed, a hint */
 };
 /* Starts above everything the store has seen. Persists a first mark. */
 MUST_CHECK struct status txn_clock_init(struct txn_clock *c, struct clock *wall, struct lsm *l,
                                         struct io_ring *ring);
-/* The next version. Raises the mark on ring when it is near (a manifest edit every ~10 s of
- * physical time); IO, FAILED when that fails: no version is given out then. */
-MUST_CHECK struct status txn_clock_now(struct txn_clock *c, struct io_ring *ring,
-                                       uint64_t *out_version);
+/* The next version. Waits for nothing. AGAIN: all below the mark are used up; it must be raised. */
+MUST_CHECK struct status txn_clock_now(struct txn_clock *c, uint64_t *out_version);
 /* The version a read at this moment has: >= all given out; every later one is greater. */
-uint64_t txn_clock_read(struct txn_clock *c);
+uint64_t txn_clock_read(const struct txn_clock *c);
+/* Raise the mark if that is near: a manifest edit, blocking, every ~10 s of writing. For a
+ * background to call now and then; any thread. IO, NO_SPACE, FAILED: the mark is as it was. */
+MUST_CHECK struct status txn_clock_keep_ahead(struct txn_clock *c, struct io_ring *ring);
 
 /* ---- The commit pipeline ------------------------------------------------------------------ */
+
+/* Where an entry stands. Its group's log is numbered by index, without gaps; who leads it, by term.
+ * The store's log, which holds all groups', is numbered by LSN. */
+struct txn_place {
+    uint32_t group;
+    uint64_t term;
+    uint64_t index;
+    uint64_t lsn;
+};
 
 enum txn_proposal_state {
     TXN_BUILDING,
@@ -69,29 +87,47 @@ struct txn_proposal {
     enum txn_proposal_state state;
     struct status status;
     uint64_t version;
-    uint64_t index;
-    uint64_t lsn;
-    uint64_t ticket; /* Counts proposals of the pipeline from 1. */
+    struct txn_place place; /* Once proposed. */
+    uint64_t ticket;        /* Counts proposals of the pipeline from 1. */
     struct txn_proposal *next;
     void *owner;
 };
 
-/* Makes proposals durable. propose fills handles and *out_lsn; ST_AGAIN: try again after the
- * proposer's driver has run; other failures drop the proposal. durable_lsn: all up to it are. */
+/*
+ * Who makes proposals durable. It gives them their places, in the order they are offered.
+ * Somebody drives it beside the pipeline (the log's writer; with peers, what they answer too).
+ */
 struct txn_proposer {
     void *context;
-    struct status (*propose)(void *context, uint64_t index, struct txn_proposal *p,
-                             uint64_t *out_lsn);
-    uint64_t (*durable_lsn)(void *context);
-    const char *(*failure)(void *context); /* Why nothing will become durable any more; or NULL. */
+    /* Take the proposal's sealed batch (copied): fill its handles and its place. ST_AGAIN: offer it
+     * again after the driver has run; other failures drop it. */
+    struct status (*propose)(void *context, struct txn_proposal *p);
+    /* Is it durable (with peers: committed), and all before it? */
+    bool (*is_durable)(void *context, const struct txn_proposal *p);
+    /* Why nothing more will become durable; or NULL. */
+    const char *(*failure)(void *context);
 };
+
+/* The proposer of a store without peers: its own log, a group of one in one term. */
+struct txn_log_proposer {
+    struct lsm *lsm;
+    struct clock *clock;
+    uint64_t retry_ns;     /* What the log has no room or memory for: 0: fails; else it waits, and
+                              is offered again so often. */
+    struct status refusal; /* Why the log did not take the last one offered; OK: it did. */
+    uint64_t offer_ns;     /* After a refusal: when to offer again. */
+    uint64_t next_index;
+};
+void txn_log_proposer_init(struct txn_log_proposer *p, struct lsm *l, struct clock *clock,
+                           uint64_t retry_ns);
+/* p is its context. */
+struct txn_proposer txn_log_proposer_ops(struct txn_log_proposer *p);
 
 struct txn_pipeline {
     const struct env *env;
     struct lsm *lsm;
     struct txn_clock clock;
     struct txn_proposer proposer;
-    uint64_t next_index;
     uint64_t next_ticket;
     uint64_t applied_ticket;     /* All proposals up to this one are applied. */
     struct txn_proposal *oldest; /* Proposed, not applied yet. */
@@ -109,9 +145,9 @@ void txn_proposal_init(struct txn_pipeline *p, struct txn_proposal *proposal);
 void txn_proposal_deinit(struct txn_pipeline *p, struct txn_proposal *proposal);
 
 /* Seal proposal->batch at a fresh version and propose it. The proposal stays the caller's but must
- * not move until it is applied or dropped. A failure leaves it dropped. */
-MUST_CHECK struct status txn_propose(struct txn_pipeline *p, struct txn_proposal *proposal,
-                                     struct io_ring *ring);
+ * not move until it is applied or dropped. AGAIN: the clock's mark must be raised first; nothing
+ * has changed. Any other failure leaves it dropped. */
+MUST_CHECK struct status txn_propose(struct txn_pipeline *p, struct txn_proposal *proposal);
 
 /* Propose what was refused, apply and publish what has become durable; drop everything if the
  * proposer failed. Returns the finished proposals (applied or dropped), oldest first, linked by
@@ -134,14 +170,14 @@ void txn_evaluator_destroy(struct txn_evaluator *e); /* Takes NULL. */
 /* The most a batch may hold, body and values together: what the log takes. */
 enum { TXN_BATCH_MAX = (64 << 20) - (1 << 20) };
 
-/* Begin a command. Its reads of the tree go through r (non-blocking or not). The command reads at
- * X = txn_read_version(e): later versions are greater than any X served. */
+/* Begin a command. Its reads of the tree go through r (non-blocking or not). */
 void txn_begin(struct txn_evaluator *e, struct lsm_reader *r);
-uint64_t txn_read_version(const struct txn_evaluator *e);
+/* The wall's milliseconds when the command began: what it compares expiries with. */
+uint64_t txn_now_ms(const struct txn_evaluator *e);
 
 /* As lsm_get, but the command's own writes come first, then pending ones. *out's bytes are borrowed
- * until the command ends. A row that is pending in the open proposal has version 0: use txn_settle
- * before a version matters. */
+ * until the command ends. A row that is pending in the open proposal has version 0: end the
+ * turn before a version matters. */
 MUST_CHECK struct status txn_get(struct txn_evaluator *e, struct bytes key, unsigned flags,
                                  struct lsm_value *out);
 /* Bytes are copied. ST_LIMIT, ST_NO_MEMORY: the command must be dropped. */
@@ -162,10 +198,9 @@ void txn_drop(struct txn_evaluator *e, uint64_t *out_ticket);
 size_t txn_open_size(const struct txn_evaluator *e);
 /* It is time to end the turn, whatever is left of it. */
 bool txn_open_is_full(const struct txn_evaluator *e);
-/* End of the turn: propose the open proposal if it holds anything. ST_AGAIN never: it is queued. */
-MUST_CHECK struct status txn_end_turn(struct txn_evaluator *e, struct io_ring *ring);
-/* As the end of a turn, so that every pending row has a version (WATCH). */
-MUST_CHECK struct status txn_settle(struct txn_evaluator *e, struct io_ring *ring);
+/* End of the turn: propose the open proposal if it holds anything, so that every pending row has a
+ * version. AGAIN: the clock's mark must be raised first, and the proposal stays open. */
+MUST_CHECK struct status txn_end_turn(struct txn_evaluator *e);
 
 /* Run the pipeline after the log made progress: applied writes leave the pending overlay. */
 void txn_advance(struct txn_evaluator *e);
@@ -183,11 +218,12 @@ void txn_forget(struct txn_evaluator *e);
 
 /* What a client saw of a key: compared at EXEC, kept by the client's session alone. */
 struct txn_watch {
-    uint64_t version; /* 0: absent (or already expired) when watched. */
-    uint64_t expire_ms;
+    uint64_t version;   /* Of the moment: what was written later has a greater one. */
+    uint64_t expire_ms; /* Of what was there; 0: none, or nothing was. */
 };
-/* Look at key now. Settles the open proposal first. AGAIN: a read is wanted. */
-MUST_CHECK struct status txn_watch(struct txn_evaluator *e, struct io_ring *ring, struct bytes key,
+/* Look at key now. Requires: no proposal is open (txn_open_size is 0), so that whatever comes later
+ * has a greater version. AGAIN: a read is wanted. */
+MUST_CHECK struct status txn_watch(struct txn_evaluator *e, struct bytes key,
                                    struct txn_watch *out_watch);
 /* Within EXEC's command: OK, or CONFLICT if the key was written or has expired since. A create and
  * delete in between of a key that was absent is seen by its tombstone's version. */

@@ -4,34 +4,6 @@
 
 #include "vlog/vlog.h"
 
-static struct status propose(void *context, uint64_t index, struct txn_proposal *p,
-                             uint64_t *out_lsn)
-{
-    struct sim_store *s = context;
-    const struct vlog_entry entry = {
-        .group = LSM_GROUP_DATA,
-        .term = 1,
-        .index = index,
-        .body = lsm_batch_body(&p->batch),
-        .values = lsm_batch_values(&p->batch),
-        .value_count = p->batch.value_count,
-        .out_handles = p->handles,
-    };
-    return vlog_stage(lsm_log(s->lsm), &entry, out_lsn);
-}
-
-static uint64_t durable_lsn(void *context)
-{
-    struct sim_store *s = context;
-    return vlog_written_lsn(lsm_log(s->lsm));
-}
-
-static const char *log_failure(void *context)
-{
-    struct sim_store *s = context;
-    return vlog_failure(lsm_log(s->lsm));
-}
-
 static struct status open_parts(struct sim_store *s, const struct sim_store_options *o)
 {
     const struct cache_options cache = { .size_bytes =
@@ -45,15 +17,14 @@ static struct status open_parts(struct sim_store *s, const struct sim_store_opti
         .create_if_missing = true,
         .err = &s->err,
     };
-    const struct txn_proposer proposer = {
-        .context = s, .propose = propose, .durable_lsn = durable_lsn, .failure = log_failure
-    };
     struct lsm_config c = config;
 
     TRY(cache_create(&s->env, &cache, &s->cache));
     TRY(io_ring_create(s->env.io, &(struct io_ring_options) { .entries = 64 }, &s->ring));
     c.cache = s->cache;
     TRY(lsm_open(&c, s->ring, &s->lsm));
+    txn_log_proposer_init(&s->log, s->lsm, s->env.clock, 0);
+    const struct txn_proposer proposer = txn_log_proposer_ops(&s->log);
     TRY(txn_pipeline_init(&s->pipeline, &s->env, s->lsm, &proposer, s->ring));
     txn_proposal_init(&s->pipeline, &s->proposal);
     s->has_proposal = true;
@@ -131,7 +102,7 @@ static struct status admit(struct sim_store *s)
 struct status sim_store_commit(struct sim_store *s)
 {
     TRY(admit(s));
-    TRY(txn_propose(&s->pipeline, &s->proposal, s->ring));
+    TRY(txn_propose(&s->pipeline, &s->proposal));
     struct txn_proposal *done = NULL;
     while (done == NULL) {
         drive_log(s);

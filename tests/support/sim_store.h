@@ -33,6 +33,7 @@ struct sim_store {
     struct cache *cache;
     struct io_ring *ring;
     struct lsm *lsm;
+    struct txn_log_proposer log;
     struct txn_pipeline pipeline;
     struct txn_proposal proposal; /* Its batch is what sim_store_commit writes. */
     bool has_proposal;

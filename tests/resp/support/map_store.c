@@ -269,10 +269,10 @@ static struct status watch(struct store *s, uint32_t database, struct bytes key,
         return status_of(ST_AGAIN);
     struct map_row *row = find(&m->committed, key);
     bool live = is_live(m, row);
-    *out = (struct store_watch) { .version = live ? row->version : 0,
+    *out = (struct store_watch) { .was_live = live,
+                                  .version = m->version,
                                   .expire_ms = live ? row->expire_ms : 0,
-                                  .database = m->databases[database],
-                                  .taken_ms = m->version };
+                                  .database = m->databases[database] };
     return status_ok();
 }
 
@@ -285,7 +285,7 @@ static struct status watch_check(struct store *s, uint32_t database, struct byte
     if (!load(m, key))
         return status_of(ST_AGAIN);
     struct map_row *row = find(&m->committed, key);
-    bool is_written = row != NULL && row->version > w->taken_ms;
+    bool is_written = row != NULL && row->version > w->version;
     bool is_over = w->expire_ms != 0 && w->expire_ms <= m->now_ms;
     return is_written || is_over ? status_of(ST_CONFLICT) : status_ok();
 }
