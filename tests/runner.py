@@ -151,7 +151,8 @@ def environment():
 
 def build(preset, jobs):
     log = os.path.join(LOGS, "build", preset + ".log")
-    script = f"cmake --preset {preset} && cmake --build build/{preset} -j{jobs}"
+    script = (f"cmake --preset {preset} -DVARVE_TESTS=ON && "
+              f"cmake --build build/{preset} -j{jobs}")
     status = run(["/bin/bash", "-c", script], log, BUILD_LIMIT_S)
     if status == 0:
         return Result("build " + preset, passed=1)
@@ -225,6 +226,8 @@ def run_program(stage, test):
 def stage_tests(preset):
     def stage(report, options):
         tests = tests_of(preset)
+        if not tests:
+            report.add(preset, Result("tests to run", failed=1, tail="CMake registered none"))
         locks = {name: threading.Lock() for test in tests for name in test.locks}
         in_parallel(report, preset, options.jobs, [(run_test, preset, t, locks) for t in tests])
     return stage
