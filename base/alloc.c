@@ -26,10 +26,12 @@ static void *heap_aligned(struct alloc *a, size_t alignment, size_t size)
     (void)a;
     if (alignment < sizeof(void *))
         alignment = sizeof(void *);
+    if (size >= HUGE_PAGE && alignment < HUGE_PAGE)
+        alignment = HUGE_PAGE;
     if (posix_memalign(&p, alignment, size) != 0)
         return NULL;
     /* A hint: fewer faults and address translations where the kernel has such pages. */
-    if (alignment >= HUGE_PAGE && size >= HUGE_PAGE)
+    if (size >= HUGE_PAGE)
         (void)madvise(p, size - size % HUGE_PAGE, MADV_HUGEPAGE);
     return p;
 }

@@ -20,7 +20,7 @@ struct alloc {
      * nothing (p NULL, new_size 0) gives nothing: NULL. */
     void *(*resize)(struct alloc *a, void *p, size_t old_size, size_t new_size);
     /* As above for a fresh block aligned to a power of two; freed with alloc_free. Blocks of 2 MiB
-     * and up, so aligned, come in huge pages where the machine has them. */
+     * and up come in huge pages where the machine has them. */
     void *(*aligned)(struct alloc *a, size_t alignment, size_t size);
 };
 
