@@ -4,8 +4,11 @@
 
 #include <limits.h>
 
-/* Followers look this often before they sleep: a write is often through by then. */
-enum { SPINS = 200, STALL_POLL_NS = 1000 * 1000 };
+enum {
+    SPINS = 200, /* A write to the kernel is often through by then; one to a device never is. */
+    STALL_POLL_NS = 1000 * 1000,
+    BUSY_POLL_NS = 10 * 1000 * 1000, /* A log that is led now is not idle for so long. */
+};
 
 struct status embed_commit_init(struct varve *v)
 {
@@ -13,6 +16,7 @@ struct status embed_commit_init(struct varve *v)
     /* The leader waits for each write before it does anything else. */
     const struct io_ring_options ring = { .entries = 8, .is_blocking = true };
 
+    c->is_durable = v->options.durability != VARVE_RELAXED;
     mutex_init(&c->lock, RANK_COMMIT);
     TRY(io_ring_create(v->io, &ring, &c->ring));
     txn_log_proposer_init(&c->log, v->lsm, v->env.clock, 0);
@@ -53,26 +57,11 @@ static struct status admit(struct varve *v, size_t size, bool is_delete_only)
     }
 }
 
-/* Let the log write what is staged; wait for an op if it has nothing else to do. */
-static enum vlog_step drive_log(struct varve *v)
+/* Until the log has nothing to do. */
+static void settle_log(struct varve *v, uint64_t now)
 {
-    struct embed_commit *c = &v->commit;
-    enum vlog_step step = vlog_write_step(lsm_log(v->lsm), c->ring, now_ns(v));
-    if (step == VLOG_WANTS) {
-        io_ring_wait(c->ring, UINT64_MAX);
-        while (io_ring_done(c->ring) != NULL)
-            ;
-    }
-    return step;
-}
-
-/* Until the log has nothing under way and nothing to do. */
-static void settle_log(struct varve *v)
-{
-    enum vlog_step step;
-    do {
-        step = drive_log(v);
-    } while (step == VLOG_AGAIN || step == VLOG_WANTS);
+    while (vlog_write_wait(lsm_log(v->lsm), v->commit.ring, now) == VLOG_AGAIN)
+        ;
 }
 
 /* Proposals that are through tell their waiters. Returns how many. */
@@ -108,14 +97,17 @@ static struct status propose(struct varve *v, struct txn_proposal *p)
     return txn_propose(&c->pipeline, p);
 }
 
-/* Propose the waiters' batches, then drive log and pipeline until each is applied or dropped. */
-static void lead_group(struct varve *v, struct embed_waiter *group)
+/* Propose the waiters' batches, then drive log and pipeline until each is applied or dropped.
+ * Returns how many there were. */
+static uint32_t lead_group(struct varve *v, struct embed_waiter *group, uint64_t now)
 {
     struct embed_commit *c = &v->commit;
+    uint32_t count = 0;
     uint32_t open = 0;
 
-    while (group != NULL) {
-        struct embed_waiter *next = group->next;
+    for (struct embed_waiter *next; group != NULL; group = next) {
+        next = group->next;
+        count++;
         struct status s = admit(v, group->size, group->is_delete_only);
         if (succeeded(s))
             s = propose(v, group->proposal);
@@ -123,14 +115,47 @@ static void lead_group(struct varve *v, struct embed_waiter *group)
             refuse(group, s);
         else
             open++;
-        group = next;
     }
     while (open > 0) {
-        (void)drive_log(v);
+        (void)vlog_write_wait(lsm_log(v->lsm), c->ring, now);
         open -= finish(txn_pipeline_step(&c->pipeline));
     }
     /* A memtable that was frozen has ended the log's segment: see it through. */
-    settle_log(v);
+    settle_log(v, now);
+    return count;
+}
+
+/* Wait a little for those who are about to come back. */
+static void gather(struct varve *v)
+{
+    struct embed_commit *c = &v->commit;
+    uint64_t deadline = now_ns(v) + c->crowd.patience_ns;
+    bool all_came;
+
+    do {
+        thread_yield();
+        all_came = atomic_load_explicit(&c->waiting, memory_order_relaxed) >= c->crowd.expected;
+    } while (!all_came && now_ns(v) < deadline);
+    embed_crowd_note_wait(&c->crowd, all_came);
+}
+
+/* The group: all that wait. */
+static struct embed_waiter *take_queue(struct embed_commit *c) REQUIRES(c->lock)
+{
+    struct embed_waiter *group = c->first;
+
+    c->first = NULL;
+    c->round++;
+    atomic_store_explicit(&c->waiting, 0, memory_order_relaxed);
+    return group;
+}
+
+/* Wake up to count callers that sleep on a bell. */
+static void ring_bell(struct embed_bell *b, int count)
+{
+    atomic_fetch_add_explicit(&b->rings, 1, memory_order_seq_cst);
+    if (atomic_load_explicit(&b->sleepers, memory_order_seq_cst) > 0)
+        futex_wake(&b->rings, count);
 }
 
 static bool take_lead(struct embed_commit *c)
@@ -142,58 +167,99 @@ static bool take_lead(struct embed_commit *c)
     return is_free;
 }
 
-/* The next leader comes from those who are woken, or who come later. */
-static void leave_lead(struct embed_commit *c)
+/* Those of the group are released; of those that queue, one is woken to lead. */
+static void leave_lead(struct varve *v, bool has_group)
 {
+    struct embed_commit *c = &v->commit;
+
     mutex_lock(&c->lock);
+    bool must_watch = !c->is_watched && vlog_seal_deadline(lsm_log(v->lsm)) != UINT64_MAX;
+    uint32_t round = c->round;
+    bool is_wanted = c->first != NULL;
+    c->is_watched |= must_watch;
     c->has_leader = false;
     mutex_unlock(&c->lock);
-    atomic_fetch_add_explicit(&c->round, 1, memory_order_release);
-    if (atomic_load_explicit(&c->sleepers, memory_order_seq_cst) > 0)
-        futex_wake(&c->round, INT_MAX);
+    if (has_group)
+        ring_bell(&c->bells[(round - 1) % 2], INT_MAX);
+    if (is_wanted)
+        ring_bell(&c->bells[round % 2], 1);
+    if (must_watch)
+        io_ring_wake(v->background_ring);
 }
 
-/* Queue w; true if the caller is to lead, with all that waits in *out_group. */
-static bool join(struct embed_commit *c, struct embed_waiter *w, bool is_queued,
-                 struct embed_waiter **out_group)
+/* Requires: the caller has the lead. group: the queue, if it was taken already. */
+static void lead(struct varve *v, struct embed_waiter *group)
+{
+    struct embed_commit *c = &v->commit;
+
+    if (group == NULL) {
+        gather(v);
+        mutex_lock(&c->lock);
+        group = take_queue(c);
+        mutex_unlock(&c->lock);
+    }
+    uint64_t begin = now_ns(v);
+    uint32_t count = lead_group(v, group, begin);
+    if (c->is_durable)
+        embed_crowd_note_round(&c->crowd, count,
+                               atomic_load_explicit(&c->waiting, memory_order_relaxed),
+                               now_ns(v) - begin);
+    leave_lead(v, true);
+}
+
+/* What to do next: lead, or sleep. */
+struct turn {
+    bool leads;
+    struct embed_waiter *group; /* To lead at once; NULL: gather first. */
+    uint32_t rings;             /* Of the bell, when there was a leader. */
+};
+
+/* Queue w, if it does not queue yet. */
+static struct turn join(struct embed_commit *c, struct embed_waiter *w, bool is_queued)
 {
     mutex_lock(&c->lock);
+    uint32_t waiting = atomic_load_explicit(&c->waiting, memory_order_relaxed);
     if (!is_queued) {
         w->next = NULL;
+        w->parity = c->round % 2;
         if (c->first == NULL)
             c->first = w;
         else
             c->last->next = w;
         c->last = w;
+        atomic_store_explicit(&c->waiting, ++waiting, memory_order_relaxed);
     }
-    bool leads = !c->has_leader && c->first != NULL;
-    if (leads) {
+    struct turn t = { .leads = !c->has_leader && c->first != NULL };
+    if (t.leads) {
         c->has_leader = true;
-        *out_group = c->first;
-        c->first = NULL;
+        if (!embed_crowd_is_worth_waiting(&c->crowd, waiting))
+            t.group = take_queue(c);
     }
+    /* A leader rings after it has given up the lead under the lock. */
+    t.rings = atomic_load_explicit(&c->bells[w->parity].rings, memory_order_relaxed);
     mutex_unlock(&c->lock);
-    return leads;
+    return t;
 }
 
-/* Wait for the leader of this round to be through: look for a while, then sleep. */
-static void await_round(struct embed_commit *c, const struct embed_waiter *w, uint32_t round)
+/* Wait for the bell to be rung once more. */
+static void await_bell(struct embed_commit *c, const struct embed_waiter *w, uint32_t rings)
 {
-    for (int i = 0; i < SPINS; i++) {
+    struct embed_bell *b = &c->bells[w->parity];
+
+    for (int i = 0; i < SPINS && !c->is_durable; i++) {
         if (atomic_load_explicit(&w->is_done, memory_order_acquire) ||
-            atomic_load_explicit(&c->round, memory_order_acquire) != round)
+            atomic_load_explicit(&b->rings, memory_order_acquire) != rings)
             return;
         thread_relax();
     }
-    atomic_fetch_add_explicit(&c->sleepers, 1, memory_order_seq_cst);
-    futex_wait(&c->round, round);
-    atomic_fetch_sub_explicit(&c->sleepers, 1, memory_order_seq_cst);
+    atomic_fetch_add_explicit(&b->sleepers, 1, memory_order_seq_cst);
+    futex_wait(&b->rings, rings);
+    atomic_fetch_sub_explicit(&b->sleepers, 1, memory_order_seq_cst);
 }
 
 struct status embed_commit(struct varve *v, struct txn_proposal *p, bool is_delete_only)
 {
     struct embed_commit *c = &v->commit;
-    struct embed_waiter *group;
     struct embed_waiter w = { .proposal = p,
                               .size = lsm_batch_size(&p->batch),
                               .is_delete_only = is_delete_only };
@@ -201,13 +267,11 @@ struct status embed_commit(struct varve *v, struct txn_proposal *p, bool is_dele
 
     p->owner = &w;
     while (!atomic_load_explicit(&w.is_done, memory_order_acquire)) {
-        uint32_t round = atomic_load_explicit(&c->round, memory_order_acquire);
-        if (join(c, &w, is_queued, &group)) {
-            lead_group(v, group);
-            leave_lead(c);
-        } else {
-            await_round(c, &w, round);
-        }
+        struct turn t = join(c, &w, is_queued);
+        if (t.leads)
+            lead(v, t.group);
+        else
+            await_bell(c, &w, t.rings);
         is_queued = true;
     }
     return w.status;
@@ -218,23 +282,30 @@ struct status embed_freeze(struct varve *v, uint64_t *out_ticket)
     while (!take_lead(&v->commit))
         thread_yield();
     struct status s = lsm_freeze(v->lsm, out_ticket);
-    settle_log(v);
-    leave_lead(&v->commit);
+    settle_log(v, now_ns(v));
+    leave_lead(v, false);
     return s;
 }
 
 uint64_t embed_commit_idle(struct varve *v, uint64_t now)
 {
+    struct embed_commit *c = &v->commit;
     struct vlog *log = lsm_log(v->lsm);
 
     /* The log is its leader's, its deadline too. */
-    if (!take_lead(&v->commit))
-        return now + STALL_POLL_NS; /* It is not idle. */
+    mutex_lock(&c->lock);
+    bool is_led = c->has_leader;
+    c->has_leader = true;
+    c->is_watched = true;
+    mutex_unlock(&c->lock);
+    if (is_led)
+        return now + BUSY_POLL_NS;
+    if (vlog_seal_deadline(log) <= now)
+        settle_log(v, now);
     uint64_t due = vlog_seal_deadline(log);
-    if (due <= now) {
-        settle_log(v);
-        due = vlog_seal_deadline(log);
-    }
-    leave_lead(&v->commit);
+    mutex_lock(&c->lock);
+    c->is_watched = due != UINT64_MAX;
+    mutex_unlock(&c->lock);
+    leave_lead(v, false);
     return due;
 }

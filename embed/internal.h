@@ -4,6 +4,7 @@
  *   options.c   defaults, text
  *   store.c     open, close, the background thread, care, numbers
  *   commit.c    writing: one of the waiting callers leads
+ *   crowd.h     how many the leader waits for
  *   batch.c     batches and single writes
  *   read.c      slots, get, multi_get, snapshots
  *   iterator.c  iterators
@@ -23,6 +24,7 @@
 
 #include "txn/txn.h"
 
+#include "embed/crowd.h"
 #include "embed/varve.h"
 
 enum { EMBED_SLOTS = 64, EMBED_VALUE_MAX = 60 << 20 };
@@ -47,23 +49,34 @@ struct embed_waiter {
     struct embed_waiter *next;
     size_t size;
     bool is_delete_only;
+    uint32_t parity; /* Of its group: which bell it hears. */
     _Atomic bool is_done;
     struct status status;
 };
 
+/* What the callers of a group sleep on. */
+struct embed_bell {
+    _Atomic uint32_t rings; /* Futex. */
+    _Atomic uint32_t sleepers;
+};
+
 /*
- * Writers queue; who finds no leader leads: takes the queue, proposes, drives the log until all of
- * it is durable, applies, publishes, wakes everybody with one futex. There is no log thread: a
- * hand-off costs more than the write.
+ * Writers queue; who finds no leader leads: takes the queue (the group), proposes, drives the log
+ * until all of it is durable, applies, publishes, wakes the group with one futex and, if others
+ * queue by then, one of them to lead. There is no log thread: a hand-off costs more than the write.
  */
 struct embed_commit {
     struct mutex lock;
     struct embed_waiter *first; /* lock; waiting for a leader */
     struct embed_waiter *last;  /* lock */
+    _Atomic uint32_t waiting;   /* Stored under lock: how many wait for a leader. */
     bool has_leader;            /* lock */
-    _Atomic uint32_t round;     /* Futex: changes when a leader is through. */
-    _Atomic uint32_t sleepers;
+    bool is_watched;            /* lock: the background will look when the log may be idle. */
+    uint32_t round;             /* lock: groups taken; the parity of who queues. */
+    struct embed_bell bells[2]; /* Of even and odd groups. */
+    bool is_durable;            /* Constant. */
     /* The leader's. */
+    struct embed_crowd crowd;
     struct io_ring *ring;
     struct txn_log_proposer log;
     struct txn_pipeline pipeline;
@@ -127,7 +140,7 @@ MUST_CHECK struct status embed_commit(struct varve *v, struct txn_proposal *p, b
 /* Freeze the memtable, with the log's segment ended. */
 MUST_CHECK struct status embed_freeze(struct varve *v, uint64_t *out_ticket);
 /* For the background: write the idle seal if it is due and nobody leads. Returns when to look again
- * (monotonic ns). */
+ * (monotonic ns); UINT64_MAX: a leader wakes it when there is something to look for. */
 uint64_t embed_commit_idle(struct varve *v, uint64_t now_ns);
 
 /* Wait (in slices) until the background has made progress. */
