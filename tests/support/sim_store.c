@@ -36,7 +36,7 @@ static struct status open_parts(struct sim_store *s, const struct sim_store_opti
 struct status sim_store_open(struct sim_store *s, struct io_sim *sim,
                              const struct sim_store_options *o)
 {
-    *s = (struct sim_store) { .sim = sim };
+    *s = (struct sim_store) { .sim = sim, .patience = o->patience == 0 ? 1000000 : o->patience };
     budget_init(&s->budget, 0);
     s->env = (struct env) { .alloc = o->alloc == NULL ? alloc_heap() : o->alloc,
                             .clock = io_sim_clock(sim),
@@ -87,7 +87,7 @@ static void drive_log(struct sim_store *s)
 
 static struct status admit(struct sim_store *s)
 {
-    for (int i = 0; i < 100000; i++) {
+    for (unsigned i = 0; i < s->patience; i++) {
         uint64_t delay_ns;
         struct status st = lsm_admit(s->lsm, lsm_batch_size(&s->proposal.batch),
                                      lsm_batch_is_delete_only(&s->proposal.batch), &delay_ns);
@@ -134,12 +134,13 @@ struct status sim_store_flush(struct sim_store *s, bool settles)
     uint64_t ticket;
     TRY(lsm_freeze(s->lsm, &ticket));
     drive_log(s);
-    for (int i = 0; lsm_flushed(s->lsm) < ticket || (settles && !lsm_is_settled(s->lsm)); i++) {
+    for (unsigned i = 0; lsm_flushed(s->lsm) < ticket || (settles && !lsm_is_settled(s->lsm));
+         i++) {
         if (lsm_failure(s->lsm) != NULL)
             return status_of(ST_FAILED);
         if (sim_store_work(s, 1))
             io_sim_advance(s->sim, 50 * 1000 * 1000);
-        if (i > 1000000)
+        if (i > s->patience)
             return status_of(ST_BUSY);
     }
     return status_ok();

@@ -22,12 +22,14 @@ struct sim_store_options {
     const char *dir;
     struct lsm_options lsm;
     size_t cache_size;   /* 0: 256 KiB */
+    unsigned patience;   /* Background quanta after which a flush is given up. 0: a million. */
     struct alloc *alloc; /* NULL: the heap. */
     const struct lsm_sidecar *sidecar;
 };
 
 struct sim_store {
     struct io_sim *sim;
+    unsigned patience;
     struct budget budget;
     struct env env;
     struct cache *cache;
