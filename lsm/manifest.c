@@ -449,9 +449,12 @@ struct status lsm_manifest_append(struct lsm_manifest *m, struct io_ring *ring,
     buf_reset(&m->buffer);
     TRY(encode_edit(m, edit));
     TRY(allocate_room(m, m->buffer.size));
-    TRY(write_durably(m, ring));
+    struct status s = write_durably(m, ring);
+    /* Of a full disk, too: there was room, and nobody knows what was written. */
+    if (failed(s))
+        return status_of(ST_IO);
     write_seal(m, ring);
-    return status_ok();
+    return s;
 }
 
 static void encode_header(struct buf *b, uint64_t id, const uint8_t uuid[16])
