@@ -89,6 +89,10 @@ void lsm_edit_discard(struct lsm *l, struct lsm_edit *edit)
     char name[LSM_NAME_MAX];
     char path[IO_PATH_MAX];
 
+    /* A manifest that could not be written may say this edit all the same. The next open knows, and
+     * removes the files if it does not. */
+    if (lsm_failure(l) != NULL)
+        return;
     lsm_edit_mark_obsolete(edit);
     for (uint32_t i = 0; i < edit->value_file_count; i++) {
         if (edit->value_files[i].is_segment)
@@ -160,8 +164,10 @@ static struct status install(struct lsm *l, struct lsm_edit *edit, struct lsm_ve
         s = note_flushed(l, edit);
     if (succeeded(s))
         s = next_state(l, version, flushed, &next);
-    if (succeeded(s))
+    if (succeeded(s)) {
+        lsm_version_note_current(version);
         lsm_state_swap(l, next);
+    }
     mutex_unlock(&l->lock);
     if (failed(s))
         lsm_poison(l, "out of memory while installing a durable edit");

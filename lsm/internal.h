@@ -180,7 +180,8 @@ MUST_CHECK struct status lsm_resolve(struct lsm *l, struct fetch *f, const struc
  */
 MUST_CHECK struct status lsm_edit_commit(struct lsm *l, struct io_ring *ring, struct lsm_edit *edit,
                                          struct lsm_mem *flushed);
-/* The edit will not be committed: its new files are unlinked. lsm_edit_deinit is still due. */
+/* The edit was not committed: its new files are unlinked, unless the tree is poisoned (then it may
+ * be in force after all). lsm_edit_deinit is still due. */
 void lsm_edit_discard(struct lsm *l, struct lsm_edit *edit);
 /* Everything the manifest says now, as one edit. */
 MUST_CHECK struct status lsm_edit_snapshot(struct lsm *l, struct lsm_edit *out_edit,

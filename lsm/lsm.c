@@ -520,6 +520,7 @@ static struct status set_first_state(struct lsm *l, struct lsm_version *v)
     lsm_mem_unref(m);
     if (succeeded(s)) {
         mutex_lock(&l->lock);
+        lsm_version_note_current(v);
         lsm_state_swap(l, state);
         l->open = m;
         mutex_unlock(&l->lock);

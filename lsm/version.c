@@ -427,6 +427,12 @@ struct status lsm_version_apply(const struct lsm_version *base, struct lsm_edit 
     return s;
 }
 
+void lsm_version_note_current(struct lsm_version *v)
+{
+    for (uint32_t i = 0; i < v->value_file_count; i++)
+        v->value_files[i].hold->was_current = true;
+}
+
 uint32_t lsm_level_find(const struct lsm_level *level, struct bytes key)
 {
     uint64_t head = lsm_key_head(key);

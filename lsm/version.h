@@ -38,6 +38,8 @@ struct lsm_value_hold {
     _Atomic uint32_t refs;
     struct lsm_reaper *reaper;
     struct lsm_value_hold *next_dead;
+    bool was_current; /* A version with it was in force: when nobody holds the file any more, it
+                         goes. The end of a version that never was says nothing about the file. */
 };
 
 /* What nobody holds any more, waiting for the background to close, unlink and free it. */
@@ -145,6 +147,8 @@ MUST_CHECK struct status lsm_version_create_empty(struct lsm_reaper *reaper,
  * drops what is not there, or files of a level overlap. */
 MUST_CHECK struct status lsm_version_apply(const struct lsm_version *base, struct lsm_edit *edit,
                                            struct lsm_version **out_version);
+/* v is in force from now on: see lsm_value_hold.was_current. */
+void lsm_version_note_current(struct lsm_version *v);
 void lsm_version_ref(struct lsm_version *v);
 void lsm_version_unref(struct lsm_version *v);
 

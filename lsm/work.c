@@ -78,8 +78,12 @@ static void reap_values(struct lsm *l)
         atomic_exchange_explicit(&l->reaper.dead_values, NULL, memory_order_acquire);
     while (dead != NULL) {
         struct lsm_value_hold *next = dead->next_dead;
-        dead->next_dead = l->dying;
-        l->dying = dead;
+        if (dead->was_current) {
+            dead->next_dead = l->dying;
+            l->dying = dead;
+        } else {
+            alloc_free(l->env->alloc, dead, sizeof *dead);
+        }
         dead = next;
     }
     for (struct lsm_value_hold **p = &l->dying; *p != NULL;) {
