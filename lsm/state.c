@@ -29,16 +29,26 @@ void lsm_pins_drop(struct lsm_source *const *pins, uint32_t count)
         atomic_fetch_sub_explicit(&pins[i]->pins, 1, memory_order_release);
 }
 
+static void drop_pins(struct lsm_mem *m)
+{
+    lsm_pins_drop(m->pinned, m->pinned_count);
+    alloc_free(m->alloc, m->pinned, m->pinned_count * sizeof(struct lsm_source *));
+}
+
 struct status lsm_mem_keep_pins(struct lsm_mem *m, struct lsm_source *const *pins, uint32_t count)
 {
-    if (count == 0)
-        return status_ok();
-    m->pinned = alloc_array(m->alloc, count, sizeof(struct lsm_source *));
-    if (m->pinned == NULL) {
-        lsm_pins_drop(pins, count);
-        return status_of(ST_NO_MEMORY);
+    struct lsm_source **kept = NULL;
+
+    if (count > 0) {
+        kept = alloc_array(m->alloc, count, sizeof(struct lsm_source *));
+        if (kept == NULL) {
+            lsm_pins_drop(pins, count);
+            return status_of(ST_NO_MEMORY);
+        }
+        memcpy(kept, pins, count * sizeof(struct lsm_source *));
     }
-    memcpy(m->pinned, pins, count * sizeof(struct lsm_source *));
+    drop_pins(m);
+    m->pinned = kept;
     m->pinned_count = count;
     return status_ok();
 }
@@ -52,8 +62,7 @@ void lsm_mem_unref(struct lsm_mem *m)
 {
     if (m == NULL || atomic_fetch_sub_explicit(&m->refs, 1, memory_order_acq_rel) != 1)
         return;
-    lsm_pins_drop(m->pinned, m->pinned_count);
-    alloc_free(m->alloc, m->pinned, m->pinned_count * sizeof(struct lsm_source *));
+    drop_pins(m);
     alloc_free(m->alloc, m->adopted, m->adopted_count * sizeof *m->adopted);
     lsm_memtable_unref(m->table);
     buf_deinit(&m->sidecar);

@@ -50,7 +50,8 @@ struct lsm_mem {
 };
 MUST_CHECK struct status lsm_mem_create(const struct env *env, struct lsm_page_pool *pool,
                                         struct lsm_mem **out_mem);
-/* Keep these pins (copied) until the memtable goes; on failure they are dropped. */
+/* Keep these pins (copied) until the memtable goes, in the place of those of a freeze that failed;
+ * on failure they are dropped. */
 MUST_CHECK struct status lsm_mem_keep_pins(struct lsm_mem *m, struct lsm_source *const *pins,
                                            uint32_t count);
 void lsm_pins_drop(struct lsm_source *const *pins, uint32_t count);
