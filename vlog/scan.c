@@ -180,8 +180,11 @@ struct status vlog_scan(struct vlog *v, struct io_ring *ring, uint64_t logical, 
     }
     vlog_offsets_init(&directory, v->env);
     struct status status = vlog_source_open(s.source, &s.file);
-    if (failed(status))
+    if (failed(status)) {
+        errbuf_set(err, "value file %08llu, physical %08llu: %s", (unsigned long long)logical,
+                   (unsigned long long)s.source->physical, status_name(status.code));
         goto out;
+    }
     if (segment != NULL) {
         mutex_lock(&v->sources.lock);
         bool is_sealed = vlog_segment_is_sealed(v, segment);
