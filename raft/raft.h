@@ -187,6 +187,17 @@ struct raft_change {
     } ops[RAFT_CHANGES_MAX];
 };
 
+/*
+ * The conf after change, which is total: RAFT_OK, or why it cannot be (conf is unchanged then).
+ *
+ *     is now               add voter       add learner (demote)   remove
+ *     none                 incoming        learner                nothing
+ *     voter                nothing         demoting               refused: demote first
+ *     learner              incoming        nothing                none
+ *     incoming, demoting   refused: leave the joint conf first
+ */
+enum raft_reason raft_conf_apply(struct raft_conf *conf, const struct raft_change *change);
+
 const char *raft_member_role_name(enum raft_member_role role);
 const char *raft_change_op_name(enum raft_change_op op);
 
@@ -258,7 +269,8 @@ enum raft_message_kind {
     RAFT_APPEND,       /* index, log_term: the entry before entries. commit. */
     RAFT_APPEND_RESP,  /* index: matched up to here, or (reject, reason) the refused one, and
                           hint_index, hint_term: where to try next. */
-    RAFT_HEARTBEAT,    /* commit: at most what the receiver matched. quiesce: index is the last. */
+    RAFT_HEARTBEAT,    /* commit, log_term: an entry that the receiver matched, and its term.
+                          quiesce: index is the last. */
     RAFT_HEARTBEAT_RESP,   /* index: last entry. installing, disk_full, quiesce (taken up). */
     RAFT_SNAPSHOT,         /* snapshot: an offer. */
     RAFT_SNAPSHOT_RESP,    /* reject, reason; index: of the snapshot. Success is an APPEND_RESP. */
@@ -411,7 +423,7 @@ enum raft_effect_kind {
     RAFT_EFFECT_READ_FAILED,     /* read: ctx, reason */
     RAFT_EFFECT_TRANSFER_ENDED,  /* transfer: reason RAFT_OK when somebody else leads */
     RAFT_EFFECT_ROLE,            /* role */
-    RAFT_EFFECT_CONF,            /* conf: active from this index on */
+    RAFT_EFFECT_CONF,            /* conf: the active one; in force before it is applied */
     RAFT_EFFECT_FETCH,           /* fetch: entries that are not in memory any more */
     RAFT_EFFECT_SNAPSHOT_WANTED, /* peer */
     RAFT_EFFECT_INSTALL,         /* install */
