@@ -410,6 +410,11 @@ uint16_t io_socket_port(const struct io_socket *socket)
     return socket->io->table->socket_port(socket);
 }
 
+int io_socket_number(const struct io_socket *socket)
+{
+    return socket->io->table->socket_number(socket);
+}
+
 void io_socket_name(const struct io_socket *socket, bool peer, char *out_text, size_t size)
 {
     CHECK(size > 0);

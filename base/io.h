@@ -213,6 +213,8 @@ MUST_CHECK struct status io_listen(struct io *io, const struct io_listen_options
 MUST_CHECK struct status io_connect(struct io *io, const char *address, uint16_t port,
                                     struct io_socket **out_socket);
 uint16_t io_socket_port(const struct io_socket *socket);
+/* What the machine calls it (a file descriptor): for people. */
+int io_socket_number(const struct io_socket *socket);
 /* "127.0.0.1:50312" of the other (peer) or this side. Truncated to size, terminated. */
 void io_socket_name(const struct io_socket *socket, bool peer, char *out_text, size_t size);
 /* Shut down both directions: a pending RECV, SEND or ACCEPT completes soon (RECV with what has

@@ -52,6 +52,7 @@ struct io_table {
     struct status (*connect)(struct io *io, const char *address, uint16_t port,
                              struct io_socket **out);
     uint16_t (*socket_port)(const struct io_socket *socket);
+    int (*socket_number)(const struct io_socket *socket);
     void (*socket_name)(const struct io_socket *socket, bool peer, char *out_text, size_t size);
     void (*socket_shutdown)(struct io_socket *socket);
     void (*socket_close)(struct io_socket *socket);

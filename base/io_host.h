@@ -79,9 +79,9 @@ void io_host_lock_drop(struct io_lock *lock);
     .link = io_host_link, .exists = io_host_exists, .sync_dir = io_host_sync_dir,                  \
     .list = io_host_list, .lock_take = io_host_lock_take, .lock_drop = io_host_lock_drop,          \
     .perform = io_host_perform, .listen = io_host_listen, .connect = io_host_connect,              \
-    .socket_port = io_host_socket_port, .socket_name = io_host_socket_name,                        \
-    .socket_shutdown = io_host_socket_shutdown, .wait = io_host_wait, .done = io_host_done,        \
-    .wake = io_host_wake
+    .socket_port = io_host_socket_port, .socket_number = io_host_socket_number,                    \
+    .socket_name = io_host_socket_name, .socket_shutdown = io_host_socket_shutdown,                \
+    .wait = io_host_wait, .done = io_host_done, .wake = io_host_wake
 
 /* Run a file op to its end by plain calls. Results are set; is_pending is left alone. */
 void io_host_perform(struct io_ring *ring, struct io_op *op);
@@ -123,6 +123,7 @@ struct status io_host_listen(struct io *io, const struct io_listen_options *opti
 struct status io_host_connect(struct io *io, const char *address, uint16_t port,
                               struct io_socket **out);
 uint16_t io_host_socket_port(const struct io_socket *socket);
+int io_host_socket_number(const struct io_socket *socket);
 void io_host_socket_name(const struct io_socket *socket, bool peer, char *out_text, size_t size);
 void io_host_socket_shutdown(struct io_socket *socket);
 void io_host_socket_close(struct io_socket *socket);

@@ -387,6 +387,7 @@ static const struct io_table TABLE = {
     .listen = sim_listen,
     .connect = sim_connect,
     .socket_port = sim_socket_port,
+    .socket_number = sim_socket_number,
     .socket_name = sim_socket_name,
     .socket_shutdown = sim_socket_shutdown,
     .socket_close = sim_socket_close,

@@ -121,6 +121,7 @@ struct status sim_listen(struct io *io, const struct io_listen_options *options,
 struct status sim_connect(struct io *io, const char *address, uint16_t port,
                           struct io_socket **out);
 uint16_t sim_socket_port(const struct io_socket *socket);
+int sim_socket_number(const struct io_socket *socket);
 void sim_socket_name(const struct io_socket *socket, bool peer, char *out_text, size_t size);
 void sim_socket_shutdown(struct io_socket *socket);
 void sim_socket_close(struct io_socket *socket);

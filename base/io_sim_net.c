@@ -301,6 +301,16 @@ uint16_t sim_socket_port(const struct io_socket *socket)
     return ((const struct sim_socket *)socket)->port;
 }
 
+/* Its place among all, the oldest being 1. */
+int sim_socket_number(const struct io_socket *socket)
+{
+    int number = 0;
+
+    for (const struct sim_socket *s = (const struct sim_socket *)socket; s != NULL; s = s->next)
+        number++;
+    return number;
+}
+
 void sim_socket_name(const struct io_socket *socket, bool peer, char *out_text, size_t size)
 {
     const struct sim_socket *s = (const struct sim_socket *)socket;

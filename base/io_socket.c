@@ -284,6 +284,11 @@ uint16_t io_host_socket_port(const struct io_socket *socket)
     return a.any.sa_family == AF_INET6 ? ntohs(a.v6.sin6_port) : 0;
 }
 
+int io_host_socket_number(const struct io_socket *socket)
+{
+    return ((const struct host_socket *)socket)->fd;
+}
+
 void io_host_socket_name(const struct io_socket *socket, bool peer, char *out_text, size_t size)
 {
     const struct host_socket *s = (const struct host_socket *)socket;

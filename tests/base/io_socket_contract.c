@@ -339,6 +339,8 @@ void io_contract_names_and_ports_of_sockets(struct io_contract_machine *m)
 
     cr_assert_neq(io_socket_port(p.listener), 0);
     snprintf(want, sizeof want, "127.0.0.1:%u", io_socket_port(p.listener));
+    cr_assert(io_socket_number(p.client) > 0 && io_socket_number(p.server) > 0);
+    cr_assert_neq(io_socket_number(p.client), io_socket_number(p.server));
     io_socket_name(p.client, true, there, sizeof there);
     cr_assert_str_eq(there, want);
     io_socket_name(p.server, false, here, sizeof here);
