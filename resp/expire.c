@@ -10,7 +10,7 @@ static struct status open_rows(struct store *store, uint32_t slot, struct store_
 
     resp_expiry_bounds(slot, UINT64_MAX, begin, end);
     return store->ops->cursor_open(store, bytes_of(begin, sizeof begin), bytes_of(end, sizeof end),
-                                   true, out_cursor);
+                                   STORE_CURSOR_KEYS, out_cursor);
 }
 
 /* Does a number name this database, or is it left to the purge? */

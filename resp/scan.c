@@ -42,6 +42,8 @@ struct status resp_walk_open(struct resp_walk *w, struct resp_call *call, uint64
 {
     uint8_t lower[RESP_META_PREFIX];
     uint8_t upper[2];
+    /* A transaction reads rows and walks over them, and all of it must agree. */
+    unsigned flags = STORE_CURSOR_KEYS | (call->overlay != NULL ? STORE_CURSOR_EXACT : 0);
 
     if (w->cursor != NULL)
         return status_ok();
@@ -54,7 +56,7 @@ struct status resp_walk_open(struct resp_walk *w, struct resp_call *call, uint64
     bound_of(w, w->position, lower);
     put_u16_be(upper, RESP_SLOTS);
     return call->store->ops->cursor_open(call->store, bytes_of(lower, sizeof lower),
-                                         bytes_of(upper, sizeof upper), true, &w->cursor);
+                                         bytes_of(upper, sizeof upper), flags, &w->cursor);
 }
 
 struct status resp_walk_move(struct resp_walk *w, struct resp_call *call, uint64_t position)

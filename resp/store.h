@@ -53,6 +53,12 @@ struct store_watch {
 
 /* A cursor over rows on a pinned version: for SCAN, KEYS, RANDOMKEY. */
 struct store_cursor;
+enum store_cursor_flags {
+    STORE_CURSOR_KEYS = 1, /* No values. */
+    /* The command reads rows besides, and all that it reads must be of one moment: from here to
+     * its end, whatever it waits for, nobody else writes. */
+    STORE_CURSOR_EXACT = 2,
+};
 
 struct store_ops {
     /* OK, NOT_FOUND, AGAIN, CORRUPT, IO. */
@@ -68,6 +74,7 @@ struct store_ops {
     uint64_t (*now_ms)(struct store *s);
     /* Wall clock in microseconds, for TIME. */
     uint64_t (*wall_us)(struct store *s);
+    /* A command that runs again is given the same numbers again. */
     uint64_t (*random)(struct store *s);
     /* Seed of hash32 in keys: the store's, for ever. */
     uint64_t (*hash_seed)(struct store *s);
@@ -102,9 +109,10 @@ struct store_ops {
      * Rows in [lower, upper), in key order, on a version that holds everything evaluated before
      * this command. AGAIN: not there yet or a block is being read; the cursor survives: it belongs
      * to the session's running command (kept by the store between runs, closed when it ends).
+     * flags: enum store_cursor_flags.
      */
     struct status (*cursor_open)(struct store *s, struct bytes lower, struct bytes upper,
-                                 bool keys_only, struct store_cursor **out);
+                                 unsigned flags, struct store_cursor **out);
     /* OK and a row, NOT_FOUND at the end, AGAIN: call again with nothing lost. Borrowed until the
      * next call. */
     struct status (*cursor_next)(struct store_cursor *c, struct bytes *out_key,

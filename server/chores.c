@@ -176,7 +176,8 @@ static struct status purge_some(struct server_store *s, const struct catalog_pur
 
     resp_database_range(p->next_slot, p->id, room, &begin, &end);
     put_u16_be(upper, CATALOG_SLOTS);
-    TRY(s->door.ops->cursor_open(&s->door, begin, bytes_of(upper, sizeof upper), true, &cursor));
+    TRY(s->door.ops->cursor_open(&s->door, begin, bytes_of(upper, sizeof upper), STORE_CURSOR_KEYS,
+                                 &cursor));
     struct status st = purge_rows(s, cursor, p->id, p->next_slot, &next_slot);
     s->door.ops->cursor_close(cursor);
     TRY(st);

@@ -409,9 +409,11 @@ static void turn_away(struct server_reactor *r, struct server_connection *c, con
 static void begin_session(struct server_reactor *r, struct server_connection *c, const char *peer,
                           const char *own)
 {
-    const struct resp_session_options options = {
-        .id = c->id, .address = peer, .local_address = own, .fd = -1, .owner = c
-    };
+    const struct resp_session_options options = { .id = c->id,
+                                                  .address = peer,
+                                                  .local_address = own,
+                                                  .fd = io_socket_number(c->socket),
+                                                  .owner = c };
 
     if (failed(resp_session_create(r->resp, &options, &c->session))) {
         close_connection(r, c);

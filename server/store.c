@@ -236,6 +236,7 @@ struct status server_command_take(struct server_store *s, void *owner,
         c->reader.fetch.owner = c;
     }
     c->owner = owner;
+    c->random_seed = 0;
     *out_command = c;
     return status_ok();
 }
@@ -271,6 +272,8 @@ void server_command_give(struct server_command *c)
     struct server_store *s = c->store;
     CHECK(s->running != c);
     unlist(c);
+    if (s->holder == c)
+        s->holder = NULL;
     server_cursors_destroy(c);
     lsm_reader_reset(&c->reader);
     c->waits = 0;
@@ -293,6 +296,7 @@ void server_store_begin(struct server_store *s, struct server_command *c)
     c->write_bytes = 0;
     c->uses_objects = false;
     c->record_count = 0;
+    c->has_rand = false;
     txn_begin(s->evaluator, &c->reader);
 }
 
@@ -362,15 +366,26 @@ static struct status know_gate(struct server_store *s)
     return s->gate;
 }
 
+/* What the store says to a write of c now. */
+static struct status ask_for(struct server_store *s, const struct server_command *c)
+{
+    struct status gate = know_gate(s);
+
+    if (succeeded(gate) && s->holder != NULL && s->holder != c)
+        return status_of(ST_AGAIN);
+    return gate;
+}
+
 struct status server_store_admit(struct server_store *s, bool is_delete)
 {
+    struct status gate = ask_for(s, s->running);
     uint64_t delay_ns;
 
-    if (know_gate(s).code == ST_AGAIN)
+    if (gate.code == ST_AGAIN)
         s->running->waits |= COMMAND_GATE;
-    if (s->gate.code == ST_NO_SPACE && is_delete && succeeded(s->log.refusal))
+    if (gate.code == ST_NO_SPACE && is_delete && succeeded(s->log.refusal))
         return lsm_admit(s->lsm, 0, true, &delay_ns);
-    return s->gate;
+    return gate;
 }
 
 /* ---- Waiting ------------------------------------------------------------------------------------
@@ -406,7 +421,7 @@ static bool is_ready(const struct server_command *c)
         return false;
     if (c->waits & COMMAND_SETTLE && txn_open_size(s->evaluator) > 0)
         return false;
-    return !(c->waits & COMMAND_GATE) || know_gate(s).code != ST_AGAIN;
+    return !(c->waits & COMMAND_GATE) || ask_for(s, c).code != ST_AGAIN;
 }
 
 bool server_store_submit(struct server_store *s, struct fetch *f)

@@ -18,7 +18,9 @@
  *   1. What the tree's readers and this process' memory know of a lost write is forgotten: when
  *      writing has failed for good, reads go on over what is applied alone.
  *   2. A reply's ticket: it may leave when server_store_applied has reached it.
- *   3. While anybody watches keys, a snapshot not newer than any watch of the last minute is held.
+ *   3. A command with an exact cursor (resp/store.h) holds back other commands' writes until it
+ * ends; reads go on.
+ *   4. While anybody watches keys, a snapshot not newer than any watch of the last minute is held.
  *
  * Threads: the reactor's.
  */
@@ -48,7 +50,7 @@ enum command_wait {
     COMMAND_READS = 1 << 0,  /* Blocks from the device. */
     COMMAND_TICKET = 1 << 1, /* Writes to be applied. */
     COMMAND_SETTLE = 1 << 2, /* The turn to end, so that what is pending has a version. */
-    COMMAND_GATE = 1 << 3,   /* The tree to take writes. */
+    COMMAND_GATE = 1 << 3,   /* Writes to be let through: by the tree, by who holds them back. */
 };
 
 struct server_command {
@@ -60,6 +62,9 @@ struct server_command {
     bool has_cursor_ticket;
     uint64_t cursor_ticket;
     size_t write_bytes;
+    uint64_t random_seed; /* For all its runs; 0: not drawn yet. */
+    struct rand rand;
+    bool has_rand;                  /* Seeded in this run. */
     bool uses_objects;              /* It was given object ids. */
     struct catalog_record *records; /* Its changes to the catalog. */
     uint32_t record_count;
@@ -100,6 +105,7 @@ struct server_store {
     struct rand rand;
 
     struct server_command *running;
+    struct server_command *holder; /* Nobody else writes until it ends; NULL: everybody may. */
     struct server_command *pool;
     uint32_t pool_count;
     struct server_command *waiting; /* For more than reads. */
@@ -197,7 +203,7 @@ MUST_CHECK struct status server_store_admit(struct server_store *s, bool is_dele
 struct status server_store_note_read(struct server_store *s, struct fetch *f, struct status st);
 
 MUST_CHECK struct status server_cursor_open(struct store *s, struct bytes lower, struct bytes upper,
-                                            bool keys_only, struct store_cursor **out);
+                                            unsigned flags, struct store_cursor **out);
 MUST_CHECK struct status server_cursor_next(struct store_cursor *c, struct bytes *out_key,
                                             struct store_row *out_row);
 void server_cursor_seek(struct store_cursor *c, struct bytes key);

@@ -19,7 +19,7 @@ struct store_cursor {
     size_t lower_size;
     size_t upper_size;
     struct buf target; /* Of the seek that is due. */
-    bool keys_only;
+    unsigned flags;    /* enum store_cursor_flags */
     bool is_closed;
     enum cursor_due due;
     bool is_interrupted; /* The due move has begun. */
@@ -62,10 +62,10 @@ static bool can_begin(const struct store_cursor *c)
 }
 
 static struct store_cursor *find_closed(struct server_command *command, struct bytes lower,
-                                        struct bytes upper, bool keys_only)
+                                        struct bytes upper, unsigned flags)
 {
     for (struct store_cursor *c = command->cursors; c != NULL; c = c->next) {
-        if (c->is_closed && c->keys_only == keys_only && bytes_equal(lower_of(c), lower) &&
+        if (c->is_closed && c->flags == flags && bytes_equal(lower_of(c), lower) &&
             bytes_equal(upper_of(c), upper) && can_begin(c))
             return c;
     }
@@ -73,18 +73,18 @@ static struct store_cursor *find_closed(struct server_command *command, struct b
 }
 
 static struct status create(struct server_command *command, struct bytes lower, struct bytes upper,
-                            bool keys_only, struct store_cursor **out)
+                            unsigned flags, struct store_cursor **out)
 {
     struct server_store *s = command->store;
     const struct lsm_cursor_options options = {
-        .lower = lower, .upper = upper, .at = UINT64_MAX, .keys_only = keys_only
+        .lower = lower, .upper = upper, .at = UINT64_MAX, .keys_only = flags & STORE_CURSOR_KEYS
     };
     struct store_cursor *c = alloc_zeroed(s->env->alloc, sizeof *c);
 
     if (c == NULL)
         return status_of(ST_NO_MEMORY);
     c->command = command;
-    c->keys_only = keys_only;
+    c->flags = flags;
     buf_init(&c->target, s->env->alloc, LSM_USER_KEY_MAX);
     c->bounds = alloc_bytes(s->env->alloc, lower.size + upper.size);
     c->lower_size = lower.size;
@@ -105,14 +105,31 @@ static struct status create(struct server_command *command, struct bytes lower, 
     return st;
 }
 
-/* The tree must hold what was evaluated before the command first came here. */
-static struct status await_writes(struct server_store *s, struct server_command *c)
+/* Others' writes wait until the running command has ended: what it has read so far, what its cursor
+ * will show and what it reads when it runs again are of one moment. */
+static struct status hold_writes(struct server_store *s)
+{
+    if (s->holder == NULL)
+        s->holder = s->running;
+    if (s->holder == s->running)
+        return status_ok();
+    s->running->waits |= COMMAND_GATE;
+    return status_of(ST_AGAIN);
+}
+
+/*
+ * The tree must hold what was evaluated before the command first came here. What the log cannot
+ * take for now (the disk is full) is left out: whoever wrote it has no answer yet. Not where it
+ * would contradict what the command reads besides.
+ */
+static struct status await_writes(struct server_store *s, struct server_command *c, unsigned flags)
 {
     if (!c->has_cursor_ticket) {
         c->has_cursor_ticket = true;
         c->cursor_ticket = txn_newest_ticket(s->evaluator);
     }
-    if (c->cursor_ticket <= server_store_applied(s) || s->has_failed)
+    if (c->cursor_ticket <= server_store_applied(s) || s->has_failed ||
+        (failed(s->log.refusal) && !(flags & STORE_CURSOR_EXACT)))
         return status_ok();
     c->ticket = c->cursor_ticket;
     c->waits |= COMMAND_TICKET;
@@ -120,14 +137,16 @@ static struct status await_writes(struct server_store *s, struct server_command 
 }
 
 struct status server_cursor_open(struct store *door, struct bytes lower, struct bytes upper,
-                                 bool keys_only, struct store_cursor **out)
+                                 unsigned flags, struct store_cursor **out)
 {
     struct server_store *s = server_store_of(door);
-    struct store_cursor *c = find_closed(s->running, lower, upper, keys_only);
+    struct store_cursor *c = find_closed(s->running, lower, upper, flags);
 
     if (c == NULL) {
-        TRY(await_writes(s, s->running));
-        TRY(create(s->running, lower, upper, keys_only, &c));
+        if (flags & STORE_CURSOR_EXACT)
+            TRY(hold_writes(s));
+        TRY(await_writes(s, s->running, flags));
+        TRY(create(s->running, lower, upper, flags, &c));
     }
     c->is_closed = false;
     server_cursor_seek(c, lower_of(c));
@@ -172,7 +191,7 @@ struct status server_cursor_next(struct store_cursor *c, struct bytes *out_key,
     if (succeeded(st) && !lsm_cursor_is_valid(c->cursor))
         return status_of(ST_NOT_FOUND);
     if (succeeded(st)) {
-        if (c->keys_only)
+        if (c->flags & STORE_CURSOR_KEYS)
             lsm_cursor_meta(c->cursor, &v);
         else
             st = lsm_cursor_value(c->cursor, &v);

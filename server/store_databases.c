@@ -39,19 +39,28 @@ uint32_t server_database_id(struct store *door, uint32_t number)
     return server_catalog_id(&s->evaluated, number);
 }
 
+/* The id after those that are taken, by the running command too. */
+static uint32_t next_database(const struct server_store *s)
+{
+    const struct server_command *c = s->running;
+    uint32_t id = s->evaluated.next_database;
+
+    for (uint32_t i = 0; i < c->record_count; i++)
+        id += c->records[i].kind == CATALOG_CLEAR;
+    return id;
+}
+
 struct status server_database_clear(struct store *door, uint32_t number)
 {
     struct server_store *s = server_store_of(door);
 
     TRY(server_store_admit(s, true));
-    if (s->evaluated.next_database == DATABASE_ID_END)
-        return status_of(ST_LIMIT);
     const struct catalog_record r = { .kind = CATALOG_CLEAR,
                                       .number = number,
-                                      .id = s->evaluated.next_database };
-    TRY(server_store_record(s, &r));
-    s->evaluated.next_database++; /* Never given out again, even if this is dropped. */
-    return status_ok();
+                                      .id = next_database(s) };
+    if (r.id >= DATABASE_ID_END)
+        return status_of(ST_LIMIT);
+    return server_store_record(s, &r);
 }
 
 /* The change of a database's counts that the running command makes; NULL: none yet. */

@@ -121,7 +121,15 @@ static uint64_t wall_us(struct store *door)
 
 static uint64_t random_number(struct store *door)
 {
-    return rand_u64(&server_store_of(door)->rand);
+    struct server_store *s = server_store_of(door);
+    struct server_command *c = s->running;
+
+    while (c->random_seed == 0)
+        c->random_seed = rand_u64(&s->rand);
+    if (!c->has_rand)
+        rand_seed(&c->rand, c->random_seed);
+    c->has_rand = true;
+    return rand_u64(&c->rand);
 }
 
 static uint64_t hash_seed(struct store *door)

@@ -300,12 +300,12 @@ struct store_cursor {
 };
 
 static struct status cursor_open(struct store *s, struct bytes lower, struct bytes upper,
-                                 bool keys_only, struct store_cursor **out)
+                                 unsigned flags, struct store_cursor **out)
 {
     struct map_store *m = of(s);
     struct bytes ticket = bytes_str("cursor");
 
-    CHECK(keys_only);
+    CHECK(flags & STORE_CURSOR_KEYS);
     if (!load(m, ticket))
         return status_of(ST_AGAIN);
     struct store_cursor *c = calloc(1, sizeof *c);
@@ -403,6 +403,7 @@ void map_store_begin(struct map_store *m)
 {
     CHECK(m->own.count == 0 && m->range_count == 0);
     m->next_id_before = m->next_id;
+    m->random_state_before = m->random_state;
     memcpy(m->databases_before, m->databases, sizeof m->databases);
     memcpy(m->keys_before, m->keys, sizeof m->keys);
     memcpy(m->expires_before, m->expires, sizeof m->expires);
@@ -442,6 +443,7 @@ void map_store_drop(struct map_store *m)
     if (m->version == 0 && m->databases_before[0] == 0)
         return;
     m->next_id = m->next_id_before; /* Nobody saw those ids. */
+    m->random_state = m->random_state_before;
     memcpy(m->databases, m->databases_before, sizeof m->databases);
     memcpy(m->keys, m->keys_before, sizeof m->keys);
     memcpy(m->expires, m->expires_before, sizeof m->expires);

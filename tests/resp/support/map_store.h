@@ -43,6 +43,7 @@ struct map_store {
     uint64_t next_id;
     uint64_t next_id_before; /* At the beginning of the command, as all below. */
     uint64_t random_state;
+    uint64_t random_state_before;
     uint32_t databases[MAP_DATABASES];
     uint32_t databases_before[MAP_DATABASES];
     int64_t keys[1024]; /* By database id, as the next. */
