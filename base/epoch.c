@@ -72,6 +72,11 @@ uint64_t epoch_least_mark(struct epoch *e, uint64_t bound)
     return bound;
 }
 
+uint64_t epoch_now(const struct epoch *e)
+{
+    return atomic_load_explicit(&e->current, memory_order_acquire);
+}
+
 uint64_t epoch_oldest(struct epoch *e)
 {
     uint64_t oldest = atomic_load_explicit(&e->current, memory_order_acquire);

@@ -167,6 +167,7 @@ static struct status install(struct lsm *l, struct lsm_edit *edit, struct lsm_ve
     if (succeeded(s)) {
         lsm_version_note_current(version);
         lsm_state_swap(l, next);
+        l->version_since = epoch_now(&l->epoch);
     }
     mutex_unlock(&l->lock);
     if (failed(s))

@@ -4,7 +4,9 @@
  * What is live is the union of the tables' liveness blocks: no look-up in the tree, no write to it.
  * Ordinals are kept, handles never change; one edit swaps logical -> physical. The set can only
  * shrink while the copy runs (a value's entry moves between tables, or is dropped; nothing new
- * comes to refer to a file that no memtable refers to), so the copy has all that is needed.
+ * comes to refer to a file that no memtable refers to), so the copy has all that is needed. Who
+ * reads in an older version at a version of its own holds a snapshot, and what that sees no merge
+ * drops; other readers of older versions have left before the job was made (work.c).
  */
 #include "lsm/internal.h"
 

@@ -266,6 +266,16 @@ static bool is_value_pinned(void *context, uint64_t logical)
     return is_pinned(context, logical);
 }
 
+/* A rewriting copies what the current version refers to. A reader that loaded an older one may be
+ * on its way to a value that is not among them, and no snapshot says so: wait until it has left. */
+static bool have_old_readers_left(struct lsm *l)
+{
+    mutex_lock(&l->lock);
+    uint64_t since = l->version_since;
+    mutex_unlock(&l->lock);
+    return epoch_oldest(&l->epoch) >= since;
+}
+
 /* OK with l->compaction set, or NOT_FOUND. */
 static struct status start_compaction(struct lsm *l, struct io_ring *ring)
 {
@@ -278,7 +288,7 @@ static struct status start_compaction(struct lsm *l, struct io_ring *ring)
         s = lsm_pick(state->version, &l->options, l->env->alloc, &what);
     if (succeeded(s))
         s = lsm_compact_create(l, ring, &what, &l->compaction);
-    else if (s.code == ST_NOT_FOUND &&
+    else if (s.code == ST_NOT_FOUND && have_old_readers_left(l) &&
              lsm_pick_rewrite(state->version, &l->options, is_value_pinned, l, &logical))
         s = lsm_rewrite_create(l, ring, logical, &l->compaction);
     lsm_state_unref(state);
