@@ -231,7 +231,11 @@ struct status lsm_compact_create(struct lsm *l, struct io_ring *ring, struct lsm
         lsm_compaction_deinit(what, l->env->alloc);
         return status_of(ST_NO_MEMORY);
     }
-    c->job = (struct lsm_job) { .step = compact_step, .destroy = compact_destroy, .lsm = l };
+    c->job = (struct lsm_job) { .step = compact_step,
+                                .destroy = compact_destroy,
+                                .lsm = l,
+                                .name = "compaction",
+                                .err = &c->fetch.err };
     c->what = *what;
     c->state = lsm_state_hold(l);
     lsm_edit_init(&c->edit, l->env->alloc);

@@ -242,7 +242,11 @@ struct status lsm_flush_create(struct lsm *l, struct io_ring *ring, struct lsm_m
     struct flush *f = alloc_zeroed(l->env->alloc, sizeof *f);
     if (f == NULL)
         return status_of(ST_NO_MEMORY);
-    f->job = (struct lsm_job) { .step = flush_step, .destroy = flush_destroy, .lsm = l };
+    f->job = (struct lsm_job) { .step = flush_step,
+                                .destroy = flush_destroy,
+                                .lsm = l,
+                                .name = "flush",
+                                .err = &f->fetch.err };
     f->mem = mem;
     lsm_mem_ref(mem);
     f->state = lsm_state_hold(l);

@@ -81,8 +81,9 @@ struct lsm {
     uint64_t clock_mark;                                   /* lock */
     struct lsm_compact_request requests[LSM_REQUESTS_MAX]; /* lock; ring by ticket */
     uint64_t requested_ticket;
-    uint64_t version_since; /* lock; who entered this epoch or a later one sees the current version */
-    struct { /* lock; what the manifest says of the log, for its next snapshot */
+    uint64_t
+        version_since; /* lock; who entered this epoch or a later one sees the current version */
+    struct {           /* lock; what the manifest says of the log, for its next snapshot */
         uint64_t lsn;
         struct lsm_edit_group groups[LSM_GROUPS_MAX];
         uint32_t group_count;

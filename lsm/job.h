@@ -70,6 +70,8 @@ struct lsm_job {
     enum lsm_job_step (*step)(struct lsm_job *job, struct io_ring *ring, struct status *out_status);
     void (*destroy)(struct lsm_job *job); /* Frees it; outputs not committed are unlinked. */
     struct lsm *lsm;
+    const char *name;         /* "flush": for the words of a failure, which go on with */
+    const struct errbuf *err; /* these of the job's reads. */
 };
 
 /*

@@ -184,7 +184,8 @@ static void reserve_give(struct lsm *l)
 }
 
 /* A job failed. Want of space or memory passes; the rest is for good. */
-static void note_failure(struct lsm *l, const char *what, struct status s, uint64_t now_ns)
+static void note_failure(struct lsm *l, const char *what, struct status s, const char *words,
+                         uint64_t now_ns)
 {
     if (s.code == ST_NO_SPACE) {
         atomic_store_explicit(&l->is_out_of_space, true, memory_order_relaxed);
@@ -193,7 +194,8 @@ static void note_failure(struct lsm *l, const char *what, struct status s, uint6
     } else if (s.code == ST_NO_MEMORY) {
         l->space_retry_ns = now_ns + RETRY_NS;
     } else {
-        lsm_poison(l, "%s failed: %s (%s:%u)", what, status_name(s.code), s.file, s.line);
+        lsm_poison(l, "%s failed: %s%s%s (%s:%u)", what, status_name(s.code),
+                   words[0] != '\0' ? ": " : "", words, s.file, s.line);
     }
 }
 
@@ -295,18 +297,19 @@ static struct status start_compaction(struct lsm *l, struct io_ring *ring)
     return s;
 }
 
-static void run_job(struct lsm *l, struct lsm_job **job, const char *what, struct io_ring *ring,
-                    uint64_t now_ns)
+static void run_job(struct lsm *l, struct lsm_job **job, struct io_ring *ring, uint64_t now_ns)
 {
     struct status s = status_ok();
     enum lsm_job_step step = lsm_job_step(*job, ring, &s);
 
     if (step == LSM_JOB_AGAIN)
         return;
+    const char *name = (*job)->name;
+    struct errbuf words = *(*job)->err;
     lsm_job_abandon(*job);
     *job = NULL;
     if (step == LSM_JOB_FAILED)
-        note_failure(l, what, s, now_ns);
+        note_failure(l, name, s, words.text, now_ns);
     else
         note_success(l);
     lsm_reap(l, ring);
@@ -322,7 +325,7 @@ enum lsm_step lsm_work_step(struct lsm *l, struct io_ring *ring, uint64_t now_ns
         return LSM_BROKEN;
     struct status ids = lsm_raise_id_mark(l, ring);
     if (failed(ids)) {
-        note_failure(l, "edit", ids, now_ns);
+        note_failure(l, "edit", ids, "", now_ns);
         return LSM_BROKEN;
     }
     /* Said before the inputs are marked busy, so that lsm_is_settled never sees neither. */
@@ -330,19 +333,19 @@ enum lsm_step lsm_work_step(struct lsm *l, struct io_ring *ring, uint64_t now_ns
     if (l->flush == NULL) {
         struct status s = start_flush(l, ring);
         if (failed(s) && s.code != ST_NOT_FOUND)
-            note_failure(l, "flush", s, now_ns);
+            note_failure(l, "flush", s, "", now_ns);
     }
     if (l->flush == NULL && l->compaction == NULL) {
         struct status s = start_compaction(l, ring);
         if (failed(s) && s.code != ST_NOT_FOUND && s.code != ST_AGAIN)
-            note_failure(l, "compaction", s, now_ns);
+            note_failure(l, "compaction", s, "", now_ns);
     }
     atomic_store_explicit(&l->is_job_running, l->flush != NULL || l->compaction != NULL,
                           memory_order_release);
     if (l->flush != NULL)
-        run_job(l, &l->flush, "flush", ring, now_ns);
+        run_job(l, &l->flush, ring, now_ns);
     else if (l->compaction != NULL)
-        run_job(l, &l->compaction, "compaction", ring, now_ns);
+        run_job(l, &l->compaction, ring, now_ns);
     else {
         lsm_reap(l, ring);
         note_success(l);

@@ -11,7 +11,7 @@
 
 enum { WINDOW_SIZE = 1 << 20 };
 
-struct scan {
+struct vlog_scanner {
     struct vlog *v;
     struct io_ring *ring;
     struct vlog_source *source;
@@ -21,9 +21,11 @@ struct scan {
     size_t capacity;
     uint64_t start; /* The window: bytes [start, start + size) of the file are in data. */
     size_t size;
+    struct vlog_offsets directory; /* Of all values, */
+    uint32_t next;                 /* of which this ordinal comes next. */
 };
 
-static struct status corrupt(const struct scan *s, uint64_t offset, const char *what,
+static struct status corrupt(const struct vlog_scanner *s, uint64_t offset, const char *what,
                              uint32_t number, const char *wrong)
 {
     char name[VLOG_NAME_MAX];
@@ -34,7 +36,7 @@ static struct status corrupt(const struct scan *s, uint64_t offset, const char *
     return status_of(ST_CORRUPT);
 }
 
-static void drop_window(struct scan *s)
+static void drop_window(struct vlog_scanner *s)
 {
     alloc_free(s->v->env->alloc, s->data, s->capacity);
     budget_refund(s->v->env->budget, BUDGET_JOB, s->capacity);
@@ -43,7 +45,7 @@ static void drop_window(struct scan *s)
     s->size = 0;
 }
 
-static struct status grow_window(struct scan *s, size_t capacity)
+static struct status grow_window(struct vlog_scanner *s, size_t capacity)
 {
     if (capacity <= s->capacity)
         return status_ok();
@@ -60,7 +62,7 @@ static struct status grow_window(struct scan *s, size_t capacity)
 
 /* The bytes [offset, offset + size) of the file, borrowed until the next call. Fewer if it ends
  * before. */
-static struct status look(struct scan *s, uint64_t offset, size_t size, struct bytes *out)
+static struct status look(struct vlog_scanner *s, uint64_t offset, size_t size, struct bytes *out)
 {
     if (offset < s->start || offset + size > s->start + s->size) {
         uint64_t start = align_down(offset, IO_ALIGN);
@@ -80,7 +82,7 @@ static struct status look(struct scan *s, uint64_t offset, size_t size, struct b
 
 /* ---- The directory --------------------------------------------------------------------------- */
 
-static struct status check_footer(const struct scan *s, struct bytes block)
+static struct status check_footer(const struct vlog_scanner *s, struct bytes block)
 {
     const struct vlog_file *info = &s->source->info;
     uint64_t at = info->size_bytes - VLOG_BLOCK;
@@ -103,7 +105,7 @@ static struct status check_footer(const struct scan *s, struct bytes block)
 }
 
 /* Read the offsets of all values of a value file. */
-static struct status read_directory(struct scan *s, struct vlog_offsets *o)
+static struct status read_directory(struct vlog_scanner *s, struct vlog_offsets *o)
 {
     struct vlog_source *source = s->source;
     uint32_t ordinal_end = source->info.ordinal_end;
@@ -130,8 +132,9 @@ static struct status read_directory(struct scan *s, struct vlog_offsets *o)
 
 /* ---- Values ---------------------------------------------------------------------------------- */
 
-static struct status scan_value(struct scan *s, uint32_t ordinal, uint32_t offset,
-                                vlog_visit_value *visit, void *context)
+/* *out_size: of the value with its header. */
+static struct status scan_value(struct vlog_scanner *s, uint32_t ordinal, uint32_t offset,
+                                vlog_visit_value *visit, void *context, size_t *out_size)
 {
     uint64_t end = s->source->end;
     struct bytes stored;
@@ -149,8 +152,29 @@ static struct status scan_value(struct scan *s, uint32_t ordinal, uint32_t offse
         stored.size < size ? "is cut off" : vlog_value_check(stored, s->source->logical, ordinal);
     if (wrong != NULL)
         return corrupt(s, offset, "value", ordinal, wrong);
+    *out_size = size;
     return visit(context, ordinal, bytes_skip(stored, VLOG_VALUE_HEADER));
 }
+
+struct status vlog_scanner_step(struct vlog_scanner *s, vlog_wanted *wanted,
+                                vlog_visit_value *visit, void *context, uint64_t bytes_max,
+                                bool *out_is_done)
+{
+    const struct vlog_offsets *o = &s->directory;
+    uint64_t bytes = 0;
+    size_t size;
+
+    for (; s->next < o->end && bytes < bytes_max; s->next++) {
+        if (o->at[s->next] == 0 || (wanted != NULL && !wanted(context, s->next)))
+            continue;
+        TRY(scan_value(s, s->next, o->at[s->next], visit, context, &size));
+        bytes += size;
+    }
+    *out_is_done = s->next >= o->end;
+    return status_ok();
+}
+
+/* ---- Life ------------------------------------------------------------------------------------ */
 
 /* The file, kept from being closed until vlog_source_drop; NULL if there is none. */
 static struct vlog_source *hold_source(struct vlog *v, uint64_t logical)
@@ -165,42 +189,80 @@ static struct vlog_source *hold_source(struct vlog *v, uint64_t logical)
     return s;
 }
 
+/* A segment that is still log has its directory in memory. It is copied: the segment may go. */
+static struct status copy_directory(struct vlog_scanner *s, const struct vlog_segment *segment)
+{
+    const struct vlog_offsets *o = &segment->offsets;
+
+    mutex_lock(&s->v->sources.lock);
+    bool is_sealed = vlog_segment_is_sealed(s->v, segment);
+    mutex_unlock(&s->v->sources.lock);
+    if (!is_sealed)
+        return status_of(ST_INVALID);
+    TRY(vlog_offsets_reserve(&s->directory, o->end));
+    for (uint32_t i = 0; i < o->end; i++) {
+        if (o->at[i] != 0)
+            vlog_offsets_add(&s->directory, i, o->at[i], 0);
+    }
+    return status_ok();
+}
+
+static struct status open_source(struct vlog_scanner *s, uint64_t logical)
+{
+    const struct vlog_segment *segment = vlog_list_find(s->v, logical);
+
+    s->source = hold_source(s->v, logical);
+    if (s->source == NULL) {
+        errbuf_set(s->err, "there is no value file %08llu", (unsigned long long)logical);
+        return status_of(ST_NOT_FOUND);
+    }
+    struct status status = vlog_source_open(s->source, &s->file);
+    if (failed(status)) {
+        errbuf_set(s->err, "value file %08llu, physical %08llu: %s", (unsigned long long)logical,
+                   (unsigned long long)s->source->physical, status_name(status.code));
+        return status;
+    }
+    return segment != NULL ? copy_directory(s, segment) : read_directory(s, &s->directory);
+}
+
+struct status vlog_scanner_open(struct vlog *v, struct io_ring *ring, uint64_t logical,
+                                struct errbuf *err, struct vlog_scanner **out_scanner)
+{
+    struct vlog_scanner *s = alloc_zeroed(v->env->alloc, sizeof *s);
+
+    if (s == NULL)
+        return status_of(ST_NO_MEMORY);
+    s->v = v;
+    s->ring = ring;
+    s->err = err;
+    vlog_offsets_init(&s->directory, v->env);
+    struct status status = open_source(s, logical);
+    if (failed(status))
+        vlog_scanner_close(s);
+    else
+        *out_scanner = s;
+    return status;
+}
+
+void vlog_scanner_close(struct vlog_scanner *s)
+{
+    if (s == NULL)
+        return;
+    drop_window(s);
+    vlog_offsets_deinit(&s->directory);
+    if (s->source != NULL)
+        vlog_source_drop(s->source);
+    alloc_free(s->v->env->alloc, s, sizeof *s);
+}
+
 struct status vlog_scan(struct vlog *v, struct io_ring *ring, uint64_t logical, vlog_wanted *wanted,
                         vlog_visit_value *visit, void *context, struct errbuf *err)
 {
-    struct vlog_segment *segment = vlog_list_find(v, logical);
-    struct scan s = { .v = v, .ring = ring, .err = err };
-    struct vlog_offsets directory;
-    const struct vlog_offsets *o = &directory;
+    struct vlog_scanner *s;
+    bool is_done;
 
-    s.source = hold_source(v, logical);
-    if (s.source == NULL) {
-        errbuf_set(err, "there is no value file %08llu", (unsigned long long)logical);
-        return status_of(ST_NOT_FOUND);
-    }
-    vlog_offsets_init(&directory, v->env);
-    struct status status = vlog_source_open(s.source, &s.file);
-    if (failed(status)) {
-        errbuf_set(err, "value file %08llu, physical %08llu: %s", (unsigned long long)logical,
-                   (unsigned long long)s.source->physical, status_name(status.code));
-        goto out;
-    }
-    if (segment != NULL) {
-        mutex_lock(&v->sources.lock);
-        bool is_sealed = vlog_segment_is_sealed(v, segment);
-        mutex_unlock(&v->sources.lock);
-        o = &segment->offsets;
-        status = is_sealed ? status_ok() : status_of(ST_INVALID);
-    } else {
-        status = read_directory(&s, &directory);
-    }
-    for (uint32_t i = 0; succeeded(status) && i < o->end; i++) {
-        if (o->at[i] != 0 && (wanted == NULL || wanted(context, i)))
-            status = scan_value(&s, i, o->at[i], visit, context);
-    }
-out:
-    drop_window(&s);
-    vlog_offsets_deinit(&directory);
-    vlog_source_drop(s.source);
+    TRY(vlog_scanner_open(v, ring, logical, err, &s));
+    struct status status = vlog_scanner_step(s, wanted, visit, context, UINT64_MAX, &is_done);
+    vlog_scanner_close(s);
     return status;
 }

@@ -303,6 +303,17 @@ MUST_CHECK struct status vlog_scan(struct vlog *v, struct io_ring *ring, uint64_
                                    vlog_wanted *wanted, vlog_visit_value *visit, void *context,
                                    struct errbuf *err);
 
+/* The same in pieces. The scan holds the file open, whatever becomes of it meanwhile. */
+struct vlog_scanner;
+/* err is borrowed for the scan's life. */
+MUST_CHECK struct status vlog_scanner_open(struct vlog *v, struct io_ring *ring, uint64_t logical,
+                                           struct errbuf *err, struct vlog_scanner **out_scanner);
+/* Go on through some bytes_max bytes of values; *out_is_done: those were the last. */
+MUST_CHECK struct status vlog_scanner_step(struct vlog_scanner *s, vlog_wanted *wanted,
+                                           vlog_visit_value *visit, void *context,
+                                           uint64_t bytes_max, bool *out_is_done);
+void vlog_scanner_close(struct vlog_scanner *s); /* Takes NULL. */
+
 /* Name of a value file's physical file within the directory ("00000012.val"): for links, lists. */
 void vlog_file_name(const struct vlog_file *file, char *out_name, size_t size);
 /* Is this the name of a file that the log would own (segment, pool file, value file)? */

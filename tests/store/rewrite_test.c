@@ -98,3 +98,44 @@ Test(store_rewrite, a_slow_reader_still_finds_its_values)
     sim_store_close(&s);
     io_sim_destroy(sim);
 }
+
+/* ---- Quanta ------------------------------------------------------------------------------- */
+
+/* Bytes submitted to be written since the last look. */
+static void count_bytes(void *context, const struct io_sim_event *e)
+{
+    uint64_t *bytes = context;
+    if (e->kind == IO_SIM_WRITING)
+        *bytes += e->data.size;
+}
+
+/* Nothing else can be done by the background while a step copies: no flush, so writers may wait. */
+Test(store_rewrite, a_step_copies_no_more_than_a_quantum)
+{
+    enum { COUNT = 128, KEPT = 40, SIZE = 64 << 10, QUANTUM = 2 << 20 };
+    struct io_sim *sim = io_sim_create(NULL, NULL);
+    struct sim_store_options o = options;
+    struct sim_store s;
+    uint64_t bytes = 0;
+    uint64_t total = 0;
+    uint64_t most = 0;
+
+    o.lsm.log.segment_size = 16 << 20;
+    MUST(sim_store_open(&s, sim, &o));
+    put_values(&s, COUNT, SIZE);
+    delete_from(&s, KEPT, COUNT);
+    io_sim_set_monitor(sim, count_bytes, &bytes);
+    for (int i = 0; i < 10000 && rewrites(&s) == 0; i++) {
+        if (sim_store_work(&s, 1))
+            io_sim_advance(sim, 50 * 1000 * 1000);
+        most = bytes > most ? bytes : most;
+        total += bytes;
+        bytes = 0;
+    }
+    io_sim_set_monitor(sim, NULL, NULL);
+    cr_assert_gt(rewrites(&s), 0);
+    cr_assert_gt(total, (uint64_t)KEPT * SIZE, "%llu bytes", (unsigned long long)total);
+    cr_assert_leq(most, QUANTUM, "%llu bytes in one step", (unsigned long long)most);
+    sim_store_close(&s);
+    io_sim_destroy(sim);
+}
