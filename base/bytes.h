@@ -59,6 +59,14 @@ static inline struct bytes bytes_skip(struct bytes b, size_t count)
     return bytes_of(count == 0 ? b.data : b.data + count, b.size - count);
 }
 
+/* Have the lines of memory that is about to be written brought near. Only a hint, at any address.
+ */
+static inline void prefetch_for_write(const void *p, size_t size)
+{
+    for (size_t i = 0; i < size; i += 64)
+        __builtin_prefetch((const uint8_t *)p + i, 1);
+}
+
 /* Fixed-width fields. Any alignment. */
 static inline void put_u16(uint8_t *p, uint16_t v)
 {

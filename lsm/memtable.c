@@ -23,7 +23,7 @@ struct version {
     uint8_t reserved;
     uint8_t rest[];
 };
-enum { HANDLE_SIZE = 20 };
+enum { HANDLE_SIZE = 20, PREFETCH_MAX = 1024 };
 
 static size_t version_size(const struct lsm_entry *e)
 {
@@ -246,9 +246,20 @@ static struct lsm_record *make_record(struct lsm_memtable *m, struct bytes key)
     return r;
 }
 
+/* What follows in the arena is cold, and written first by the next entry, likely one of this size.
+ */
+static void prefetch_next(const struct lsm_memtable *m, const struct lsm_entry *e)
+{
+    size_t size = sizeof(struct lsm_record) + e->key.size + version_size(e);
+
+    prefetch_for_write((const uint8_t *)m->pages + m->used,
+                       size < PREFETCH_MAX ? size : PREFETCH_MAX);
+}
+
 struct status lsm_memtable_add(struct lsm_memtable *m, const struct lsm_entry *e)
 {
-    struct lsm_record *r = lsm_tree_find(&m->tree, e->key);
+    struct lsm_tree_path path;
+    struct lsm_record *r = lsm_tree_locate(&m->tree, e->key, &path);
     bool is_new = r == NULL;
 
     DCHECK(e->kind == LSM_PUT || e->kind == LSM_PUT_HANDLE || e->kind == LSM_DELETE);
@@ -262,7 +273,8 @@ struct status lsm_memtable_add(struct lsm_memtable *m, const struct lsm_entry *e
     version_fill(v, e, older);
     atomic_store_explicit(&r->versions, v, memory_order_release);
     if (is_new)
-        TRY(lsm_tree_insert(&m->tree, r));
+        TRY(lsm_tree_insert(&m->tree, &path, r));
+    prefetch_next(m, e);
     atomic_store_explicit(&m->count, atomic_load_explicit(&m->count, memory_order_relaxed) + 1,
                           memory_order_relaxed);
     return status_ok();

@@ -2,6 +2,8 @@
 
 #include "base/check.h"
 
+#include "lsm/block.h"
+
 /* ---- Fields ------------------------------------------------------------------------------- */
 
 #define LOAD(field) atomic_load_explicit(&(field), memory_order_acquire)
@@ -61,19 +63,30 @@ static int compare_prefix(const struct lsm_node *n, struct bytes key, uint32_t p
     return memcmp(key.data, r->key, size);
 }
 
-/* The first index in [low, high) whose head is >= head (is_after: > head). */
-static uint32_t search_heads(const struct lsm_node *n, uint32_t low, uint32_t high, uint64_t head,
-                             bool is_after)
+/*
+ * The first index in [from, count) whose head is >= head. All lines that matter are loaded at once,
+ * by vectors, which have no atomic form: under ThreadSanitizer one after the other. A torn head is
+ * as harmless as a stale one, as the node's version says. Requires: from < count.
+ */
+static uint32_t search_heads(const struct lsm_node *n, uint32_t from, uint32_t count, uint64_t head)
 {
-    while (low < high) {
-        uint32_t mid = low + (high - low) / 2;
-        uint64_t h = LOAD(n->heads[mid]);
-        if (h < head || (is_after && h == head))
-            low = mid + 1;
+#if defined(__SANITIZE_THREAD__)
+    while (from < count) {
+        uint32_t mid = from + (count - from) / 2;
+        if (LOAD(n->heads[mid]) < head)
+            from = mid + 1;
         else
-            high = mid;
+            count = mid;
     }
-    return low;
+    return from;
+#else
+    const uint8_t *heads = (const uint8_t *)(n->heads + from);
+    uint64_t first = LOAD(n->heads[from]);
+    uint64_t last = LOAD(n->heads[count - 1]);
+    uint32_t below = lsm_heads_below(heads, count - from, first, last, head);
+    atomic_signal_fence(memory_order_acquire);
+    return from + below;
+#endif
 }
 
 /* The first index in [from, count) whose key is >= key (is_after: > key); count if none. What it
@@ -88,7 +101,7 @@ static uint32_t search(const struct lsm_node *n, uint32_t from, struct bytes key
     if (c != 0)
         return c < 0 ? from : count;
     uint64_t head = head_of(key, prefix_size);
-    uint32_t low = search_heads(n, from, count, head, false);
+    uint32_t low = search_heads(n, from, count, head);
     uint32_t high = low;
     while (high < count && LOAD(n->heads[high]) == head)
         high++;
@@ -140,17 +153,29 @@ restart:;
     return n;
 }
 
+/* The record at index, which is the first with a key >= key, if that may be the key itself: its
+ * head, which has been looked at, is the same. Records are far apart in memory, a miss each. */
+static struct lsm_record *candidate(const struct lsm_node *leaf, uint32_t i, struct bytes key)
+{
+    if (i >= LOAD(leaf->count) || i >= LSM_TREE_FANOUT ||
+        LOAD(leaf->heads[i]) != head_of(key, LOAD(leaf->prefix_size)))
+        return NULL;
+    return LOAD(leaf->records[i]);
+}
+
+static struct lsm_record *if_equal(struct lsm_record *r, struct bytes key)
+{
+    return r != NULL && bytes_equal(lsm_record_key(r), key) ? r : NULL;
+}
+
 struct lsm_record *lsm_tree_find(const struct lsm_tree *t, struct bytes key)
 {
     for (;;) {
         uint64_t v;
         const struct lsm_node *leaf = descend(t, key, false, &v);
-        uint32_t i = search(leaf, 0, key, false);
-        struct lsm_record *r =
-            i < LOAD(leaf->count) && i < LSM_TREE_FANOUT ? LOAD(leaf->records[i]) : NULL;
-        if (!read_holds(leaf, v))
-            continue;
-        return r != NULL && bytes_equal(lsm_record_key(r), key) ? r : NULL;
+        struct lsm_record *r = candidate(leaf, search(leaf, 0, key, false), key);
+        if (read_holds(leaf, v))
+            return if_equal(r, key);
     }
 }
 
@@ -426,13 +451,7 @@ static struct lsm_node *split(struct lsm_tree *t, struct lsm_node *n, bool is_ap
     return right;
 }
 
-struct path {
-    struct lsm_node *nodes[LSM_TREE_DEPTH_MAX];
-    uint32_t indexes[LSM_TREE_DEPTH_MAX];
-    uint32_t depth; /* Of the leaf. */
-};
-
-static void find_path(struct lsm_tree *t, struct bytes key, struct path *p)
+static void find_path(const struct lsm_tree *t, struct bytes key, struct lsm_tree_path *p)
 {
     struct lsm_node *n = LOAD(t->root);
     p->depth = 0;
@@ -445,6 +464,14 @@ static void find_path(struct lsm_tree *t, struct bytes key, struct path *p)
     }
     p->nodes[p->depth] = n;
     p->indexes[p->depth] = search(n, 0, key, false);
+}
+
+struct lsm_record *lsm_tree_locate(const struct lsm_tree *t, struct bytes key,
+                                   struct lsm_tree_path *out_path)
+{
+    find_path(t, key, out_path);
+    return if_equal(
+        candidate(out_path->nodes[out_path->depth], out_path->indexes[out_path->depth], key), key);
 }
 
 static void grow_root(struct lsm_tree *t, struct lsm_node *left, struct lsm_node *right)
@@ -461,7 +488,7 @@ static void grow_root(struct lsm_tree *t, struct lsm_node *left, struct lsm_node
 
 /* Split the full node at depth d of the path; its parent has room. A split node is open again only
  * when its parent knows both halves, so no reader meets a half without the way to the other. */
-static void split_at(struct lsm_tree *t, struct path *p, uint32_t d)
+static void split_at(struct lsm_tree *t, struct lsm_tree_path *p, uint32_t d)
 {
     struct lsm_node *n = p->nodes[d];
     bool is_append = p->indexes[d] + (n->is_leaf ? 0 : 1) == LSM_TREE_FANOUT;
@@ -475,7 +502,7 @@ static void split_at(struct lsm_tree *t, struct path *p, uint32_t d)
 
 /* If the leaf is full, make room in every full node above it that would have to take a half, from
  * the top down, then in the leaf. */
-static struct status make_room(struct lsm_tree *t, struct bytes key, struct path *p)
+static struct status make_room(struct lsm_tree *t, struct bytes key, struct lsm_tree_path *p)
 {
     if (LOAD(p->nodes[p->depth]->count) < LSM_TREE_FANOUT)
         return status_ok();
@@ -491,12 +518,10 @@ static struct status make_room(struct lsm_tree *t, struct bytes key, struct path
     }
 }
 
-struct status lsm_tree_insert(struct lsm_tree *t, struct lsm_record *r)
+struct status lsm_tree_insert(struct lsm_tree *t, struct lsm_tree_path *path, struct lsm_record *r)
 {
-    struct path p;
-    find_path(t, lsm_record_key(r), &p);
-    TRY(make_room(t, lsm_record_key(r), &p));
-    put_entry(p.nodes[p.depth], p.indexes[p.depth], r, NULL);
+    TRY(make_room(t, lsm_record_key(r), path));
+    put_entry(path->nodes[path->depth], path->indexes[path->depth], r, NULL);
     return status_ok();
 }
 

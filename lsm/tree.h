@@ -76,10 +76,20 @@ MUST_CHECK struct status lsm_tree_init(struct lsm_tree *t,
 /* The record with this key, or NULL. Any thread. */
 struct lsm_record *lsm_tree_find(const struct lsm_tree *t, struct bytes key);
 
+/* The way to a key, or to where it belongs. */
+struct lsm_tree_path {
+    struct lsm_node *nodes[LSM_TREE_DEPTH_MAX];
+    uint32_t indexes[LSM_TREE_DEPTH_MAX];
+    uint32_t depth; /* Of the leaf. */
+};
+/* Writer: the record with this key, or NULL. The path is good until something is inserted. */
+struct lsm_record *lsm_tree_locate(const struct lsm_tree *t, struct bytes key,
+                                   struct lsm_tree_path *out_path);
 /* Memory for nodes that `count` inserts take at most. */
 size_t lsm_tree_insert_room(size_t count);
-/* Writer. Requires: no record with this key is there. NO_MEMORY: nothing has changed. */
-MUST_CHECK struct status lsm_tree_insert(struct lsm_tree *t, struct lsm_record *r);
+/* Writer. path: what locate said of its key, which is not there. NO_MEMORY: nothing has changed. */
+MUST_CHECK struct status lsm_tree_insert(struct lsm_tree *t, struct lsm_tree_path *path,
+                                         struct lsm_record *r);
 
 /* A place in the tree: a record and where it was found. The record is for ever; the rest is a hint
  * that a move checks. */

@@ -12,7 +12,7 @@
  * at once, so that staging goes on in the other image during that write.
  */
 
-enum { ROLL_RETRY_NS = 10 * 1000 * 1000 };
+enum { ROLL_RETRY_NS = 10 * 1000 * 1000, PREFETCH_MAX = 2048 };
 
 /* ---- Images ---------------------------------------------------------------------------------- */
 
@@ -186,6 +186,9 @@ static void close_batch(struct vlog *v)
     v->next_lsn++;
     v->next_start = end;
     b->count = 0;
+    /* The next batch is likely as long, and the memory for it cold: it comes during the write. */
+    prefetch_for_write(v->image->data + end,
+                       v->write.op.size < PREFETCH_MAX ? v->write.op.size : PREFETCH_MAX);
 }
 
 /* Account for the write that completed. */
