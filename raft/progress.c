@@ -67,10 +67,12 @@ void raft_peer_sent(struct raft_peer *p, raft_index last, uint64_t bytes, uint64
     p->next = last + 1;
 }
 
-void raft_peer_acked(struct raft_peer *p, raft_index index, uint32_t inflight_max)
+void raft_peer_acked(struct raft_peer *p, raft_index index, uint64_t seq, uint32_t inflight_max)
 {
-    if (index > p->match)
+    if (index > p->match) {
         p->match = index;
+        p->match_seq = seq;
+    }
     if (p->next <= p->match)
         p->next = p->match + 1;
     while (p->inflight_count > 0 && p->inflight[p->inflight_head].last <= p->match) {

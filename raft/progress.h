@@ -40,7 +40,7 @@ struct raft_peer {
     raft_index match;
     raft_index next;
     uint64_t epoch_seq; /* Messages numbered above it belong to the present state. */
-    uint64_t acked_seq; /* Newest append that was accepted. */
+    uint64_t match_seq; /* The newest message when match grew: answers to later ones know of it. */
     bool is_probing;    /* PROBE: one is unanswered. */
     bool is_fetching;   /* FETCH is unanswered. */
     bool is_disk_full;
@@ -83,7 +83,7 @@ void raft_peer_down(struct raft_peer *p, uint64_t seq);
 void raft_peer_sent(struct raft_peer *p, raft_index last, uint64_t bytes, uint64_t seq,
                     uint32_t inflight_max);
 /* Everything up to index is durable there. */
-void raft_peer_acked(struct raft_peer *p, raft_index index, uint32_t inflight_max);
+void raft_peer_acked(struct raft_peer *p, raft_index index, uint64_t seq, uint32_t inflight_max);
 bool raft_peer_is_full(const struct raft_peer *p, const struct raft_config *c);
 /* Some append sent before message seq has not been answered. */
 bool raft_peer_waits(const struct raft_peer *p, uint64_t seq);

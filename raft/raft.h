@@ -27,21 +27,18 @@
  * Applying
  *   L6  APPLY ranges follow one another without gap or repetition, and only a snapshot jumps. A
  *       range is committed and durable here when it is announced; it is applied in order.
- *   L7  APPLIED(i) reports progress. What was reported may be persisted with the state machine;
- *       a restored replica begins at that index.
- * Proposals
- *   L8  A proposal is answered in its own step: effects.verdict is RAFT_OK and its entries are
- *       (accepted_term, accepted_first ...), or it names the reason and nothing was or will be
- *       appended for it, ever.
- *   L9  An accepted entry (term, index) is *done* when an APPLY range covers index and the entry
- *       there has that term, *lost* when it has another term. Until then, or when a snapshot jumps
- *       over index, its outcome is unknown: it is never failed by a change of leader or by being
- *       truncated here, as another replica may still commit it.
- * Reads
- *   L10 READ_READY(ctx, index, term) allows the read ctx to be served from any state that has
- * applied index. Each accepted READ ends in exactly one READ_READY or READ_FAILED. L11 A lease is
- * checked inside the step of the READ event, with its now: serve after the step, never on an answer
- * to a READ that was made before the request arrived. Snapshots L12 INSTALL asks for the data of a
+ *   L7  APPLIED(i) reports progress. The state machine may persist what it has applied once the
+ * write asked for last before that APPLY is durable (it may hold the conf); a restored replica
+ * begins at that index. Proposals L8  A proposal is answered in its own step: effects.verdict is
+ * RAFT_OK and its entries are (accepted_term, accepted_first ...), or it names the reason and
+ * nothing was or will be appended for it, ever. L9  An accepted entry (term, index) is *done* when
+ * an APPLY range covers index and the entry there has that term, *lost* when it has another term.
+ * Until then, or when a snapshot jumps over index, its outcome is unknown: it is never failed by a
+ * change of leader or by being truncated here, as another replica may still commit it. Reads L10
+ * READ_READY(ctx, index, term) allows the read ctx to be served from any state that has applied
+ * index. Each accepted READ ends in exactly one READ_READY or READ_FAILED. L11 A lease is checked
+ * inside the step of the READ event, with its now: serve after the step, never on an answer to a
+ * READ that was made before the request arrived. Snapshots L12 INSTALL asks for the data of a
  * snapshot. STAGED reports that all of it is durable and verified, with the old state still in
  * place. The PERSIST that follows holds the snapshot record: the state machine switches when that
  * write is durable and before any later APPLY. L13 SNAPSHOT_WANTED asks for a pinned snapshot at an
@@ -558,8 +555,8 @@ struct raft_restore {
     raft_index applied;
     const struct raft_term_start *starts; /* Ascending, covering (base_index, last]. Copied. */
     uint32_t start_count;
-    /* Entries (last - entry_count, last], at least all above hard.commit. Their references are
-     * *taken* if raft_init() succeeds. */
+    /* Entries (last - entry_count, last], at least all above hard.commit and base_index. Their
+     * references are *taken* if raft_init() succeeds. */
     const struct raft_entry *entries;
     uint32_t entry_count;
 };

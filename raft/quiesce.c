@@ -1,0 +1,88 @@
+/*
+ * Quiescence: an idle group costs nothing, not even heartbeats.
+ *
+ * A leader that has had nothing to do for a number of beats, and whose peers have everything,
+ * offers quiet with its heartbeats; a follower that agrees that the log ends where the leader says,
+ * all of it committed, stops its clock and answers so. When all have, the leader stops, too.
+ * Whoever needs it wakes it, by any message; whoever did not agree still has its clock, and its
+ * pre-vote wakes everybody. That a leader's machine has died while all are quiet only the driver
+ * can see: it says UNREACHABLE.
+ */
+#include "raft/core.h"
+
+static bool has_it_all(const struct raft *r, const struct raft_peer *p)
+{
+    return p->progress == RAFT_REPLICATE && p->match == r->log.last &&
+           p->acked_us + 2 * (uint64_t)r->config.heartbeat_us >= r->now_us;
+}
+
+static bool is_idle(const struct raft *r)
+{
+    if (r->log.commit != r->log.last || r->log.marks.durable != r->log.last ||
+        r->log.applied != r->log.last)
+        return false;
+    if (r->read_count > 0 || r->transferee != 0 || r->is_leaving || r->farewell_count > 0 ||
+        raft_conf_is_joint(&r->conf) || !raft_has_own_commit(r))
+        return false;
+    for (uint32_t i = 0; i < r->conf.count; i++) {
+        if (r->peers[i].id != r->config.id && !has_it_all(r, &r->peers[i]))
+            return false;
+    }
+    return true;
+}
+
+static bool all_are_quiet(const struct raft *r)
+{
+    for (uint32_t i = 0; i < r->conf.count; i++) {
+        if (r->peers[i].id != r->config.id && !r->peers[i].is_quiet)
+            return false;
+    }
+    return true;
+}
+
+static void forget_quiet(struct raft *r)
+{
+    r->idle_beats = 0;
+    for (uint32_t i = 0; i < r->conf.count; i++)
+        r->peers[i].is_quiet = false;
+}
+
+bool raft_offers_quiet(const struct raft *r)
+{
+    return r->config.quiesce_after > 0 && r->idle_beats >= r->config.quiesce_after;
+}
+
+/* At each beat of the leader. */
+void raft_quiesce_beat(struct raft *r)
+{
+    if (!is_idle(r)) {
+        forget_quiet(r);
+        return;
+    }
+    if (raft_offers_quiet(r) && all_are_quiet(r))
+        r->is_quiescent = true;
+    else if (r->idle_beats < r->config.quiesce_after)
+        r->idle_beats++;
+}
+
+/* A follower hears an offer. */
+void raft_take_quiet(struct raft *r, const struct raft_message *m)
+{
+    if (m->quiesce && m->index == r->log.last && r->log.commit == r->log.last)
+        r->is_quiescent = true;
+}
+
+void raft_wake(struct raft *r)
+{
+    if (!r->is_quiescent)
+        return;
+    r->is_quiescent = false;
+    if (r->role == RAFT_LEADER) {
+        forget_quiet(r);
+        r->quorum_grace_us = r->now_us;
+        r->heartbeat_due_us = r->now_us + r->config.heartbeat_us;
+        raft_heartbeat_all(r);
+    } else {
+        raft_draw_election(r);
+    }
+}
