@@ -2,16 +2,14 @@
  * Leases (thesis 6.4.1), off by default. While a majority promises not to vote, nobody else can
  * lead, and the leader answers reads from its own state. What makes that true:
  *
- *   - the promise runs from when the followers were asked, by our clock, not from when they
- * answered;
+ *   - the promise runs from when the followers were asked, by our clock, not from their answer;
  *   - it is shorter than theirs by the drift between two clocks, and a slack;
  *   - it begins once an entry of our own term has been applied;
  *   - it ends when we ask somebody to take over, for the rest of the term: that message may arrive
- * late and what it starts overrides promises;
- *   - a restarted replica, which has forgotten its promises, votes for nobody for one election
- * timeout;
+ *     late and what it starts overrides promises;
+ *   - a restarted replica has forgotten its promises: no vote for one election timeout;
  *   - a clock that jumped is not believed for ten election timeouts, and the driver may hold leases
- * while a region is split or merged.
+ *     while a region is split or merged.
  */
 #include "raft/core.h"
 

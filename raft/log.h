@@ -3,12 +3,12 @@
  *
  * 1. base <= applied <= announced <= commit <= last; durable <= last.
  * 2. The window is [first, last] and a ring; an entry leaves it when it is applied and durable,
- * never before. Below the window entries are the driver's to fetch; they are committed, thus
- * immutable.
+ *    never before. Below the window entries are the driver's to fetch; they are committed, thus
+ *    immutable.
  * 3. Terms never go down along the log, so where each begins tells the term of every entry. When
- * there is no room the oldest is forgotten, as if the log were compacted; never one above commit.
+ *    there is no room the oldest is forgotten, as if compacted; never one above commit.
  * 4. Under one accepting leader the log only grows; it is cut only under a newer one, behind
- * commit.
+ *    commit.
  *
  * References to payload are counted in window_bytes; those that leave are added to fx->released.
  *

@@ -7,10 +7,10 @@
  *     DOWN       the transport cannot reach it: nothing but heartbeats
  *
  * 1. match < next. match is durable at the peer in the leader's term, and only grows -- but for a
- * peer that has shown that it lost what it had.
+ *    peer that has shown that it lost what it had.
  * 2. A refusal counts only if it answers a message sent since the last change of state (epoch), so
- * that one that was late or came twice does not move next.
- * 3. in_flight_bytes is the sum over the ring.
+ *    that one that was late or came twice does not move next.
+ * 3. inflight_bytes is the sum over the ring.
  *
  * Threads: one owner.
  */

@@ -152,7 +152,7 @@ static void dispatch_message(struct raft *r, const struct raft_message *m)
     }
 }
 
-static void recv(struct raft *r, const struct raft_message *m)
+static void receive(struct raft *r, const struct raft_message *m)
 {
     r->fx->verdict = message_refusal(r, m);
     if (r->fx->verdict != RAFT_OK)
@@ -241,7 +241,7 @@ static void dispatch(struct raft *r, const struct raft_event *ev)
     case RAFT_EVENT_TIMER:
         break;
     case RAFT_EVENT_RECV:
-        recv(r, ev->u.message);
+        receive(r, ev->u.message);
         break;
     case RAFT_EVENT_PROPOSE:
         raft_propose(r, ev);

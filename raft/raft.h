@@ -19,42 +19,65 @@
  *   L2  PERSISTED echoes the stamp (seq and mark) of a write once it and all writes before it are
  *       durable. It may skip stamps: the newest speaks for the older ones. A write or sync that
  *       failed is DISK(failed), is never retried and never reported as persisted.
- *   L3  After a crash the replica is restored from exactly what is durable: a prefix of the writes.
+ *   L3  After a crash the replica is restored from what is durable: a prefix of the writes.
+ *
  * Sending
  *   L4  A SEND with after == 0 may leave at once, before the writes of its own step. One with
  *       after == s leaves once write s is durable, and not at all if the process dies before.
  *   L5  Messages may be lost, duplicated, delayed, reordered and replayed; not altered.
+ *
  * Applying
  *   L6  APPLY ranges follow one another without gap or repetition, and only a snapshot jumps. A
  *       range is committed and durable here when it is announced; it is applied in order.
  *   L7  APPLIED(i) reports progress. The state machine may persist what it has applied once the
- * write asked for last before that APPLY is durable (it may hold the conf); a restored replica
- * begins at that index. Proposals L8  A proposal is answered in its own step: effects.verdict is
- * RAFT_OK and its entries are (accepted_term, accepted_first ...), or it names the reason and
- * nothing was or will be appended for it, ever. L9  An accepted entry (term, index) is *done* when
- * an APPLY range covers index and the entry there has that term, *lost* when it has another term.
- * Until then, or when a snapshot jumps over index, its outcome is unknown: it is never failed by a
- * change of leader or by being truncated here, as another replica may still commit it. Reads L10
- * READ_READY(ctx, index, term) allows the read ctx to be served from any state that has applied
- * index. Each accepted READ ends in exactly one READ_READY or READ_FAILED. L11 A lease is checked
- * inside the step of the READ event, with its now: serve after the step, never on an answer to a
- * READ that was made before the request arrived. Snapshots L12 INSTALL asks for the data of a
- * snapshot. STAGED reports that all of it is durable and verified, with the old state still in
- * place. The PERSIST that follows holds the snapshot record: the state machine switches when that
- * write is durable and before any later APPLY. L13 SNAPSHOT_WANTED asks for a pinned snapshot at an
- * applied index and the conf as of it (the last CONF effect at or below that index). OFFERED hands
- * its descriptor over; the bytes travel outside of Raft. SENT reports the end of that journey,
- * either way. Payloads L14 Payloads are the driver's, immutable and counted by it. The core owns
- * one reference for each entry in its window; effects.taken_first/_count name the entries of this
- * event whose reference it took. All others stay with the caller. effects.released lists those it
- * gives back; drop them after the other effects of this step have been carried out. L15 Entries
- * named by effects are pinned while the driver does so before it drops `released` of this or a
- * later step: whoever keeps an entry longer takes its own reference. Time L16 now_us is monotonic
- * and never goes back. TIMER is due at effects.deadline_us, absolute; early or spurious ones are
- * harmless. Every step renews the deadline. Draining L17 While effects.more is set there is more to
- * tell: step with DRAIN (or any other event). Stopping L18 After the role became HALTED the group
- * is silent for good: restore it from disk, or never again when the reason says that its data
- * cannot be trusted.
+ *       write asked for last before that APPLY is durable (it may hold the conf). A restored
+ *       replica begins at that index.
+ *
+ * Proposals
+ *   L8  A proposal is answered in its own step: effects.verdict is RAFT_OK and its entries are
+ *       (accepted_term, accepted_first ...), or it names the reason and nothing was or will be
+ *       appended for it, ever.
+ *   L9  An accepted entry (term, index) is *done* when an APPLY range covers index and the entry
+ *       there has that term, *lost* when it has another term. Until then, or when a snapshot jumps
+ *       over index, its outcome is unknown: it is never failed by a change of leader or by being
+ *       truncated here, as another replica may still commit it.
+ *
+ * Reads
+ *   L10 READ_READY(ctx, index, term) allows the read ctx to be served from any state that has
+ *       applied index. Each accepted READ ends in exactly one READ_READY or READ_FAILED.
+ *   L11 A lease is checked inside the step of the READ event, with its now: a request is served
+ *       after a READ that was made after it arrived, never on the answer to an earlier one.
+ *
+ * Snapshots
+ *   L12 INSTALL asks for the data of a snapshot and ends in STAGED or INSTALL_DROPPED. STAGED
+ *       reports that all of it is durable and verified, with the old state still in place. The
+ *       PERSIST that follows holds the snapshot record: the state machine switches when that write
+ *       is durable and before any later APPLY.
+ *   L13 SNAPSHOT_WANTED asks for a pinned snapshot at an applied index and the conf as of it: the
+ *       state machine keeps that one, by raft_conf_apply() for each CONF entry it applies. OFFERED
+ *       hands its descriptor over; the bytes travel outside of Raft. SENT reports the end of that
+ *       journey, either way.
+ *
+ * Payloads
+ *   L14 Payloads are the driver's, immutable and counted by it. The core owns one reference for
+ *       each entry in its window; effects.taken_first and _count name the entries of this event
+ *       whose reference it took. All others stay with the caller. effects.released lists those it
+ *       gives back; drop them after the other effects of this step have been carried out.
+ *   L15 The entries that effects point to are the effects' own copies; their payloads live until
+ *       references released by this or a later step are dropped. Who needs one longer takes a
+ *       reference of its own first.
+ *
+ * Time
+ *   L16 now_us is monotonic and never goes back. TIMER is due at effects.deadline_us, absolute;
+ *       early or spurious ones are harmless. Every step renews the deadline. A replica that is
+ *       quiescent has none: the driver says UNREACHABLE when it sees the leader's machine gone.
+ *
+ * Draining
+ *   L17 While effects.more is set there is more to tell: step with DRAIN (or any other event).
+ *
+ * Stopping
+ *   L18 After the role became HALTED the group is silent for good: restore it from disk, or never
+ *       again when the reason says that its data cannot be trusted.
  */
 #ifndef VARVE_RAFT_RAFT_H
 #define VARVE_RAFT_RAFT_H
@@ -144,8 +167,11 @@ const char *raft_reason_name(enum raft_reason reason);
 
 /*
  * Joint consensus only (thesis 4.3). A joint conf has incoming or demoting members; until it is
- * left, elections and commitment need a majority of each half: old half: voters and demoting new
- * half: voters and incoming Leaving makes incoming ones voters and demoting ones learners.
+ * left, elections and commitment need a majority of each half:
+ *
+ *     old half: voters and demoting      new half: voters and incoming
+ *
+ * Leaving it makes incoming ones voters and demoting ones learners.
  */
 enum raft_member_role {
     RAFT_MEMBER_NONE = 0,

@@ -3,10 +3,11 @@
  *
  * Leader:   a peer whose next entry is gone -> SNAPSHOT_WANTED -> OFFERED -> message SNAPSHOT,
  * again with heartbeats until the peer says it is installing -> an APPEND_RESP that reconnects, a
- * refusal, or SENT: there are two ways out, so that a lost answer does not leave the peer in
- * between. Receiver: INSTALL -> STAGED -> one write with the snapshot record -> APPEND_RESP once it
- * is durable. All checks come before the state machine is touched; while data arrive nothing is
- * appended.
+ * refusal, or SENT: a lost answer does not leave the peer in between.
+ *
+ * Receiver: INSTALL -> STAGED -> one write with the snapshot record -> APPEND_RESP once it is
+ *           durable. All checks come before the state machine is touched; while data arrive nothing
+ *           is appended.
  */
 #include "raft/core.h"
 
