@@ -16,7 +16,8 @@
  * root is 1. This holds for any m, not for powers of two only: the walk upward never needs the
  * left-to-right order of nodes on one level.
  *
- * One allocation holds everything, in the order of the fields below.
+ * One allocation holds everything but the lists, in the order of the fields below. The lists are
+ * counted before they are taken: ranges that do not overlap have one entry each, not twice log m.
  */
 struct lsm_rangedel_set {
     struct alloc *alloc;
@@ -27,8 +28,9 @@ struct lsm_rangedel_set {
     struct lsm_range_delete *deletes; /* count, by begin, then version falling. */
     struct bytes *bounds;             /* bound_count, rising, distinct. */
     uint32_t *node_begin;             /* 2m + 1; node p's list is [begin[p], begin[p + 1]). */
-    uint64_t *versions;               /* The lists. */
     uint8_t *bytes;
+    uint64_t *versions; /* The lists: */
+    size_t version_count;
 };
 
 static int compare_by_begin(const void *x, const void *y)
@@ -148,8 +150,8 @@ static void fill_node(struct lsm_rangedel_set *s, size_t node, uint64_t version)
     s->versions[s->node_begin[node + 1]++] = version;
 }
 
-/* newest_first: all deletes that cover anything. */
-static void fill_tree(struct lsm_rangedel_set *s, const struct lsm_range_delete **newest_first,
+/* newest_first: all deletes that cover anything. False: no memory. */
+static bool fill_tree(struct lsm_rangedel_set *s, const struct lsm_range_delete **newest_first,
                       size_t n)
 {
     size_t nodes = 2 * s->interval_count;
@@ -164,18 +166,13 @@ static void fill_tree(struct lsm_rangedel_set *s, const struct lsm_range_delete 
         s->node_begin[p + 1] = sum;
         sum += length;
     }
+    s->versions = alloc_array(s->alloc, sum, sizeof *s->versions);
+    if (s->versions == NULL)
+        return false;
+    s->version_count = sum;
     for (size_t i = 0; i < n; i++)
         each_node(s, newest_first[i], fill_node, s);
-}
-
-/* Entries of lists that n deletes over m intervals can need: two nodes a level each. */
-static size_t list_room(size_t n, size_t m)
-{
-    size_t levels = 1;
-
-    for (; m > 0; m /= 2)
-        levels++;
-    return n * 2 * levels;
+    return true;
 }
 
 static struct lsm_rangedel_set *allocate(struct alloc *a, size_t count, size_t byte_count)
@@ -183,8 +180,7 @@ static struct lsm_rangedel_set *allocate(struct alloc *a, size_t count, size_t b
     size_t bounds = 2 * count;
     size_t at_deletes = align_up(sizeof(struct lsm_rangedel_set), 16);
     size_t at_bounds = at_deletes + count * sizeof(struct lsm_range_delete);
-    size_t at_versions = at_bounds + bounds * sizeof(struct bytes);
-    size_t at_nodes = at_versions + list_room(count, bounds) * sizeof(uint64_t);
+    size_t at_nodes = at_bounds + bounds * sizeof(struct bytes);
     size_t at_bytes = at_nodes + (2 * bounds + 1) * sizeof(uint32_t);
     size_t size = at_bytes + byte_count;
     uint8_t *p = alloc_zeroed(a, size);
@@ -196,7 +192,6 @@ static struct lsm_rangedel_set *allocate(struct alloc *a, size_t count, size_t b
     s->size = size;
     s->deletes = (struct lsm_range_delete *)(void *)(p + at_deletes);
     s->bounds = (struct bytes *)(void *)(p + at_bounds);
-    s->versions = (uint64_t *)(void *)(p + at_versions);
     s->node_begin = (uint32_t *)(void *)(p + at_nodes);
     s->bytes = p + at_bytes;
     return s;
@@ -225,19 +220,26 @@ struct status lsm_rangedel_build(struct alloc *a, const struct lsm_range_delete 
         if (covers_anything(&s->deletes[i]))
             newest_first[n++] = &s->deletes[i];
     }
+    bool is_filled = true;
     if (n > 0) {
         qsort(newest_first, n, sizeof *newest_first, compare_by_version_falling);
-        fill_tree(s, newest_first, n);
+        is_filled = fill_tree(s, newest_first, n);
     }
     alloc_free(a, newest_first, (count + 1) * sizeof *newest_first);
+    if (!is_filled) {
+        lsm_rangedel_destroy(s);
+        return status_of(ST_NO_MEMORY);
+    }
     *out_set = s;
     return status_ok();
 }
 
 void lsm_rangedel_destroy(struct lsm_rangedel_set *s)
 {
-    if (s != NULL)
-        alloc_free(s->alloc, s, s->size);
+    if (s == NULL)
+        return;
+    alloc_free(s->alloc, s->versions, s->version_count * sizeof *s->versions);
+    alloc_free(s->alloc, s, s->size);
 }
 
 /* The first version <= at of node's list; 0 if there is none. */
@@ -303,5 +305,5 @@ void lsm_rangedel_at(const struct lsm_rangedel_set *s, size_t i, struct lsm_rang
 
 size_t lsm_rangedel_bytes(const struct lsm_rangedel_set *s)
 {
-    return s->size;
+    return s->size + s->version_count * sizeof *s->versions;
 }
