@@ -2,6 +2,8 @@
 
 #include "base/check.h"
 
+#include "lsm/rangedel.h"
+
 #include <stdlib.h>
 
 void lsm_batch_init(struct lsm_batch *b, struct alloc *a, uint32_t separation_min, size_t size_max)
@@ -172,6 +174,8 @@ struct status lsm_batch_delete_range(struct lsm_batch *b, uint32_t keyspace, str
     TRY(check_room(b, keyspace, begin_key, end.size, 0));
     if (bytes_compare(begin_key, end) >= 0)
         return status_ok();
+    if (b->range_count == LSM_BATCH_RANGES_MAX)
+        return status_of(ST_LIMIT);
     begin(b);
     append_head(b, LSM_RANGE_DELETE, 0, 0);
     append_key(b, keyspace, begin_key);
@@ -205,6 +209,8 @@ struct status lsm_batch_delete_keyspace(struct lsm_batch *b, uint32_t keyspace)
     struct lsm_batch_mark m = lsm_batch_mark(b);
 
     TRY(check_room(b, keyspace, bytes_of(NULL, 0), 0, 0));
+    if (b->range_count == LSM_BATCH_RANGES_MAX)
+        return status_of(ST_LIMIT);
     begin(b);
     append_head(b, LSM_RANGE_DELETE, 0, 0);
     append_key(b, keyspace, bytes_of(NULL, 0));
@@ -272,10 +278,39 @@ static struct status place_ops(const struct lsm_batch *b, struct placed_op *ops)
     return status_ok();
 }
 
+static_assert((int)LSM_BATCH_RANGES_MAX <= LSM_RANGEDEL_MAX / 2,
+              "a memtable that is full but for one can take another batch");
+
+/* The batch's range deletes, each with its place among the operations, from 1, for a version: what
+ * covers a key newest is what comes last. NULL if there are none. */
+static struct status gather_ranges(const struct lsm_batch *b, const struct placed_op *ops,
+                                   struct lsm_rangedel_set **out_set)
+{
+    struct alloc *a = b->body.alloc;
+    size_t count = b->range_count;
+    size_t n = 0;
+
+    *out_set = NULL;
+    if (count == 0)
+        return status_ok();
+    struct lsm_range_delete *ranges = alloc_array(a, count, sizeof *ranges);
+    if (ranges == NULL)
+        return status_of(ST_NO_MEMORY);
+    for (uint32_t i = 0; i < b->op_count && n < count; i++) {
+        if (ops[i].op.kind == LSM_RANGE_DELETE)
+            ranges[n++] =
+                (struct lsm_range_delete) { ops[i].op.key, ops[i].op.value, ops[i].position + 1u };
+    }
+    struct status s = lsm_rangedel_build(a, ranges, n, out_set);
+    alloc_free(a, ranges, count * sizeof *ranges);
+    return s;
+}
+
 /* Drop points that a later point on the same key, or a later range delete, makes meaningless: with
  * one version for all they would be two entries of one (key, version), or be taken for newer than
  * the range delete that came after them. Returns how many. */
-static uint32_t drop_overwritten(struct placed_op *ops, struct placed_op **points, uint32_t count)
+static uint32_t drop_overwritten(struct placed_op *ops, struct placed_op **points, uint32_t count,
+                                 const struct lsm_rangedel_set *ranges)
 {
     uint32_t dropped = 0;
     size_t point_count = 0;
@@ -285,23 +320,12 @@ static uint32_t drop_overwritten(struct placed_op *ops, struct placed_op **point
             points[point_count++] = &ops[i];
     }
     qsort(points, point_count, sizeof *points, compare_points);
-    for (size_t i = 0; i + 1 < point_count; i++) {
-        if (bytes_equal(points[i]->op.key, points[i + 1]->op.key)) {
-            points[i]->is_dropped = true;
-            dropped++;
-        }
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        if (ops[i].op.kind != LSM_RANGE_DELETE)
-            continue;
-        for (uint32_t j = 0; j < i; j++) {
-            if (is_point(&ops[j]) && !ops[j].is_dropped &&
-                bytes_compare(ops[j].op.key, ops[i].op.key) >= 0 &&
-                bytes_compare(ops[j].op.key, ops[i].op.value) < 0) {
-                ops[j].is_dropped = true;
-                dropped++;
-            }
-        }
+    for (size_t i = 0; i < point_count; i++) {
+        struct placed_op *p = points[i];
+        bool is_last = i + 1 == point_count || !bytes_equal(p->op.key, points[i + 1]->op.key);
+        p->is_dropped =
+            !is_last || lsm_rangedel_cover(ranges, p->op.key, UINT64_MAX) > p->position + 1u;
+        dropped += p->is_dropped;
     }
     return dropped;
 }
@@ -340,6 +364,7 @@ static struct status normalise(struct lsm_batch *b)
 {
     struct alloc *a = b->body.alloc;
     size_t count = b->op_count;
+    struct lsm_rangedel_set *ranges = NULL;
     struct status s = status_ok();
     struct placed_op *ops = alloc_array(a, count, sizeof *ops);
     struct placed_op **points = alloc_array(a, count, sizeof(struct placed_op *));
@@ -349,12 +374,15 @@ static struct status normalise(struct lsm_batch *b)
         goto out;
     }
     s = place_ops(b, ops);
+    if (succeeded(s))
+        s = gather_ranges(b, ops, &ranges);
     if (failed(s))
         goto out;
-    uint32_t dropped = drop_overwritten(ops, points, (uint32_t)count);
+    uint32_t dropped = drop_overwritten(ops, points, (uint32_t)count, ranges);
     if (dropped > 0)
         squeeze(b, ops, dropped);
 out:
+    lsm_rangedel_destroy(ranges);
     alloc_free(a, ops, count * sizeof *ops);
     alloc_free(a, points, count * sizeof(struct placed_op *));
     return s;

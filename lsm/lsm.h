@@ -43,7 +43,12 @@
 struct cache;
 struct lsm;
 
-enum { LSM_LEVELS = 7, LSM_GROUP_DATA = 1, LSM_KEYSPACE_NAME_MAX = 255 };
+enum {
+    LSM_LEVELS = 7,
+    LSM_GROUP_DATA = 1,
+    LSM_KEYSPACE_NAME_MAX = 255,
+    LSM_BATCH_RANGES_MAX = 1 << 16, /* Range deletes in a batch. */
+};
 
 /* ---- Batches: what is applied together ---------------------------------------------------- */
 
@@ -79,7 +84,7 @@ struct lsm_put {
     uint64_t expire_ms;
 };
 /* All bytes are copied. ST_LIMIT: key longer than LSM_USER_KEY_MAX, keyspace out of range, batch
- * full; ST_NO_MEMORY. Nothing is added then. */
+ * full, too many range deletes; ST_NO_MEMORY. Nothing is added then. */
 MUST_CHECK struct status lsm_batch_put(struct lsm_batch *b, const struct lsm_put *p);
 MUST_CHECK struct status lsm_batch_delete(struct lsm_batch *b, uint32_t keyspace, struct bytes key);
 /* Hides [begin, end) of the keyspace. An empty or inverted range is nothing. */

@@ -396,6 +396,11 @@ uint64_t lsm_memtable_count(const struct lsm_memtable *m)
     return atomic_load_explicit(&m->count, memory_order_relaxed);
 }
 
+size_t lsm_memtable_range_delete_count(const struct lsm_memtable *m)
+{
+    return m->range_delete_count;
+}
+
 void lsm_memtable_check_invariants(const struct lsm_memtable *m)
 {
     uint64_t versions = 0;

@@ -72,6 +72,8 @@ MUST_CHECK struct status lsm_memtable_iter(struct lsm_memtable *m, struct lsm_it
 size_t lsm_memtable_bytes(const struct lsm_memtable *m);
 uint64_t lsm_memtable_count(const struct lsm_memtable *m);
 
+size_t lsm_memtable_range_delete_count(const struct lsm_memtable *m); /* Writer. */
+
 /* Prove the tree's shape: order, heads, prefixes, counts. Quiescent. For tests and DCHECK. */
 void lsm_memtable_check_invariants(const struct lsm_memtable *m);
 

@@ -100,6 +100,7 @@ static struct status note_applied(struct lsm *l, const struct lsm_apply *a)
 static bool is_full(const struct lsm *l, const struct lsm_mem *m)
 {
     return lsm_memtable_bytes(m->table) >= l->options.write_buffer_size ||
+           lsm_memtable_range_delete_count(m->table) >= LSM_BATCH_RANGES_MAX ||
            atomic_load_explicit(&m->log_bytes, memory_order_relaxed) >= l->options.log_size_max;
 }
 

@@ -5,6 +5,8 @@
 
 #include <criterion/criterion.h>
 
+#include "tests/support/must.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -192,6 +194,84 @@ Test(lsm_batch, what_passes_a_limit_adds_nothing)
     cr_assert_eq(lsm_batch_side(&b, p.value).code, ST_LIMIT);
     cr_assert_eq(lsm_batch_size(&b), size);
     cr_assert_eq(b.op_count, 1);
+    lsm_batch_deinit(&b);
+}
+
+/* A memtable could not take more, and by then the batch would be durable. */
+Test(lsm_batch, so_many_range_deletes_and_no_more)
+{
+    struct lsm_batch b;
+    char begin[16];
+    char end[16];
+
+    lsm_batch_init(&b, alloc_heap(), APART, 64 << 20);
+    for (unsigned i = 0; i < LSM_BATCH_RANGES_MAX; i++) {
+        (void)snprintf(begin, sizeof begin, "k%06u", i);
+        (void)snprintf(end, sizeof end, "k%06u~", i);
+        delete_range(&b, begin, end);
+    }
+    struct lsm_batch_mark full = lsm_batch_mark(&b);
+    MUST_BE(lsm_batch_delete_range(&b, 0, bytes_str("a"), bytes_str("b")), ST_LIMIT);
+    MUST_BE(lsm_batch_delete_keyspace(&b, 1), ST_LIMIT);
+    cr_assert_eq(lsm_batch_mark(&b).body_size, full.body_size);
+    put(&b, "a", bytes_str("v"));
+    must(lsm_batch_seal(&b, 7));
+    lsm_batch_deinit(&b);
+}
+
+/* Whatever the order of points and ranges: what a straightforward reading of the rule keeps. */
+Test(lsm_batch, normalising_is_what_the_rule_says)
+{
+    enum { ROUNDS = 200, OPS = 60, KEYS = 12 };
+    struct op {
+        bool is_range;
+        unsigned first;
+        unsigned beyond;
+    } ops[OPS];
+    struct lsm_batch b;
+    struct rand rand;
+    char text[4096];
+    char expected[4096];
+    char k[8];
+    char e[8];
+
+    rand_seed(&rand, 11);
+    lsm_batch_init(&b, alloc_heap(), APART, 1 << 20);
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        size_t n = 0;
+        lsm_batch_reset(&b);
+        expected[0] = '\0';
+        for (unsigned i = 0; i < OPS; i++) {
+            ops[i].is_range = rand_below(&rand, 4) == 0;
+            ops[i].first = (unsigned)rand_below(&rand, KEYS);
+            ops[i].beyond = ops[i].first + 1 + (unsigned)rand_below(&rand, 4);
+            (void)snprintf(k, sizeof k, "k%02u", ops[i].first);
+            (void)snprintf(e, sizeof e, "k%02u", ops[i].beyond);
+            if (ops[i].is_range)
+                delete_range(&b, k, e);
+            else
+                must(lsm_batch_delete(&b, 0, bytes_str(k)));
+        }
+        for (unsigned i = 0; i < OPS; i++) {
+            bool is_dropped = false;
+            for (unsigned j = i + 1; j < OPS && !ops[i].is_range; j++)
+                is_dropped |= ops[j].is_range
+                                  ? ops[j].first <= ops[i].first && ops[i].first < ops[j].beyond
+                                  : ops[j].first == ops[i].first;
+            if (is_dropped)
+                continue;
+            const char *comma = n == 0 ? "" : ", ";
+            if (ops[i].is_range)
+                n += (size_t)snprintf(expected + n, sizeof expected - n, "%srange k%02u-k%02u",
+                                      comma, ops[i].first, ops[i].beyond);
+            else
+                n += (size_t)snprintf(expected + n, sizeof expected - n, "%sdel k%02u", comma,
+                                      ops[i].first);
+        }
+        must(lsm_batch_seal(&b, round + 1));
+        describe(&b, text, sizeof text);
+        cr_assert_str_eq(text, expected);
+    }
     lsm_batch_deinit(&b);
 }
 
