@@ -49,6 +49,11 @@ static struct status check_options(const struct lsm_options *o, struct errbuf *e
                    LSM_FILTER_BITS_MAX);
         return status_of(ST_INVALID);
     }
+    if (o->table_size > LSM_TABLE_SIZE_MAX) {
+        errbuf_set(err, "table_size is %llu; at most %llu is expected",
+                   (unsigned long long)o->table_size, (unsigned long long)LSM_TABLE_SIZE_MAX);
+        return status_of(ST_INVALID);
+    }
     if (o->space_amp_target < 1.05) {
         errbuf_set(err, "space_amp_target is %g; at least 1.05 is expected", o->space_amp_target);
         return status_of(ST_INVALID);

@@ -136,7 +136,7 @@ struct lsm_options {
                                      512 at least. */
     uint32_t block_size;          /* 0: 4096. */
     uint32_t filter_bits;         /* Bloom bits a key. 0: 10. */
-    uint64_t table_size;          /* Target of a table in L1 and below. 0: 64 MiB. */
+    uint64_t table_size;          /* Target of a table in L1 and below. 0: 64 MiB. 2 GiB at most. */
     uint64_t level_base_size;     /* Target of the first level below L0. 0: 256 MiB. */
     uint32_t level_fanout;        /* 0: 10. */
     uint32_t l0_compact;          /* Files in L0 that start a compaction. 0: 4. */

@@ -122,8 +122,8 @@ struct status lsm_output_add(struct lsm_output *o, const struct lsm_entry *e)
     if (is_new_key) {
         /* Only between keys: a level is searched for one file a key. */
         bool is_far = overlaps_too_much(o, e->key);
-        if (o->builder != NULL &&
-            (is_far || lsm_table_builder_size(o->builder) >= o->size_target)) {
+        if (o->builder != NULL && (is_far || lsm_table_builder_size(o->builder) >= o->size_target ||
+                                   lsm_table_builder_is_full(o->builder))) {
             TRY(cut_at(o, e->key));
             o->grandparent_bytes = 0;
         }

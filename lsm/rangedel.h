@@ -25,7 +25,7 @@ struct lsm_range_delete {
 
 struct lsm_rangedel_set;
 
-enum { LSM_RANGEDEL_MAX = 1 << 20 }; /* Deletes in one set. */
+enum { LSM_RANGEDEL_MAX = 1 << 22 }; /* Deletes in one set. */
 
 /* deletes in any order, overlapping at will; bytes are copied. ST_LIMIT: more than
  * LSM_RANGEDEL_MAX. */

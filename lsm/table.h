@@ -68,6 +68,8 @@ MUST_CHECK struct status lsm_table_meta_read(const struct env *env, struct io_ri
 
 /* Options out of these ranges are INVALID (filter bits: see lsm/filter.h). */
 enum { LSM_BLOCK_SIZE_MIN = 512, LSM_BLOCK_SIZE_MAX = 1 << 20 };
+/* What a table may be meant to have: half of what its format can. */
+#define LSM_TABLE_SIZE_MAX (UINT64_C(2) << 30)
 
 struct lsm_table_options {
     uint32_t block_size;  /* Data block target; 0: 4096. */
@@ -91,6 +93,9 @@ MUST_CHECK struct status lsm_table_builder_add_range_delete(struct lsm_table_bui
 /* Bytes the file would have if finished now (an estimate within a few blocks). */
 uint64_t lsm_table_builder_size(const struct lsm_table_builder *b);
 uint64_t lsm_table_builder_count(const struct lsm_table_builder *b);
+/* Is it half-way to one of the format's limits (size, references, range deletes)? Then it is time
+ * to end the table: what one more key adds always fits. */
+bool lsm_table_builder_is_full(const struct lsm_table_builder *b);
 /* Write the rest, sync the file (not the directory). *out_meta is the caller's. The builder is
  * gone either way; a failed file is unlinked. */
 MUST_CHECK struct status lsm_table_builder_finish(struct lsm_table_builder *b,

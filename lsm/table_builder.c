@@ -316,6 +316,12 @@ uint64_t lsm_table_builder_count(const struct lsm_table_builder *b)
     return b->meta.entry_count;
 }
 
+bool lsm_table_builder_is_full(const struct lsm_table_builder *b)
+{
+    return table_writer_offset(&b->writer) >= TABLE_SIZE_MAX / 2 ||
+           b->refs.count >= TABLE_REF_MAX / 2 || b->meta.range_delete_count >= LSM_RANGEDEL_MAX / 2;
+}
+
 /* ---- Finishing ---------------------------------------------------------------------------- */
 
 /* The meta with all that is known before the last blocks are written; bytes and refs borrowed. */

@@ -216,8 +216,8 @@ static int compare_smallest(const void *a, const void *b)
     return bytes_compare(x->file->meta.smallest, y->file->meta.smallest);
 }
 
-/* L0 is searched newest first. Its tables hold disjoint ranges of versions, so the newest version
- * orders them; ids break ties of empty ones. */
+/* L0 is searched newest first. Its tables hold disjoint ranges of versions, or, those of one
+ * memtable, of keys; so the newest version orders them. Ids break ties of empty ones. */
 static int compare_newest(const void *a, const void *b)
 {
     const struct lsm_table_meta *x = &((const struct lsm_fence *)a)->file->meta;

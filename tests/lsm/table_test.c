@@ -757,6 +757,35 @@ Test(lsm_table, a_value_has_one_entry)
     table_fixture_deinit(&x);
 }
 
+/* Who writes entries of many value files ends the table in time: the format names 65,535. */
+Test(lsm_table, is_full_before_it_can_take_no_more)
+{
+    enum { FILES = 50000 };
+    struct table_fixture x;
+    struct lsm_table_options options = { .block_size = 0 };
+    struct lsm_table_builder *b;
+    struct lsm_table_meta meta;
+    struct lsm_entry e = { .version = 5, .kind = LSM_PUT_HANDLE };
+    uint32_t full_at = 0;
+    uint8_t key[4];
+    table_fixture_init(&x, CACHE_SIZE);
+
+    MUST(lsm_table_builder_create(&x.env, x.ring, "d", 9, &options, &b));
+    for (uint32_t i = 1; i <= FILES; i++) {
+        put_u32_be(key, i);
+        e.key = bytes_of(key, sizeof key);
+        e.handle = (struct vlog_handle) { .file = i, .ordinal = 4, .offset = 5, .length = 6 };
+        MUST(lsm_table_builder_add(b, &e));
+        if (full_at == 0 && lsm_table_builder_is_full(b))
+            full_at = i;
+    }
+    cr_assert(full_at > 0 && full_at <= FILES - 10000, "full at %u", full_at);
+    MUST(lsm_table_builder_finish(b, &meta));
+    cr_assert_eq(meta.ref_count, FILES);
+    lsm_table_meta_deinit(&meta, x.env.alloc);
+    table_fixture_deinit(&x);
+}
+
 /* ---- What a read costs ---------------------------------------------------------------------- */
 
 struct read_cost {
