@@ -347,7 +347,7 @@ static uint64_t rewritten_size(const struct lsm_value_file *f)
     return FRAME + f->live_bytes + (uint64_t)f->file.ordinal_end * DIRECTORY_ENTRY;
 }
 
-bool lsm_pick_rewrite(const struct lsm_version *v, const struct lsm_options *o,
+bool lsm_pick_rewrite(const struct lsm_version *v, double space_amp,
                       bool (*is_pinned)(void *context, uint64_t logical), void *context,
                       uint64_t *out_logical)
 {
@@ -368,5 +368,5 @@ bool lsm_pick_rewrite(const struct lsm_version *v, const struct lsm_options *o,
             *out_logical = f->file.logical;
         }
     }
-    return most_garbage > 0 && (double)held > o->space_amp_target * (double)live;
+    return most_garbage > 0 && (double)held > space_amp * (double)live;
 }

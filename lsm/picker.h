@@ -38,8 +38,8 @@ MUST_CHECK struct status lsm_pick_range(const struct lsm_version *v, const struc
                                         struct lsm_compaction *out);
 
 /* The value file to rewrite: under half live, the one with most garbage, when value files take more
- * than the space target allows. false: none. pinned says what must not be touched. */
-bool lsm_pick_rewrite(const struct lsm_version *v, const struct lsm_options *o,
+ * than space_amp times what is live in them. false: none. pinned says what must not be touched. */
+bool lsm_pick_rewrite(const struct lsm_version *v, double space_amp,
                       bool (*is_pinned)(void *context, uint64_t logical), void *context,
                       uint64_t *out_logical);
 

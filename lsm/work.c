@@ -1,10 +1,10 @@
 /*
  * work -- what the background does next.
  *
- * Priorities: the log's own preparation, flush, L0 and levels (one compaction at a time, in quanta,
- * standing still while a flush runs), rewriting. A user's request comes before what the picker
- * finds. After NO_SPACE the reserve file goes, so that compaction can free some, and work is tried
- * again after a pause.
+ * Priorities: the log's own preparation, flush, L0, rewriting if garbage is far beyond the target,
+ * levels, rewriting down to the target. One compaction or rewriting at a time, in quanta, standing
+ * still while a flush runs. A user's request comes before what the picker finds. After NO_SPACE the
+ * reserve file goes, so that compaction can free some, and work is tried again after a pause.
  */
 #include "lsm/internal.h"
 
@@ -278,21 +278,42 @@ static bool have_old_readers_left(struct lsm *l)
     return epoch_oldest(&l->epoch) >= since;
 }
 
+/* OK with l->compaction set to a rewriting; NOT_FOUND if none is due at this amplification. */
+static struct status start_rewrite(struct lsm *l, struct io_ring *ring, const struct lsm_version *v,
+                                   double space_amp)
+{
+    uint64_t logical;
+
+    if (!lsm_pick_rewrite(v, space_amp, is_value_pinned, l, &logical) || !have_old_readers_left(l))
+        return status_of(ST_NOT_FOUND);
+    return lsm_rewrite_create(l, ring, logical, &l->compaction);
+}
+
+/* From here on rewriting comes before the levels: twice the garbage that the target allows. Without
+ * it, levels that never come to rest would keep all of it. */
+static double critical_amp(const struct lsm *l)
+{
+    return 2 * l->options.space_amp_target - 1;
+}
+
 /* OK with l->compaction set, or NOT_FOUND. */
 static struct status start_compaction(struct lsm *l, struct io_ring *ring)
 {
     struct lsm_compaction what;
-    uint64_t logical;
     struct lsm_state *state = lsm_state_hold(l);
     struct status s = pick_request(l, state->version, &what);
 
     if (s.code == ST_NOT_FOUND)
         s = lsm_pick(state->version, &l->options, l->env->alloc, &what);
-    if (succeeded(s))
+    bool is_due = succeeded(s);
+    if (s.code == ST_NOT_FOUND)
+        s = start_rewrite(l, ring, state->version, l->options.space_amp_target);
+    else if (is_due && what.level > 0)
+        s = start_rewrite(l, ring, state->version, critical_amp(l));
+    if (is_due && (what.level == 0 || s.code == ST_NOT_FOUND))
         s = lsm_compact_create(l, ring, &what, &l->compaction);
-    else if (s.code == ST_NOT_FOUND && have_old_readers_left(l) &&
-             lsm_pick_rewrite(state->version, &l->options, is_value_pinned, l, &logical))
-        s = lsm_rewrite_create(l, ring, logical, &l->compaction);
+    else if (is_due)
+        lsm_compaction_deinit(&what, l->env->alloc);
     lsm_state_unref(state);
     return s;
 }
@@ -442,8 +463,9 @@ bool lsm_is_settled(struct lsm *l)
         struct status s = lsm_pick(state->version, &l->options, l->env->alloc, &what);
         if (succeeded(s))
             lsm_compaction_deinit(&what, l->env->alloc);
-        is_due = s.code != ST_NOT_FOUND ||
-                 lsm_pick_rewrite(state->version, &l->options, is_value_pinned, l, &logical);
+        is_due =
+            s.code != ST_NOT_FOUND || lsm_pick_rewrite(state->version, l->options.space_amp_target,
+                                                       is_value_pinned, l, &logical);
     }
     lsm_state_unref(state);
     return !is_due && !atomic_load_explicit(&l->is_job_running, memory_order_acquire);

@@ -1,6 +1,8 @@
 /*
  * Rewriting of value files as readers and the driver of the background meet it.
  */
+#include "base/rand.h"
+
 #include "tests/support/must.h"
 #include "tests/support/sim_store.h"
 
@@ -136,6 +138,45 @@ Test(store_rewrite, a_step_copies_no_more_than_a_quantum)
     cr_assert_gt(rewrites(&s), 0);
     cr_assert_gt(total, (uint64_t)KEPT * SIZE, "%llu bytes", (unsigned long long)total);
     cr_assert_leq(most, QUANTUM, "%llu bytes in one step", (unsigned long long)most);
+    sim_store_close(&s);
+    io_sim_destroy(sim);
+}
+
+/* ---- Urgency ------------------------------------------------------------------------------ */
+
+/* A writer that never lets the levels come to rest: small entries all over the tree, and big values
+ * of which few live. Garbage must not wait for a quiet moment that does not come. */
+Test(store_rewrite, levels_that_never_rest_do_not_keep_garbage)
+{
+    enum { ROUNDS = 800, SMALL = 100, BIG = 8, BIG_KEYS = 40 };
+    struct io_sim *sim = io_sim_create(NULL, NULL);
+    struct sim_store_options o = options;
+    struct sim_store s;
+    struct rand rand;
+    uint8_t value[VALUE_SIZE];
+    char k[16];
+
+    rand_seed(&rand, 3);
+    o.lsm.table_size = 8 << 10;
+    o.lsm.level_base_size = 16 << 10;
+    o.lsm.level_fanout = 2;
+    o.lsm.job_quantum_entries = 64;
+    MUST(sim_store_open(&s, sim, &o));
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        struct lsm_batch *b = sim_store_batch(&s);
+        for (unsigned i = 0; i < SMALL + BIG; i++) {
+            struct lsm_put put = { .key = bytes_of(k, 0) };
+            put.key.size =
+                (size_t)snprintf(k, sizeof k, "%c%07u", i < SMALL ? 's' : 'b',
+                                 (unsigned)rand_below(&rand, i < SMALL ? 20000 : BIG_KEYS));
+            put.value = value_of(round, i < SMALL ? 20 : VALUE_SIZE, value);
+            MUST(lsm_batch_put(b, &put));
+        }
+        MUST(sim_store_commit(&s));
+        (void)sim_store_work(&s, 4);
+    }
+    /* Short of a rest, rewriting gets its turn. (Without one it had none.) */
+    cr_assert_gt(rewrites(&s), 10, "%llu", (unsigned long long)rewrites(&s));
     sim_store_close(&s);
     io_sim_destroy(sim);
 }
