@@ -269,8 +269,10 @@ struct status lsm_raise_clock_mark(struct lsm *l, struct io_ring *ring, uint64_t
 /* What the manifest adds up to, while it is read. */
 struct recovery {
     struct lsm *lsm;
+    struct io_ring *ring;
     struct lsm_version *version;
     struct errbuf *err;
+    uint64_t manifest_id; /* Of the one that was read; 0: none. */
     bool has_sidecar;
     struct buf sidecar;
 };
@@ -333,9 +335,11 @@ static struct status open_tables(struct lsm *l, const struct lsm_version *v, str
     return status_ok();
 }
 
-static struct status open_log(struct lsm *l, struct io_ring *ring, const struct lsm_version *v,
-                              struct errbuf *err)
+static struct status begin_manifest(void *recovery);
+
+static struct status open_log(struct lsm *l, struct recovery *r)
 {
+    const struct lsm_version *v = r->version;
     struct vlog_file *files = alloc_array(l->env->alloc, v->value_file_count + 1, sizeof *files);
     if (files == NULL)
         return status_of(ST_NO_MEMORY);
@@ -353,14 +357,16 @@ static struct status open_log(struct lsm *l, struct io_ring *ring, const struct 
         .flushed_lsn = l->flushed.lsn,
         .take_file_id = take_log_id,
         .id_context = l,
-        .err = err,
+        .on_read = begin_manifest,
+        .read_context = r,
+        .err = r->err,
     };
     memcpy(config.store_uuid, l->uuid, sizeof l->uuid);
     l->is_replaying = true;
-    struct status s = vlog_open(&config, ring, lsm_replay_visit, l, &l->log);
+    struct status s = vlog_open(&config, r->ring, lsm_replay_visit, l, &l->log);
     l->is_replaying = false;
     if (failed(s) && l->failure_text.text[0] != '\0')
-        errbuf_set(err, "%s", l->failure_text.text);
+        errbuf_set(r->err, "%s", l->failure_text.text);
     alloc_free(l->env->alloc, files, (v->value_file_count + 1) * sizeof *files);
     return s;
 }
@@ -474,8 +480,24 @@ static bool remove_orphan(void *context, const char *name)
     return true;
 }
 
-static struct status begin_manifest(struct lsm *l, struct io_ring *ring)
+/* The new manifest is in force: the one that was read is not needed, whatever becomes of this open.
+ */
+static void remove_manifest(struct lsm *l, uint64_t id)
 {
+    char name[LSM_NAME_MAX];
+    char path[IO_PATH_MAX];
+
+    lsm_manifest_name(id, name, sizeof name);
+    if (id != 0 && succeeded(lsm_file_path(l, name, path)))
+        status_ignore(io_unlink(l->env->io, path), "an orphan is removed at the next open");
+}
+
+/* The log has been read. Before it takes ids for new segments, a durable manifest must say so; and
+ * before that was certain to be good, nothing was to be changed. */
+static struct status begin_manifest(void *recovery)
+{
+    const struct recovery *r = recovery;
+    struct lsm *l = r->lsm;
     struct lsm_edit snapshot;
     struct buf sidecar;
     uint64_t id;
@@ -486,19 +508,21 @@ static struct status begin_manifest(struct lsm *l, struct io_ring *ring)
     mutex_lock(&l->edit_lock);
     struct status s = lsm_edit_snapshot(l, &snapshot, &sidecar);
     if (succeeded(s)) {
-        s = lsm_manifest_create(l->env, ring, l->dir, id, l->uuid, &snapshot, &l->manifest);
+        s = lsm_manifest_create(l->env, r->ring, l->dir, id, l->uuid, &snapshot, &l->manifest);
         lsm_edit_deinit(&snapshot);
     }
     mutex_unlock(&l->edit_lock);
     buf_deinit(&sidecar);
+    if (succeeded(s))
+        remove_manifest(l, r->manifest_id);
     return s;
 }
 
-static struct status recover_manifest(struct lsm *l, struct io_ring *ring, struct errbuf *err,
-                                      struct recovery *r)
+static struct status recover_manifest(struct lsm *l, struct recovery *r)
 {
     struct lsm_manifest_head head;
-    TRY(lsm_manifest_read(l->env, ring, l->dir, err, recover_edit, r, &head));
+    TRY(lsm_manifest_read(l->env, r->ring, l->dir, r->err, recover_edit, r, &head));
+    r->manifest_id = head.id;
     memcpy(l->uuid, head.uuid, sizeof l->uuid);
     l->next_id = l->id_mark;
     memcpy(l->flushed.groups, l->applied, sizeof l->applied);
@@ -546,7 +570,7 @@ static struct status pin_replayed(struct lsm *l)
 
 static struct status recover(struct lsm *l, struct io_ring *ring, struct errbuf *err, bool is_new)
 {
-    struct recovery r = { .lsm = l, .err = err };
+    struct recovery r = { .lsm = l, .ring = ring, .err = err };
     struct status s;
 
     buf_init(&r.sidecar, l->env->alloc, SIZE_MAX / 2);
@@ -558,7 +582,7 @@ static struct status recover(struct lsm *l, struct io_ring *ring, struct errbuf 
         l->next_id = 1;
         l->id_mark = 1;
     } else {
-        s = recover_manifest(l, ring, err, &r);
+        s = recover_manifest(l, &r);
     }
     if (succeeded(s))
         s = open_tables(l, r.version, err);
@@ -566,11 +590,8 @@ static struct status recover(struct lsm *l, struct io_ring *ring, struct errbuf 
         s = load_sidecar(l, &r);
     if (succeeded(s))
         s = set_first_state(l, r.version);
-    /* Before the log takes ids for new segments, a durable manifest must say so. */
     if (succeeded(s))
-        s = begin_manifest(l, ring);
-    if (succeeded(s))
-        s = open_log(l, ring, r.version, err);
+        s = open_log(l, &r);
     if (succeeded(s))
         s = pin_replayed(l);
     if (failed(s))

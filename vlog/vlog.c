@@ -170,6 +170,9 @@ struct status vlog_open(const struct vlog_config *config, struct io_ring *ring,
     s = vlog_recover(v, config, ring, visit, context, &r);
     if (failed(s))
         goto out;
+    s = config->on_read != NULL ? config->on_read(config->read_context) : status_ok();
+    if (failed(s))
+        goto out;
     s = begin_run(v, &r, ring);
     if (failed(s)) {
         errbuf_set(config->err, "making a segment in \"%s\" failed: %s", v->dir,

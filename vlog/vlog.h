@@ -105,6 +105,10 @@ struct vlog_config {
     /* Ids for new files, persisted ahead by the caller. Called by writer and background threads. */
     struct status (*take_file_id)(void *context, uint64_t *out_id);
     void *id_context;
+    /* NULL, or called once the log was read and is good, before a file is made or removed. A
+     * failure ends the open. */
+    struct status (*on_read)(void *context);
+    void *read_context;
     struct errbuf *err; /* Words for a failed open. */
 };
 
