@@ -75,29 +75,50 @@ static void lower(uint64_t *limit, const char *path)
         *limit = value;
 }
 
-/* The limits of this process' group and of all above it; version 2 has one tree for all. */
+/* The limits of a group and of all above it, in the tree that is mounted at root. */
+static void lower_to_group(uint64_t *limit, const char *root, const char *group, const char *file)
+{
+    char path[2 * SMALL_FILE];
+
+    for (size_t size = strlen(group);; size--) {
+        if (size == 0 || group[size] == '/' || group[size] == '\0') {
+            (void)snprintf(path, sizeof path, "%s%.*s/%s", root, (int)size, group, file);
+            lower(limit, path);
+        }
+        if (size == 0)
+            return;
+    }
+}
+
+/*
+ * A line of /proc/self/cgroup is "id:controllers:group". Version 1 has a tree for memory; version 2
+ * has one tree for all, without a name, which may be mounted beside those of version 1.
+ */
+static void lower_to_line(uint64_t *limit, char *line)
+{
+    char *controllers = strchr(line, ':');
+    char *group = controllers == NULL ? NULL : strchr(controllers + 1, ':');
+
+    if (group == NULL)
+        return;
+    *group++ = '\0';
+    if (*++controllers == '\0') {
+        lower_to_group(limit, "/sys/fs/cgroup", group, "memory.max");
+        lower_to_group(limit, "/sys/fs/cgroup/unified", group, "memory.max");
+    } else if (strstr(controllers, "memory") != NULL) {
+        lower_to_group(limit, "/sys/fs/cgroup/memory", group, "memory.limit_in_bytes");
+    }
+}
+
 static void lower_to_groups(uint64_t *limit)
 {
     char text[SMALL_FILE];
-    char path[2 * SMALL_FILE];
+    char *rest;
 
-    lower(limit, "/sys/fs/cgroup/memory/memory.limit_in_bytes");
-    lower(limit, "/sys/fs/cgroup/memory.max");
     if (!read_small("/proc/self/cgroup", text))
         return;
-    char *group = strstr(text, "0::/");
-    if (group == NULL)
-        return;
-    group += strlen("0::");
-    group[strcspn(group, "\n")] = '\0';
-    for (;;) {
-        (void)snprintf(path, sizeof path, "/sys/fs/cgroup%s/memory.max", group);
-        lower(limit, path);
-        char *last = strrchr(group, '/');
-        if (last == NULL || last == group)
-            return;
-        *last = '\0';
-    }
+    for (char *line = strtok_r(text, "\n", &rest); line != NULL; line = strtok_r(NULL, "\n", &rest))
+        lower_to_line(limit, line);
 }
 
 uint64_t process_memory_limit(void)
