@@ -47,11 +47,12 @@ bool buf_reserve(struct buf *b, size_t size)
         return false;
     if (size <= b->capacity - b->size)
         return true;
-    if (size > b->size_max - b->size || !grow(b, b->size + size)) {
-        b->is_failed = true;
-        return false;
-    }
-    return true;
+    bool fits = size <= b->size_max - b->size;
+    if (fits && grow(b, b->size + size))
+        return true;
+    b->is_failed = true;
+    b->is_short = fits;
+    return false;
 }
 
 uint8_t *buf_extend(struct buf *b, size_t size)

@@ -19,6 +19,7 @@ struct buf {
     size_t capacity;
     size_t size_max;
     bool is_failed; /* Sticky until reset. */
+    bool is_short;  /* If it failed: for want of memory, not for the maximum. */
 };
 
 void buf_init(struct buf *b, struct alloc *alloc, size_t size_max);

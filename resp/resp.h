@@ -13,7 +13,8 @@
  *                          BAD: send what was answered, and close.
  *                          REQUEST: begin a command of the store, and
  *     resp_session_run     OK: keep what the command wrote; send the reply when that is durable.
- *                          AGAIN: drop it; run again when the reads that were wanted are there.
+ *                          AGAIN: drop it; run again when the reads that were wanted are there,
+ *                          or (out->is_short) when what waits in front of the reply has left.
  *                          Anything else: drop it; the reply says what failed.
  *     then drop resp_session_request_size bytes, and close if resp_session_is_closing.
  *
@@ -161,10 +162,13 @@ size_t resp_session_request_size(const struct resp_session *s);
 /* After MORE: see resp_parser_missing. */
 size_t resp_session_missing(const struct resp_session *s, size_t size);
 
-/* Run the request that was parsed last, within a command of the store. LIMIT with out->is_failed:
- * there was no room even for the error; close. */
+/*
+ * Run the request that was parsed last, within a command of the store. LIMIT or NO_MEMORY with
+ * out->is_failed: there was no room even for the error; close. may_wait: where memory is short for
+ * a reply alone, it is not an error but AGAIN (but for EXEC, which has been taken apart by then).
+ */
 MUST_CHECK struct status resp_session_run(struct resp_session *s, struct store *store,
-                                          struct buf *out);
+                                          bool may_wait, struct buf *out);
 
 /* The client asked to leave, or lost the right to stay: send what there is, then close. */
 bool resp_session_is_closing(const struct resp_session *s);

@@ -3,7 +3,7 @@
 #include "resp/number.h"
 
 enum {
-    ARENA_CHUNK = 64 << 10,
+    ARENA_CHUNK = 16 << 10,
     ARENA_MAX = 256 << 20,
     ARENA_KEPT = 1 << 20, /* More is given back when the request has run. */
     NAME_MAX_BYTES = 64 << 10,
@@ -351,7 +351,8 @@ static void reset_arena(struct arena *a)
     arena_init(a, copy.alloc, copy.chunk_size, copy.size_max);
 }
 
-struct status resp_session_run(struct resp_session *s, struct store *store, struct buf *out)
+struct status resp_session_run(struct resp_session *s, struct store *store, bool may_wait,
+                               struct buf *out)
 {
     struct resp *r = s->resp;
     struct resp_reply reply;
@@ -366,11 +367,15 @@ struct status resp_session_run(struct resp_session *s, struct store *store, stru
 
     if (call.argc == 0)
         return status_ok();
+    out->is_short = false;
+    may_wait &= !s->is_in_multi;
     resp_reply_init(&reply, out, s->identity.version);
     struct resp_mark start = resp_reply_mark(&reply);
     struct status st = dispatch(&call);
-    if (succeeded(st) && out->is_failed)
-        st = status_of(ST_LIMIT);
+    if (out->is_failed && st.code != ST_AGAIN)
+        st = status_of(!out->is_short ? ST_LIMIT : may_wait ? ST_AGAIN : ST_NO_MEMORY);
+    if (st.code == ST_AGAIN && out->is_short)
+        resp_walk_reset(&s->walk);
     if (failed(st)) {
         resp_reply_rewind(&reply, start);
         reply.errors = 0;

@@ -1,6 +1,5 @@
 #include "server/connection.h"
 
-#include "base/budget.h"
 #include "base/check.h"
 
 enum {
@@ -9,27 +8,27 @@ enum {
     INPUT_KEPT = 64 << 10,    /* Kept without a question while it is in use. */
     INPUT_BELIEVED = 1 << 20, /* An announced size up to this is made room for at once. */
     OUTPUT_KEPT = 64 << 10,   /* A larger buffer is given back when it is empty. */
-    OUTPUT_FREE = 64 << 10,   /* What a reply may have whatever the budget says. */
+    OUTPUT_FULL = 1 << 20,    /* More output than this, and commands wait. */
     OUTPUT_MAX = 1 << 30,
 };
 
-struct status server_connection_create(const struct env *env, struct io_socket *socket, uint64_t id,
-                                       uint64_t now_ns, struct server_connection **out)
+struct status server_connection_create(struct server_client_memory *memory,
+                                       struct io_socket *socket, uint64_t id, uint64_t now_ns,
+                                       struct server_connection **out)
 {
-    struct server_connection *c = alloc_zeroed(env->alloc, sizeof *c);
+    struct server_connection *c = alloc_zeroed(&memory->requests.alloc, sizeof *c);
 
     if (c == NULL) {
         io_socket_close(socket);
         return status_of(ST_NO_MEMORY);
     }
-    c->env = env;
+    c->memory = memory;
     c->socket = socket;
     c->id = id;
     c->made_ns = now_ns;
     c->active_ns = now_ns;
-    buf_init(&c->sending, env->alloc, OUTPUT_MAX);
-    buf_init(&c->out, env->alloc, OUTPUT_MAX);
-    budget_force(env->budget, BUDGET_CONNECTION, sizeof *c);
+    buf_init(&c->sending, &memory->replies.alloc, OUTPUT_MAX);
+    buf_init(&c->out, &memory->replies.alloc, OUTPUT_MAX);
     *out = c;
     return status_ok();
 }
@@ -39,12 +38,10 @@ void server_connection_destroy(struct server_connection *c)
     CHECK(c->session == NULL && c->command == NULL);
     CHECK(!c->recv.is_pending && !c->send.is_pending && !c->is_ready && !c->is_held);
     io_socket_close(c->socket);
-    alloc_free(c->env->alloc, c->in, c->in_capacity);
+    alloc_free(&c->memory->requests.alloc, c->in, c->in_capacity);
     buf_deinit(&c->sending);
     buf_deinit(&c->out);
-    budget_refund(c->env->budget, BUDGET_CONNECTION, c->in_capacity + sizeof *c);
-    budget_refund(c->env->budget, BUDGET_REPLY, c->charged_bytes);
-    alloc_free(c->env->alloc, c, sizeof *c);
+    alloc_free(&c->memory->requests.alloc, c, sizeof *c);
 }
 
 /* ---- Input ------------------------------------------------------------------------------------
@@ -52,21 +49,14 @@ void server_connection_destroy(struct server_connection *c)
 
 static struct status resize_input(struct server_connection *c, size_t capacity)
 {
-    struct budget *b = c->env->budget;
+    struct alloc *a = &c->memory->requests.alloc;
+    uint8_t *in = alloc_bytes(a, capacity);
 
-    if (capacity > INPUT_KEPT)
-        TRY(budget_charge(b, BUDGET_CONNECTION, capacity));
-    else
-        budget_force(b, BUDGET_CONNECTION, capacity);
-    uint8_t *in = alloc_bytes(c->env->alloc, capacity);
-    if (in == NULL) {
-        budget_refund(b, BUDGET_CONNECTION, capacity);
+    if (in == NULL)
         return status_of(ST_NO_MEMORY);
-    }
     if (c->in_end > c->in_begin)
         memcpy(in, c->in + c->in_begin, c->in_end - c->in_begin);
-    alloc_free(c->env->alloc, c->in, c->in_capacity);
-    budget_refund(b, BUDGET_CONNECTION, c->in_capacity);
+    alloc_free(a, c->in, c->in_capacity);
     c->in = in;
     c->in_capacity = capacity;
     c->in_end -= c->in_begin;
@@ -94,8 +84,8 @@ static struct status make_room(struct server_connection *c, size_t missing)
 
     if (room < INPUT_ROOM)
         room = INPUT_ROOM;
-    if (was_filled && c->in_capacity < INPUT_KEPT)
-        return resize_input(c, 2 * c->in_capacity);
+    if (was_filled && c->in_capacity < INPUT_KEPT && succeeded(resize_input(c, 2 * c->in_capacity)))
+        return status_ok();
     if (c->in_capacity - c->in_end >= room && c->in_capacity > c->in_end)
         return status_ok();
     if (c->in_capacity - held >= room && c->in_capacity > held + held / 4) {
@@ -149,27 +139,12 @@ void server_connection_consume(struct server_connection *c, size_t size)
 /* ---- Output -----------------------------------------------------------------------------------
  */
 
-/* Keep the budget told of what the buffers hold. */
-static void charge_output(struct server_connection *c)
+bool server_connection_is_full(const struct server_connection *c)
 {
-    size_t held = c->sending.capacity + c->out.capacity;
+    uint64_t waiting = connection_output(c);
 
-    if (held > c->charged_bytes)
-        budget_force(c->env->budget, BUDGET_REPLY, held - c->charged_bytes);
-    else if (held < c->charged_bytes)
-        budget_refund(c->env->budget, BUDGET_REPLY, c->charged_bytes - held);
-    c->charged_bytes = held;
-}
-
-void server_connection_open_output(struct server_connection *c)
-{
-    size_t left = budget_left(c->env->budget);
-
-    if (left < OUTPUT_FREE)
-        left = OUTPUT_FREE;
-    if (left > OUTPUT_MAX)
-        left = OUTPUT_MAX;
-    c->out.size_max = c->out.size + left;
+    return waiting > OUTPUT_FULL ||
+           (waiting > CLIENT_BLOCK_FREE && server_client_memory_is_short(c->memory));
 }
 
 static struct connection_segment *segment_at(struct server_connection *c, uint32_t i)
@@ -181,7 +156,6 @@ void server_connection_close_output(struct server_connection *c, uint64_t ticket
 {
     uint64_t end = c->sending_end + c->out.size;
 
-    charge_output(c);
     if (c->segment_count == 0 && ticket == 0) {
         c->released = end;
         return;
@@ -199,6 +173,14 @@ void server_connection_close_output(struct server_connection *c, uint64_t ticket
         (struct connection_segment) { .end = end, .ticket = ticket };
 }
 
+static void give_back(struct buf *b)
+{
+    struct alloc *a = b->alloc;
+
+    buf_deinit(b);
+    buf_init(b, a, OUTPUT_MAX);
+}
+
 /* The buffer that was sent changes places with the one that was filled. */
 static void turn_buffers(struct server_connection *c)
 {
@@ -207,12 +189,7 @@ static void turn_buffers(struct server_connection *c)
     c->sending = c->out;
     c->out = sent;
     c->sending_end += c->sending.size;
-    if (c->out.capacity > OUTPUT_KEPT) {
-        buf_deinit(&c->out);
-        buf_init(&c->out, c->env->alloc, OUTPUT_MAX);
-    }
     buf_reset(&c->out);
-    charge_output(c);
 }
 
 bool server_connection_release(struct server_connection *c, struct io_ring *ring, uint64_t applied)
@@ -243,7 +220,18 @@ bool server_connection_sent(struct server_connection *c)
     if (failed(c->send.status))
         return false;
     c->sent += c->send.size;
+    bool is_short = server_client_memory_is_short(c->memory);
+    if (c->sent == c->sending_end && (is_short || c->sending.capacity > OUTPUT_KEPT))
+        give_back(&c->sending);
     return true;
+}
+
+void server_connection_trim(struct server_connection *c)
+{
+    if (connection_output(c) > 0 || c->command != NULL)
+        return;
+    give_back(&c->sending);
+    give_back(&c->out);
 }
 
 bool server_connection_has_lost(const struct server_connection *c, uint64_t applied)

@@ -8,9 +8,9 @@
  *
  *   1. The bytes of a request do not move while it is being run; between runs they may.
  *   2. Tickets of segments never fall; a segment leaves when its ticket is applied.
- *   3. While more than a bounded amount of output waits, no further command is run and nothing
- *      more is received.
- *   4. What a buffer holds is charged to the budget; a request too large for it ends the
+ *   3. While more than a bounded amount of output waits (little, when memory is short), no further
+ *      command is run and nothing more is received.
+ *   4. Buffers are clients' memory (client_memory.h); a request too large for it ends the
  *      connection, not the server.
  *
  * Threads: the reactor's.
@@ -19,8 +19,9 @@
 #define VARVE_SERVER_CONNECTION_H
 
 #include "base/buf.h"
-#include "base/env.h"
 #include "base/io.h"
+
+#include "server/client_memory.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -43,7 +44,7 @@ struct connection_segment {
 };
 
 struct server_connection {
-    const struct env *env;
+    struct server_client_memory *memory;
     struct io_socket *socket;
     struct resp_session *session; /* NULL: it is told why it cannot stay. */
     uint64_t id;
@@ -71,25 +72,28 @@ struct server_connection {
     struct connection_segment segments[CONNECTION_SEGMENTS];
     uint32_t segment_first;
     uint32_t segment_count;
-    size_t charged_bytes;   /* For the output buffers. */
     uint64_t soft_since_ns; /* More output than the soft limit waits since then; 0: does not. */
 
+    bool is_paused;                 /* No command runs until output has left. */
     bool is_closing;                /* When what it waits for is sent. */
     bool is_closed;                 /* Gone as soon as its ops are done. */
     bool is_ready;                  /* Listed. */
     bool is_held;                   /* Listed: output waits for a ticket. */
     bool is_watching;               /* Counted by the store. */
     bool is_local;                  /* Of this machine. */
+    bool is_starving;               /* Listed: there was no memory for its reply. */
+    uint64_t starving_ns;           /* Since then; 0: there was. */
     struct server_connection *next; /* By id. */
     struct server_connection *previous;
     struct server_connection *next_ready;
     struct server_connection *next_held;
+    struct server_connection *next_starving;
 };
 
 /* Takes socket, also on failure. NO_MEMORY */
-MUST_CHECK struct status server_connection_create(const struct env *env, struct io_socket *socket,
-                                                  uint64_t id, uint64_t now_ns,
-                                                  struct server_connection **out);
+MUST_CHECK struct status server_connection_create(struct server_client_memory *memory,
+                                                  struct io_socket *socket, uint64_t id,
+                                                  uint64_t now_ns, struct server_connection **out);
 /* Requires: no session, no command, no op pending. */
 void server_connection_destroy(struct server_connection *c);
 
@@ -117,14 +121,16 @@ static inline uint64_t connection_output(const struct server_connection *c)
     return c->sending_end - c->sent + c->out.size;
 }
 
-/* Before a command appends to c->out: let it grow as far as the budget has room. */
-void server_connection_open_output(struct server_connection *c);
-/* What was appended since may leave when ticket is applied. */
+/* Is there so much that no further command should add to it? */
+bool server_connection_is_full(const struct server_connection *c);
+/* What was appended to c->out may leave when ticket is applied. */
 void server_connection_close_output(struct server_connection *c, uint64_t ticket);
 /* Send what may leave, now that applied is applied. True: more waits for a ticket. */
 bool server_connection_release(struct server_connection *c, struct io_ring *ring, uint64_t applied);
 /* The SEND is done; false if it failed. */
 bool server_connection_sent(struct server_connection *c);
+/* Give back buffers that hold nothing. */
+void server_connection_trim(struct server_connection *c);
 /* Is output waiting for a ticket that will never be applied? */
 bool server_connection_has_lost(const struct server_connection *c, uint64_t applied);
 

@@ -10,14 +10,17 @@ enum {
     ACCEPT_TAG = 0x41434350,
     TURN_COMMANDS_MAX = 1024,
     VISIT_COMMANDS_MAX = 128, /* Of one connection, before the next has its turn. */
-    OUTPUT_PAUSE = 1 << 20,   /* More output than this, and commands wait. */
     ACCEPT_RETRY_NS = 100 * 1000 * 1000,
     SAMPLE_NS = 100 * 1000 * 1000,
     PATROL_MIN = 16,
+    FED_IN_TURN_MAX = 16,         /* Of those that wait for memory; more would only wait again. */
+    TRIM_NS = 1000 * 1000 * 1000, /* After so much silence buffers are given back. */
     NAME_SIZE = 128,
 };
 
 static const uint64_t NS_PER_S = 1000 * 1000 * 1000;
+/* So long a command waits for memory that others' replies take; then its client is told. */
+static const uint64_t STARVED_NS = 5ull * 1000 * 1000 * 1000;
 
 static const char TOO_MANY[] = "-ERR max number of clients reached\r\n";
 static const char PROTECTED[] =
@@ -70,6 +73,37 @@ static void hold(struct server_reactor *r, struct server_connection *c)
     r->held = c;
 }
 
+static void starve(struct server_reactor *r, struct server_connection *c)
+{
+    if (c->starving_ns == 0)
+        c->starving_ns = r->now_ns;
+    r->starved_bytes = server_client_memory_left(r->memory);
+    c->is_starving = true;
+    c->next_starving = NULL;
+    *(r->starving_last != NULL ? &r->starving_last->next_starving : &r->starving_first) = c;
+    r->starving_last = c;
+}
+
+/* Its own replies make room when they leave, or else others' do. */
+static void wait_for_memory(struct server_reactor *r, struct server_connection *c)
+{
+    if (connection_output(c) > 0)
+        c->is_paused = true;
+    else
+        starve(r, c);
+}
+
+static struct server_connection *take_starving(struct server_reactor *r)
+{
+    struct server_connection *c = r->starving_first;
+
+    r->starving_first = c->next_starving;
+    if (r->starving_first == NULL)
+        r->starving_last = NULL;
+    c->is_starving = false;
+    return c;
+}
+
 static void list(struct server_reactor *r, struct server_connection *c)
 {
     c->previous = r->newest;
@@ -93,7 +127,8 @@ static void unlist(struct server_reactor *r, struct server_connection *c)
 /* Nothing of it is with the ring or in a list any more: it can go. */
 static void bury(struct server_reactor *r, struct server_connection *c)
 {
-    if (!c->is_closed || c->recv.is_pending || c->send.is_pending || c->is_ready || c->is_held)
+    if (!c->is_closed || c->recv.is_pending || c->send.is_pending || c->is_ready || c->is_held ||
+        c->is_starving)
         return;
     unlist(r, c);
     server_connection_destroy(c);
@@ -150,6 +185,15 @@ static void replace_reply(struct server_connection *c, size_t from, struct statu
                                       : "-OOM command not allowed: no memory for its writes\r\n"));
 }
 
+static void end_command(struct server_reactor *r, struct server_connection *c,
+                        struct server_command *command)
+{
+    if (c->command != NULL)
+        r->waiting_count--;
+    c->command = NULL;
+    server_command_give(command);
+}
+
 /* Run the request that was parsed. False: it waits, and the connection with it. */
 static bool run_request(struct server_reactor *r, struct server_connection *c)
 {
@@ -162,9 +206,10 @@ static bool run_request(struct server_reactor *r, struct server_connection *c)
         return false;
     }
     size_t before = c->out.size;
-    server_connection_open_output(c);
     server_store_begin(s, command);
-    struct status st = resp_session_run(c->session, &s->door, &c->out);
+    bool may_wait =
+        connection_output(c) > 0 || c->starving_ns == 0 || r->now_ns - c->starving_ns < STARVED_NS;
+    struct status st = resp_session_run(c->session, &s->door, may_wait, &c->out);
     if (succeeded(st)) {
         struct status kept = server_store_keep(s, &ticket);
         if (failed(kept))
@@ -172,6 +217,12 @@ static bool run_request(struct server_reactor *r, struct server_connection *c)
     } else {
         server_store_drop(s, &ticket);
     }
+    if (st.code == ST_AGAIN && c->out.is_short) {
+        end_command(r, c, command);
+        wait_for_memory(r, c);
+        return false;
+    }
+    c->starving_ns = 0;
     if (st.code == ST_AGAIN) {
         r->stats.commands_blocked++;
         if (c->command == NULL)
@@ -181,10 +232,7 @@ static bool run_request(struct server_reactor *r, struct server_connection *c)
             make_ready(r, c);
         return false;
     }
-    if (c->command != NULL)
-        r->waiting_count--;
-    c->command = NULL;
-    server_command_give(command);
+    end_command(r, c, command);
     if (c->out.is_failed) {
         close_connection(r, c); /* Not even the error had room. */
         return false;
@@ -195,11 +243,6 @@ static bool run_request(struct server_reactor *r, struct server_connection *c)
     c->has_request = false;
     note_watching(r, c);
     return true;
-}
-
-static bool is_paused(const struct server_connection *c)
-{
-    return connection_output(c) > OUTPUT_PAUSE;
 }
 
 /* No more will come and nothing can be run: leave when the output is gone. */
@@ -222,7 +265,6 @@ static void receive(struct server_reactor *r, struct server_connection *c)
     }
     if (failed(server_connection_receive(c, r->ring, missing))) {
         r->stats.inputs_exceeded++;
-        server_connection_open_output(c);
         buf_append(&c->out,
                    bytes_str("-OOM command not allowed: no memory for a request this large\r\n"));
         server_connection_close_output(c, 0);
@@ -243,15 +285,15 @@ static unsigned visit(struct server_reactor *r, struct server_connection *c)
 {
     unsigned count = 0;
 
-    while (!c->is_closed && !c->is_closing) {
-        if (is_paused(c))
-            break; /* Goes on when output has left. */
+    while (!c->is_closed && !c->is_closing && !c->is_starving) {
+        c->is_paused = server_connection_is_full(c);
+        if (c->is_paused)
+            break;
         if (count == VISIT_COMMANDS_MAX || server_store_is_full(r->store)) {
             make_ready(r, c);
             break;
         }
         if (!c->has_request) {
-            server_connection_open_output(c);
             enum resp_parse_result result =
                 resp_session_parse(c->session, c->in + c->in_begin, connection_input(c), &c->out);
             if (result == RESP_PARSE_MORE) {
@@ -281,6 +323,23 @@ static void run_ready(struct server_reactor *r)
         struct server_connection *c = take_ready(r);
         if (!c->is_closed)
             count += visit(r, c);
+        bury(r, c);
+    }
+}
+
+/* Replies have left, or it has been long enough: commands that found no memory run again. */
+static void feed_starving(struct server_reactor *r)
+{
+    for (unsigned count = 0; r->starving_first != NULL; count++) {
+        const struct server_connection *first = r->starving_first;
+        bool is_late = r->now_ns - first->starving_ns >= STARVED_NS;
+        bool is_fed =
+            count < FED_IN_TURN_MAX && server_client_memory_left(r->memory) > r->starved_bytes;
+        if (!is_late && !is_fed && !first->is_closed && !r->is_stopping)
+            return;
+        struct server_connection *c = take_starving(r);
+        if (!c->is_closed && !r->is_stopping)
+            make_ready(r, c);
         bury(r, c);
     }
 }
@@ -363,8 +422,6 @@ static void on_received(struct server_reactor *r, struct server_connection *c)
 
 static void on_sent(struct server_reactor *r, struct server_connection *c)
 {
-    bool was_paused = is_paused(c);
-
     r->stats.output_bytes += c->send.done_size;
     if (!server_connection_sent(c))
         close_connection(r, c);
@@ -374,7 +431,7 @@ static void on_sent(struct server_reactor *r, struct server_connection *c)
         close_connection(r, c);
     if (c->is_closed)
         bury(r, c);
-    else if (was_paused && !is_paused(c) && c->command == NULL && !r->is_stopping)
+    else if (c->is_paused && !server_connection_is_full(c) && !r->is_stopping)
         make_ready(r, c);
 }
 
@@ -436,7 +493,7 @@ static void welcome(struct server_reactor *r, struct io_socket *socket)
     r->stats.connections_received++;
     io_socket_name(socket, true, peer, sizeof peer);
     io_socket_name(socket, false, own, sizeof own);
-    if (failed(server_connection_create(r->env, socket, r->next_id, r->now_ns, &c)))
+    if (failed(server_connection_create(r->memory, socket, r->next_id, r->now_ns, &c)))
         return;
     r->next_id++;
     list(r, c);
@@ -509,6 +566,8 @@ static void look_at_client(struct server_reactor *r, struct server_connection *c
         r->input_high = c->in_capacity;
     if (connection_output(c) > r->output_high)
         r->output_high = connection_output(c);
+    if (idle_ns > TRIM_NS)
+        server_connection_trim(c);
     if (r->config->timeout == 0 || c->command != NULL || c->is_closed ||
         idle_ns < r->config->timeout * NS_PER_S)
         return;
@@ -652,6 +711,7 @@ bool server_reactor_turn(struct server_reactor *r, uint64_t deadline_ns)
     while ((command = server_store_next_ready(r->store)) != NULL)
         wake(r, command);
     release(r);
+    feed_starving(r);
     r->stats.turns++;
     tick(r);
     if (!r->is_stopping && atomic_load_explicit(&r->stop_asked, memory_order_acquire))
@@ -688,6 +748,7 @@ void server_reactor_init(struct server_reactor *r, const struct server_reactor_c
                                    .ring = config->ring,
                                    .store = config->store,
                                    .resp = config->resp,
+                                   .memory = config->memory,
                                    .next_id = 1,
                                    .now_ns = now_ns,
                                    .started_ns = now_ns,

@@ -64,6 +64,7 @@ struct server_reactor {
     struct io_ring *ring;
     struct server_store *store;
     struct resp *resp;
+    struct server_client_memory *memory;
     struct server_chores chores;
 
     struct reactor_listener listeners[REACTOR_LISTENERS_MAX];
@@ -78,7 +79,10 @@ struct server_reactor {
     struct server_connection *ready_first;
     struct server_connection *ready_last;
     struct server_connection *held;
-    uint64_t input_high; /* Largest buffers seen in the last tick, for INFO. */
+    struct server_connection *starving_first; /* Who waits longest. */
+    struct server_connection *starving_last;
+    size_t starved_bytes; /* What was left when the last one was refused. */
+    uint64_t input_high;  /* Largest buffers seen in the last tick, for INFO. */
     uint64_t output_high;
 
     uint64_t now_ns;
@@ -104,6 +108,7 @@ struct server_reactor_config {
     struct io_ring *ring;
     struct server_store *store;
     struct resp *resp;
+    struct server_client_memory *memory;
 };
 
 void server_reactor_init(struct server_reactor *r, const struct server_reactor_config *config);

@@ -51,14 +51,18 @@ static void choose_sizes(struct server *s)
         o->write_buffer_size = clamp(total / 16, MIB(2), MIB(64));
     if (o->log.segment_size == 0)
         o->log.segment_size = align_down(clamp(total / 32, MIB(1), MIB(64)), IO_ALIGN);
-    uint64_t others = o->write_buffer_size * o->write_buffer_count + 2 * o->log.segment_size +
-                      clamp(total / 4, MIB(8), MIB(512));
+    uint64_t clients = clamp(total / 8, MIB(4), MIB(256));
+    uint64_t work = clients; /* Flush, compaction, evaluation. */
+    uint64_t reserve =
+        o->write_buffer_size * o->write_buffer_count + 2 * o->log.segment_size + work;
+    uint64_t others = reserve + clients;
     s->cache_bytes = c->cache_size;
     if (s->cache_bytes == 0)
         s->cache_bytes = total > others + MIB(1) ? total - others : MIB(1);
     if (s->cache_bytes < CACHE_SIZE_MIN)
         s->cache_bytes = CACHE_SIZE_MIN;
     budget_init(&s->budget, total);
+    server_client_memory_init(&s->client_memory, &s->env, reserve, clients / 2);
 }
 
 /* ---- The directory -------------------------------------------------------------------------- */
@@ -311,7 +315,7 @@ static void make_run_id(struct server *s)
 
 static struct status open_gateway(struct server *s)
 {
-    struct resp_options options = { .alloc = s->env.alloc,
+    struct resp_options options = { .alloc = &s->client_memory.requests.alloc,
                                     .host = &s->host,
                                     .limits = RESP_LIMITS_DEFAULT };
 
@@ -340,9 +344,12 @@ struct status server_start(struct server *s, const struct env *machine, const ch
     limit_clients(s);
     TRY(open_store(s, err));
     TRY(open_gateway(s));
-    const struct server_reactor_config reactor = {
-        .env = &s->env, .config = &s->config, .ring = s->ring, .store = s->store, .resp = s->resp
-    };
+    const struct server_reactor_config reactor = { .env = &s->env,
+                                                   .config = &s->config,
+                                                   .ring = s->ring,
+                                                   .store = s->store,
+                                                   .resp = s->resp,
+                                                   .memory = &s->client_memory };
     server_reactor_init(&s->reactor, &reactor);
     s->has_reactor = true;
     TRY(start_listening(s, err));

@@ -15,6 +15,7 @@
 #include "resp/resp.h"
 
 #include "server/background.h"
+#include "server/client_memory.h"
 #include "server/config.h"
 #include "server/log.h"
 #include "server/reactor.h"
@@ -35,6 +36,7 @@ struct server {
     struct io_ring *ring;
     struct server_store *store;
     struct server_background *background;
+    struct server_client_memory client_memory;
     struct resp *resp;
     struct server_reactor reactor;
     struct lsm_options lsm_options; /* As chosen from config. */

@@ -240,7 +240,7 @@ Test(resp_scan, a_client_that_leaves_while_it_waits)
                  RESP_PARSE_REQUEST);
     for (int i = 0; i < 3; i++) {
         map_store_begin(&g.store);
-        cr_assert_eq(resp_session_run(g.clients[0], &g.store.store, out).code, ST_AGAIN);
+        cr_assert_eq(resp_session_run(g.clients[0], &g.store.store, false, out).code, ST_AGAIN);
         map_store_drop(&g.store);
     }
     cr_assert_eq(g.store.open_cursors, 1);

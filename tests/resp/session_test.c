@@ -312,7 +312,7 @@ static struct status run_all(struct gateway *g, const char *requests)
     buf_reset(out);
     while (resp_session_parse(s, data + done, size - done, out) == RESP_PARSE_REQUEST) {
         map_store_begin(&g->store);
-        last = resp_session_run(s, &g->store.store, out);
+        last = resp_session_run(s, &g->store.store, false, out);
         if (succeeded(last))
             map_store_keep(&g->store);
         else

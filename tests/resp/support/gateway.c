@@ -181,7 +181,7 @@ static void run(struct gateway *g, struct resp_session *s, struct buf *out)
     do {
         size_t before = out->size;
         map_store_begin(&g->store);
-        st = resp_session_run(s, &g->store.store, out);
+        st = resp_session_run(s, &g->store.store, false, out);
         g->runs++;
         if (succeeded(st)) {
             map_store_keep(&g->store);

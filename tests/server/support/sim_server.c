@@ -50,7 +50,7 @@ static void open_store(struct sim_server *s, const struct sim_server_options *o)
 static void open_gateway(struct sim_server *s)
 {
     struct server *server = &s->server;
-    const struct resp_options resp = { .alloc = server->env.alloc,
+    const struct resp_options resp = { .alloc = &server->client_memory.requests.alloc,
                                        .host = &server->host,
                                        .limits = RESP_LIMITS_DEFAULT };
     const struct io_listen_options listen = { .address = "127.0.0.1" };
@@ -62,7 +62,8 @@ static void open_gateway(struct sim_server *s)
                                                    .config = &server->config,
                                                    .ring = server->ring,
                                                    .store = server->store,
-                                                   .resp = server->resp };
+                                                   .resp = server->resp,
+                                                   .memory = &server->client_memory };
     server_reactor_init(&server->reactor, &reactor);
     must(io_listen(server->env.io, &listen, &err, &socket), "listen", &err);
     s->port = io_socket_port(socket);
@@ -85,6 +86,7 @@ void sim_server_open(struct sim_server *s, struct io_sim *sim,
                                  .budget = &server->budget,
                                  .log = log_none() };
     budget_init(&server->budget, o->budget == 0 ? 64 << 20 : o->budget);
+    server_client_memory_init(&server->client_memory, &server->env, 0, 0);
     server->cache_bytes = o->cache_size == 0 ? 256 << 10 : o->cache_size;
     must(server_config_init(&server->config, server->env.alloc), "config", NULL);
     struct sim_server_options small = *o;
