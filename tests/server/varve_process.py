@@ -173,10 +173,10 @@ class Cases:
         self.passed = 0
         self.failed = 0
 
-    def run(self, case):
+    def run(self, case, *arguments):
         began = time.monotonic()
         try:
-            case()
+            case(*arguments)
         except Exception as e:  # Whatever went wrong is the case's failure.
             self.failed += 1
             print(f"FAIL  {case.__name__}: {type(e).__name__}: {e}", flush=True)
