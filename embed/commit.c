@@ -300,7 +300,7 @@ uint64_t embed_commit_idle(struct varve *v, uint64_t now)
     mutex_unlock(&c->lock);
     if (is_led)
         return now + BUSY_POLL_NS;
-    if (vlog_seal_deadline(log) <= now)
+    if (lsm_relieve(v->lsm) || vlog_seal_deadline(log) <= now)
         settle_log(v, now);
     uint64_t due = vlog_seal_deadline(log);
     mutex_lock(&c->lock);

@@ -108,7 +108,9 @@ struct lsm {
     _Atomic uint64_t compacted_ticket;
     _Atomic bool is_job_running;
     _Atomic bool is_out_of_space;
-    _Atomic bool has_reserve;
+    _Atomic bool is_log_full;           /* The log asks for its share of the reserve. */
+    bool has_reserve;                   /* The background's, as the next. */
+    bool has_lent;                      /* The log has had its share. */
     _Atomic(const char *) stall_reason; /* Static text; NULL: none now. */
 
     struct lsm_counters {
@@ -160,6 +162,8 @@ void lsm_reap(struct lsm *l, struct io_ring *ring);
 void lsm_reap_at_close(struct lsm *l);
 /* The reserve file, if it is wanted and not there. */
 MUST_CHECK struct status lsm_reserve_create(struct lsm *l);
+/* Give it up, if it is there. */
+void lsm_reserve_give(struct lsm *l);
 void lsm_request_deinit(struct lsm *l, struct lsm_compact_request *r);
 
 /* write.c */

@@ -206,6 +206,11 @@ struct lsm_applied lsm_applied(const struct lsm *l, uint32_t group);
 MUST_CHECK struct status lsm_admit(struct lsm *l, size_t batch_bytes, bool is_delete_only,
                                    uint64_t *out_delay_ns);
 
+/* The log found no space for an entry: only deletes are admitted from now on, and the background
+ * gives up the reserve, half for them and half for its own work, until it fits again. Any thread.
+ */
+void lsm_note_full(struct lsm *l);
+
 /*
  * Apply a committed entry: insert into the memtable, feed the sidecar, and freeze the memtable
  * when it is full. body is a sealed batch's; handles are those the log gave its values.
@@ -231,6 +236,11 @@ uint64_t lsm_visible(const struct lsm *l); /* Any thread. */
  * caller goes on driving the log's writer until it is idle (its segment ends here). BUSY: too many
  * wait for their flush. Requires: all entries of the last log batch are applied. */
 MUST_CHECK struct status lsm_freeze(struct lsm *l, uint64_t *out_ticket);
+
+/* Now and then, where lsm_freeze may be called: while the disk is full, freeze the open memtable
+ * when no other waits, as only a flush lets go of the log it pins. True: it did, and the log's
+ * writer is to be driven as after lsm_freeze. */
+bool lsm_relieve(struct lsm *l);
 
 /* Clock high-water mark and ids: numbers below the mark may have been used. Persisted (a manifest
  * edit, blocking) when it grows. Background or writer thread; internally serialised. */

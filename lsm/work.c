@@ -4,7 +4,8 @@
  * Priorities: the log's own preparation, flush, L0, rewriting if garbage is far beyond the target,
  * levels, rewriting down to the target. One compaction or rewriting at a time, in quanta, standing
  * still while a flush runs. A user's request comes before what the picker finds. After NO_SPACE the
- * reserve file goes, so that compaction can free some, and work is tried again after a pause.
+ * reserve file goes, half of it when the log is in want, the rest when work is: so that deletes can
+ * be logged and compaction can free some. Work is tried again after a pause.
  */
 #include "lsm/internal.h"
 
@@ -155,32 +156,63 @@ void lsm_reap_at_close(struct lsm *l)
 
 /* ---- Space -------------------------------------------------------------------------------- */
 
-struct status lsm_reserve_create(struct lsm *l)
+/* All of it, or what is left of it when the log has had its share. */
+static struct status reserve_resize(struct lsm *l, bool is_whole)
 {
     char path[IO_PATH_MAX];
     struct io_file *file;
 
-    if (l->options.reserve_size == UINT64_MAX || atomic_load(&l->has_reserve))
-        return status_ok();
     TRY(lsm_file_path(l, reserve_name, path));
     TRY(io_open(l->env->io, path, IO_READ | IO_WRITE | IO_CREATE, &file));
-    struct status s = io_allocate(file, 0, l->options.reserve_size);
+    struct status s = is_whole ? io_allocate(file, 0, l->options.reserve_size) : status_ok();
+    if (failed(s) || !is_whole)
+        status_ignore(io_truncate(file, l->has_reserve ? l->options.reserve_size / 2 : 0),
+                      "then less is spared");
     io_close(file);
-    if (failed(s)) {
-        status_ignore(io_unlink(l->env->io, path), "it holds nothing");
-        return s;
-    }
-    atomic_store(&l->has_reserve, true);
     return s;
 }
 
-static void reserve_give(struct lsm *l)
+void lsm_reserve_give(struct lsm *l)
 {
     char path[IO_PATH_MAX];
-    if (!atomic_exchange(&l->has_reserve, false))
-        return;
+
     if (succeeded(lsm_file_path(l, reserve_name, path)))
         status_ignore(io_unlink(l->env->io, path), "then there is nothing to give");
+    l->has_reserve = false;
+    l->has_lent = false;
+}
+
+struct status lsm_reserve_create(struct lsm *l)
+{
+    if (l->options.reserve_size == UINT64_MAX || (l->has_reserve && !l->has_lent))
+        return status_ok();
+    struct status s = reserve_resize(l, true);
+    if (failed(s) && !l->has_reserve)
+        lsm_reserve_give(l);
+    if (failed(s))
+        return s;
+    l->has_reserve = true;
+    l->has_lent = false;
+    return s;
+}
+
+void lsm_note_full(struct lsm *l)
+{
+    atomic_store_explicit(&l->is_out_of_space, true, memory_order_relaxed);
+    atomic_store_explicit(&l->is_log_full, true, memory_order_relaxed);
+    lsm_notify_work(l);
+}
+
+/* Half of the reserve is for the log's deletes, once it has come to take it; the other half is for
+ * flushing them. */
+static void lend_to_log(struct lsm *l, uint64_t now_ns)
+{
+    if (!atomic_exchange_explicit(&l->is_log_full, false, memory_order_relaxed) ||
+        !l->has_reserve || l->has_lent)
+        return;
+    status_ignore(reserve_resize(l, false), "then the log waits");
+    l->has_lent = true;
+    l->space_retry_ns = now_ns + RETRY_NS;
 }
 
 /* A job failed. Want of space or memory passes; the rest is for good. */
@@ -189,7 +221,8 @@ static void note_failure(struct lsm *l, const char *what, struct status s, const
 {
     if (s.code == ST_NO_SPACE) {
         atomic_store_explicit(&l->is_out_of_space, true, memory_order_relaxed);
-        reserve_give(l);
+        if (l->has_reserve)
+            lsm_reserve_give(l);
         l->space_retry_ns = now_ns + RETRY_NS;
     } else if (s.code == ST_NO_MEMORY) {
         l->space_retry_ns = now_ns + RETRY_NS;
@@ -301,10 +334,13 @@ static struct status start_compaction(struct lsm *l, struct io_ring *ring)
 {
     struct lsm_compaction what;
     struct lsm_state *state = lsm_state_hold(l);
+    struct lsm_options o = l->options;
     struct status s = pick_request(l, state->version, &what);
 
+    if (atomic_load_explicit(&l->is_out_of_space, memory_order_relaxed))
+        o.l0_compact = 1; /* The newest table has the deletes that free the most. */
     if (s.code == ST_NOT_FOUND)
-        s = lsm_pick(state->version, &l->options, l->env->alloc, &what);
+        s = lsm_pick(state->version, &o, l->env->alloc, &what);
     bool is_due = succeeded(s);
     if (s.code == ST_NOT_FOUND)
         s = start_rewrite(l, ring, state->version, l->options.space_amp_target);
@@ -338,6 +374,7 @@ static void run_job(struct lsm *l, struct lsm_job **job, struct io_ring *ring, u
 
 enum lsm_step lsm_work_step(struct lsm *l, struct io_ring *ring, uint64_t now_ns)
 {
+    lend_to_log(l, now_ns);
     enum vlog_step log = vlog_work_step(l->log, ring, now_ns);
 
     if (lsm_failure(l) != NULL || log == VLOG_BROKEN)

@@ -413,6 +413,17 @@ static double debt_of(struct lsm *l, const char **out_reason)
     return debt;
 }
 
+bool lsm_relieve(struct lsm *l)
+{
+    uint64_t ticket;
+
+    if (!atomic_load_explicit(&l->is_out_of_space, memory_order_relaxed) ||
+        l->open->first_lsn == 0 ||
+        atomic_load_explicit(&l->frozen_count, memory_order_acquire) > 0 || lsm_failure(l) != NULL)
+        return false;
+    return succeeded(lsm_freeze(l, &ticket)); /* Where it fails it is tried again. */
+}
+
 enum { BACKGROUND_BYTES_PER_US = 128, DELAY_NS_MAX = 100 * 1000 * 1000 };
 
 struct status lsm_admit(struct lsm *l, size_t batch_bytes, bool is_delete_only,

@@ -146,7 +146,7 @@ static void info_memory(struct server *s, struct buf *out)
 
 static void info_persistence(struct server *s, struct buf *out)
 {
-    bool is_healthy = server_store_failure(s->store) == NULL;
+    bool is_healthy = succeeded(server_store_health(s->store));
 
     field_u64(out, "loading", 0);
     field_u64(out, "async_loading", 0);
@@ -311,10 +311,18 @@ static void varve_cache(struct server *s, struct buf *out)
 static void info_varve(struct server *s, struct buf *out)
 {
     const char *failure = server_store_failure(s->store);
+    struct status health = server_store_health(s->store);
 
     field_text(out, "varve_version", SERVER_VERSION);
-    field_text(out, "store_state", failure == NULL ? "healthy" : "failed");
-    field_text(out, "store_failure", failure == NULL ? "" : failure);
+    field_text(out, "store_state",
+               succeeded(health)            ? "healthy"
+               : health.code == ST_NO_SPACE ? "full"
+               : failure == NULL            ? "refusing"
+                                            : "failed");
+    field_text(out, "store_failure",
+               failure != NULL     ? failure
+               : succeeded(health) ? ""
+                                   : status_name(health.code));
     varve_log(s, out);
     varve_tree(s, out);
     varve_cache(s, out);

@@ -12,6 +12,7 @@ enum {
     RECORDS_KEPT = 64,
     GATE_POLL_NS = 1000 * 1000,
     OFFER_AGAIN_NS = 20 * 1000 * 1000,
+    RELIEVE_EVERY_NS = 1000 * 1000 * 1000,
 };
 
 struct server_store *server_store_of(struct store *s)
@@ -508,6 +509,18 @@ const char *server_store_failure(const struct server_store *s)
     return txn_failure(s->evaluator);
 }
 
+struct status server_store_health(const struct server_store *s)
+{
+    uint64_t delay_ns;
+
+    if (server_store_failure(s) != NULL)
+        return status_of(ST_FAILED);
+    if (failed(s->log.refusal))
+        return s->log.refusal;
+    struct status st = lsm_admit(s->lsm, 0, false, &delay_ns);
+    return st.code == ST_AGAIN ? status_ok() : st; /* Slowed is healthy. */
+}
+
 /* Writing has ended for good: what was evaluated and is not applied never was. */
 static void note_failure(struct server_store *s)
 {
@@ -576,6 +589,10 @@ void server_store_tidy(struct server_store *s)
     uint64_t now_ns = clock_ns(s->env->clock);
     uint32_t gone = 0;
 
+    if (s->pipeline.oldest == NULL && now_ns >= s->relieve_ns) {
+        (void)lsm_relieve(s->lsm); /* The end of the turn drives the log. */
+        s->relieve_ns = now_ns + RELIEVE_EVERY_NS;
+    }
     /* A pin serves those who watched up to STORE_PIN_EVERY_NS after it was taken. */
     while (gone < s->pin_count &&
            (s->watchers == 0 ||

@@ -113,6 +113,7 @@ struct server_store {
 
     /* May writes be evaluated? Known for a turn. */
     bool is_gate_known;
+    uint64_t relieve_ns;     /* When to ask the tree again to spare what it can. */
     struct status gate;      /* OK, AGAIN, NO_SPACE, FAILED ... */
     uint64_t gate_resume_ns; /* Writers are slowed until then. */
 
@@ -185,7 +186,9 @@ uint64_t server_store_deadline(const struct server_store *s, uint64_t now_ns);
 bool server_store_has_failed(const struct server_store *s);
 /* Why it has, or is about to; NULL while all is well. */
 const char *server_store_failure(const struct server_store *s);
-/* Now and then: lets go of snapshots that nobody needs. */
+/* Are writes taken? FAILED: never again; NO_SPACE, NO_MEMORY, IO: not for now. */
+MUST_CHECK struct status server_store_health(const struct server_store *s);
+/* Now and then: lets go of snapshots that nobody needs, and of what a full disk could spare. */
 void server_store_tidy(struct server_store *s);
 /* A session began or ceased to watch keys. */
 void server_store_note_watcher(struct server_store *s, bool is_watching);

@@ -28,6 +28,8 @@ static struct status propose(void *context, struct txn_proposal *proposal)
     if (failed(p->refusal) && clock_ns(p->clock) < p->offer_ns)
         return status_of(ST_AGAIN);
     struct status s = vlog_stage(lsm_log(p->lsm), &entry, &lsn);
+    if (s.code == ST_NO_SPACE)
+        lsm_note_full(p->lsm);
     if (p->retry_ns != 0 && is_passing(s)) {
         p->refusal = s;
         p->offer_ns = clock_ns(p->clock) + p->retry_ns;

@@ -253,7 +253,12 @@ struct status vlog_pool_take(struct vlog *v, struct io_ring *ring, uint64_t need
     } else {
         static const struct vlog_resume none;
         uint64_t size = next_size(v, v->active != NULL ? v->active->size : 0);
-        s = make(v, ring, size < need ? need : size, resume != NULL ? resume : &none, &segment);
+        uint64_t least = need < VLOG_FIRST_SIZE ? VLOG_FIRST_SIZE : need;
+        if (resume == NULL)
+            resume = &none;
+        s = make(v, ring, size < need ? need : size, resume, &segment);
+        if (s.code == ST_NO_SPACE && least < size) /* A nearly full disk may have room for one. */
+            s = make(v, ring, least, resume, &segment);
     }
     mutex_unlock(&v->pool.lock);
     if (succeeded(s))
