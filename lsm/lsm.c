@@ -504,6 +504,7 @@ static struct status begin_manifest(void *recovery)
 
     l->id_mark += ID_BLOCK;
     TRY(lsm_take_id(l, &id));
+    lsm_reserve_give(l); /* A full disk has this much for being opened. */
     buf_init(&sidecar, l->env->alloc, SIZE_MAX / 2);
     mutex_lock(&l->edit_lock);
     struct status s = lsm_edit_snapshot(l, &snapshot, &sidecar);
