@@ -20,17 +20,17 @@ static bool marks_hold(const struct raft *r)
     return m->durable < r->unwritten && r->persisted_seq <= r->persist_seq;
 }
 
-/* Quorums counted the naive way, from what peers acknowledged in this term. */
+/* Quorums counted the naive way, from what peers acknowledged in this term, in the step that
+ * committed. Under a conf that came into force by it the question is another. */
 static bool counted_holds(const struct raft *r)
 {
     uint64_t values[RAFT_MEMBERS_MAX];
 
-    if (r->role != RAFT_LEADER || r->counted == 0 || r->counted < r->conf_index)
+    if (r->role != RAFT_LEADER || r->log.commit == r->was_commit || r->conf_index > r->was_commit)
         return true;
     for (uint32_t i = 0; i < r->conf.count; i++)
         values[i] = r->peers[i].id == r->config.id ? r->log.marks.durable : r->peers[i].match;
-    return r->counted != r->log.commit || r->was_commit == r->counted ||
-           raft_conf_reached(&r->conf, values, r->counted);
+    return raft_conf_reached(&r->conf, values, r->log.commit);
 }
 
 static bool peer_holds(const struct raft *r, const struct raft_peer *p)

@@ -106,6 +106,9 @@ void raft_recv_append(struct raft *r, const struct raft_message *m)
         return;
     if (r->is_installing)
         refuse_append(r, m, RAFT_INSTALLING);
+    else if (r->conf.count == 0)
+        /* Changes are changes of something, and the conf that a group began with is no entry. */
+        refuse_append(r, m, RAFT_NO_CONF);
     else if (r->disk == RAFT_DISK_IS_FULL && m->entry_count > 0)
         refuse_append(r, m, RAFT_DISK_FULL);
     else if (m->index > r->log.commit && !raft_log_matches(&r->log, m->index, m->log_term))

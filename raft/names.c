@@ -47,6 +47,7 @@ static const char reason_names[][19] = {
     [RAFT_LOG_MISMATCH] = "log mismatch",
     [RAFT_WINDOW_FULL] = "window full",
     [RAFT_INSTALLING] = "installing",
+    [RAFT_NO_CONF] = "no conf",
     [RAFT_SNAPSHOT_FAILED] = "snapshot failed",
     [RAFT_SNAPSHOT_OLD] = "snapshot old",
     [RAFT_NOT_PROMOTABLE] = "not promotable",

@@ -145,6 +145,7 @@ enum raft_reason {
     RAFT_LOG_MISMATCH,  /* The entry before the appended ones is not in the log. */
     RAFT_WINDOW_FULL,   /* No room for more entries that are not applied and durable. */
     RAFT_INSTALLING,    /* A snapshot is being installed. */
+    RAFT_NO_CONF,       /* A new replica: it takes a snapshot before any entry. */
     RAFT_SNAPSHOT_FAILED,
     RAFT_SNAPSHOT_OLD,   /* Its index is committed here already. */
     RAFT_NOT_PROMOTABLE, /* No voter in the configuration that we know. */
@@ -572,7 +573,8 @@ struct raft_term_start {
 };
 
 /* What the disk holds (L3). A new group: hard.conf, and the same base and applied index on all
- * replicas. A replica that is to be added to a group: all zero. */
+ * replicas. A replica that is to be added to a group: all zero; a snapshot will tell it the conf.
+ */
 struct raft_restore {
     struct raft_hard hard;
     raft_index base_index; /* The log begins behind this entry: of a snapshot, or compacted. */

@@ -229,6 +229,8 @@ void raft_recv_append_resp(struct raft *r, const struct raft_message *m)
         append_accepted(r, p, m);
     } else if (m->reason == RAFT_LOG_MISMATCH) {
         append_mismatched(r, p, m);
+    } else if (m->reason == RAFT_NO_CONF && p->progress != RAFT_SENDING) {
+        raft_peer_send_snapshot(p, r->message_seq);
     } else if (m->reason == RAFT_DISK_FULL && p->progress == RAFT_REPLICATE) {
         raft_peer_probe(p, p->match + 1, r->message_seq);
     }
