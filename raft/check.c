@@ -84,7 +84,7 @@ static bool joint_leaves(const struct raft *r)
         return true;
     for (raft_index i = r->log.last; i > r->log.commit; i--) {
         const struct raft_entry *e = raft_log_entry(&r->log, i);
-        if (e->kind == RAFT_ENTRY_CONF)
+        if (e != NULL && e->kind == RAFT_ENTRY_CONF)
             return e->data.size == 0;
     }
     return false;
@@ -112,7 +112,7 @@ static enum raft_invariant check_log(const struct raft *r)
         return RAFT_I12_DURABLE;
     if (r->truncate_from != 0 && r->truncate_from <= r->was_commit)
         return RAFT_I26_TRUNCATE;
-    if (r->log.first > r->log.last && r->log.window_bytes != 0)
+    if (r->log.first > r->log.last && r->log.window_bytes != r->log.held.data.size)
         return RAFT_I28_BYTES;
     return RAFT_INVARIANT_NONE;
 }

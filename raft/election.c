@@ -85,7 +85,7 @@ enum raft_reason raft_may_campaign(const struct raft *r)
     if (raft_is_stalled(r))
         return RAFT_DISK_STALLED;
     /* A leader begins with an entry of its own. */
-    if (raft_log_room(&r->log) < 2 || !raft_log_has_term_room(&r->log, r->term + 1))
+    if (raft_log_room(&r->log) == 0 || !raft_log_has_term_room(&r->log, r->term + 1))
         return RAFT_WINDOW_FULL;
     return RAFT_OK;
 }

@@ -180,15 +180,21 @@ static struct status check_starts(const struct raft_restore *s, struct errbuf *e
     return status_ok();
 }
 
-static struct status check_entries(const struct raft_restore *s, raft_index commit,
+static struct status check_entries(const struct raft_restore *s, uint32_t window_entries,
                                    struct errbuf *err)
 {
     raft_index settled = s->hard.commit > s->base_index ? s->hard.commit : s->base_index;
-    uint32_t changes = 0;
+    raft_index commit = s->hard.commit > s->applied ? s->hard.commit : s->applied;
+    uint32_t changes = s->change != NULL;
     struct raft_change change;
 
-    if (s->entry_count > s->last - s->base_index || s->last - s->entry_count > settled)
+    if (s->entry_count > s->last - s->base_index ||
+        (s->last - s->entry_count > settled && s->entry_count < window_entries))
         return contradicts(err, "entries behind the commit index are missing");
+    if (s->change != NULL && (s->change->kind != RAFT_ENTRY_CONF || s->change->index <= commit ||
+                              s->change->index > s->last - s->entry_count ||
+                              failed(raft_change_read(s->change->data, &change))))
+        return contradicts(err, "a change of the configuration cannot be read");
     for (uint32_t i = 0; i < s->entry_count; i++) {
         const struct raft_entry *e = &s->entries[i];
         if (e->index != s->last - s->entry_count + 1 + i)
@@ -221,11 +227,9 @@ static struct status check_limits(const struct raft_config *c, const struct raft
 static struct status check_restore(const struct raft_config *c, const struct raft_restore *s,
                                    struct errbuf *err)
 {
-    raft_index commit = s->hard.commit > s->applied ? s->hard.commit : s->applied;
-
     TRY(check_cursors(s, err));
     TRY(check_starts(s, err));
-    TRY(check_entries(s, commit, err));
+    TRY(check_entries(s, c->window_entries, err));
     return check_limits(c, s, err);
 }
 
@@ -259,6 +263,11 @@ static void restore_log(struct raft *r, const struct raft_restore *s)
         at->term = raft_log_term_at(l, e->index);
         l->window_bytes += e->data.size;
         l->changes += e->index > l->commit && e->kind == RAFT_ENTRY_CONF;
+    }
+    if (s->change != NULL) {
+        l->held = *s->change;
+        l->window_bytes += l->held.data.size;
+        l->changes++;
     }
 }
 

@@ -98,12 +98,13 @@ static void note_term(struct raft_log *l, raft_index index, raft_term term)
 
 const struct raft_entry *raft_log_entry(const struct raft_log *l, raft_index index)
 {
-    return index >= l->first && index <= l->last ? slot(l, index) : NULL;
+    if (index >= l->first && index <= l->last)
+        return slot(l, index);
+    return index != 0 && index == l->held.index ? &l->held : NULL;
 }
 
-static void release(struct raft_log *l, raft_index index, struct raft_effects *fx)
+static void release(struct raft_log *l, struct raft_entry *e, struct raft_effects *fx)
 {
-    struct raft_entry *e = slot(l, index);
     l->window_bytes -= e->data.size;
     if (e->blob != NULL) {
         CHECK(fx->released_count < fx->released_capacity);
@@ -112,29 +113,48 @@ static void release(struct raft_log *l, raft_index index, struct raft_effects *f
     *e = (struct raft_entry) { .index = 0 };
 }
 
-/* Entries up to here may leave the window. */
-static raft_index settled(const struct raft_log *l)
+void raft_log_release_held(struct raft_log *l, struct raft_effects *fx)
 {
-    return l->applied < l->marks.durable ? l->applied : l->marks.durable;
+    if (l->held.index != 0)
+        release(l, &l->held, fx);
+}
+
+static uint32_t room_above(const struct raft_log *l, raft_index settled)
+{
+    raft_index kept_from = settled < l->first ? l->first : settled + 1;
+    return l->ring_size - (uint32_t)(l->last + 1 - kept_from);
 }
 
 uint32_t raft_log_room(const struct raft_log *l)
 {
-    raft_index kept_from = settled(l) + 1;
-    if (kept_from < l->first)
-        kept_from = l->first;
-    return l->ring_size - (uint32_t)(l->last + 1 - kept_from);
+    return room_above(l, l->marks.durable);
+}
+
+uint32_t raft_log_room_to_propose(const struct raft_log *l)
+{
+    return room_above(l, l->commit < l->marks.durable ? l->commit : l->marks.durable);
 }
 
 static void drop_first(struct raft_log *l, struct raft_effects *fx)
 {
-    release(l, l->first, fx);
+    struct raft_entry *e = slot(l, l->first);
+
+    CHECK(l->first <= l->marks.durable);
+    if (e->kind == RAFT_ENTRY_CONF && e->index > l->commit) {
+        CHECK(l->held.index == 0);
+        l->held = *e;
+        *e = (struct raft_entry) { .index = 0 };
+    } else {
+        release(l, e, fx);
+    }
     l->first++;
 }
 
 void raft_log_evict(struct raft_log *l, struct raft_effects *fx)
 {
-    while (l->first <= settled(l) && l->first <= l->last && l->window_bytes > l->cache_bytes)
+    raft_index settled = l->applied < l->marks.durable ? l->applied : l->marks.durable;
+
+    while (l->first <= settled && l->first <= l->last && l->window_bytes > l->cache_bytes)
         drop_first(l, fx);
 }
 
@@ -152,21 +172,26 @@ void raft_log_append(struct raft_log *l, const struct raft_entry *e, struct raft
     l->changes += e->kind == RAFT_ENTRY_CONF;
 }
 
-/* Drop the window's entries from index on, which may lie before it. */
+/* Drop all entries in memory from index on. */
 static void drop_from(struct raft_log *l, raft_index index, struct raft_effects *fx)
 {
-    while (l->last >= index && l->last >= l->first) {
+    for (; l->last >= index && l->last >= l->first; l->last--) {
         if (l->last > l->commit && slot(l, l->last)->kind == RAFT_ENTRY_CONF)
             l->changes--;
-        release(l, l->last, fx);
-        l->last--;
+        release(l, slot(l, l->last), fx);
     }
+    if (l->held.index >= index) {
+        raft_log_release_held(l, fx);
+        l->changes--;
+    }
+    l->last = index - 1;
+    if (l->first > index)
+        l->first = index;
 }
 
 void raft_log_cut(struct raft_log *l, raft_index from, raft_term acc_term, struct raft_effects *fx)
 {
     CHECK(from > l->commit);
-    CHECK(from >= l->first);
     CHECK(acc_term > l->acc_term);
     drop_from(l, from, fx);
     while (l->start_count > 0 && l->starts[l->start_count - 1].first >= from)
@@ -179,7 +204,7 @@ void raft_log_reset(struct raft_log *l, raft_index index, raft_term term, raft_t
                     struct raft_effects *fx)
 {
     CHECK(index > l->commit);
-    drop_from(l, l->first, fx);
+    drop_from(l, l->held.index != 0 ? l->held.index : l->first, fx);
     l->first = index + 1;
     l->last = index;
     l->base_index = index;
@@ -200,7 +225,8 @@ void raft_log_compact(struct raft_log *l, raft_index index, struct raft_effects 
 {
     raft_term term = raft_log_term_at(l, index);
 
-    CHECK(index <= settled(l));
+    CHECK(index <= l->applied);
+    CHECK(index <= l->marks.durable);
     while (l->first <= index)
         drop_first(l, fx);
     while (l->start_count > 1 && l->starts[1].first <= index + 1)

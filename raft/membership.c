@@ -117,16 +117,20 @@ void raft_commit_to(struct raft *r, raft_index index)
     CHECK(index <= r->log.last);
     r->log.commit = index;
     if (r->role == RAFT_LEADER) {
-        for (raft_index i = from; i <= index; i++)
-            r->uncommitted_bytes -= raft_log_entry(&r->log, i)->data.size;
+        for (raft_index i = from; i <= index; i++) {
+            const struct raft_entry *e = raft_log_entry(&r->log, i);
+            r->uncommitted_bytes -= e != NULL ? e->data.size : 0;
+        }
     }
     for (raft_index i = from; i <= index && r->log.changes > 0 && r->role != RAFT_HALTED; i++) {
         const struct raft_entry *e = raft_log_entry(&r->log, i);
-        if (e->kind != RAFT_ENTRY_CONF)
+        if (e == NULL || e->kind != RAFT_ENTRY_CONF)
             continue;
         r->log.changes--;
         activate(r, e);
     }
+    if (r->log.held.index != 0 && r->log.held.index <= index)
+        raft_log_release_held(&r->log, r->fx);
     if (raft_has_own_commit(r))
         raft_number_reads(r);
 }
@@ -147,7 +151,7 @@ static enum raft_reason gate(const struct raft *r)
         return RAFT_CHANGE_PENDING;
     if (r->disk == RAFT_DISK_IS_FULL)
         return RAFT_DISK_FULL;
-    return raft_log_room(&r->log) > 0 ? RAFT_OK : RAFT_BUSY;
+    return raft_log_room_to_propose(&r->log) > 0 ? RAFT_OK : RAFT_BUSY;
 }
 
 /* A replica whose log a snapshot is to replace would vote without it. */

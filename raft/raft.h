@@ -583,10 +583,12 @@ struct raft_restore {
     raft_index applied;
     const struct raft_term_start *starts; /* Ascending, covering (base_index, last]. Copied. */
     uint32_t start_count;
-    /* Entries (last - entry_count, last], at least all above hard.commit and base_index. Their
-     * references are *taken* if raft_init() succeeds. */
+    /* Entries (last - entry_count, last]: all above hard.commit and base_index, or the newest
+     * config.window_entries of them. References are *taken* if raft_init() succeeds. */
     const struct raft_entry *entries;
     uint32_t entry_count;
+    /* The CONF entry above hard.commit, if it is none of those; else NULL. *taken* likewise. */
+    const struct raft_entry *change;
 };
 
 struct raft;
@@ -596,8 +598,9 @@ size_t raft_size(const struct raft_config *config);
 size_t raft_effects_size(const struct raft_config *config);
 
 /*
- * Build a replica in memory (*borrowed* until its end; there is nothing to deinit, but the window's
- * references: raft_entry_at()). config and restore are copied.
+ * Build a replica in memory (*borrowed* until its end; there is nothing to deinit, but to drop the
+ * references that raft_entry_at() shows for indexes above base_index). config and restore are
+ * copied.
  *
  * Returns: OK; INVALID: config; CORRUPT: restore contradicts itself, err says how; LIMIT: more
  * entries or terms above the commit index than config has room for.
@@ -612,8 +615,8 @@ void raft_effects_init(struct raft_effects *fx, const struct raft_config *config
 void raft_step(struct raft *r, uint64_t now_us, const struct raft_event *event,
                struct raft_effects *fx);
 
-/* The entry, if it is in the window: everything not yet applied and durable is, but for what was
- * committed before a restart. Borrowed until the next step. */
+/* The entry, if it is in memory: what is not yet durable is, and what is not yet applied if there
+ * is room; all else is in the driver's log. Borrowed until the next step. */
 const struct raft_entry *raft_entry_at(const struct raft *r, raft_index index);
 /* Of a log entry; 0 if it is not remembered. */
 raft_term raft_term_at(const struct raft *r, raft_index index);

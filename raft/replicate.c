@@ -33,8 +33,10 @@ void raft_leader_append(struct raft *r, const struct raft_entry *e)
 static uint64_t tail_bytes(const struct raft *r)
 {
     uint64_t sum = 0;
-    for (raft_index i = r->log.commit + 1; i <= r->log.last; i++)
-        sum += raft_log_entry(&r->log, i)->data.size;
+    for (raft_index i = r->log.commit + 1; i <= r->log.last; i++) {
+        const struct raft_entry *e = raft_log_entry(&r->log, i);
+        sum += e != NULL ? e->data.size : 0;
+    }
     return sum;
 }
 
@@ -60,8 +62,8 @@ void raft_become_leader(struct raft *r)
     r->quorum_grace_us = r->now_us;
     r->heartbeat_due_us = r->now_us + r->config.heartbeat_us;
     r->commit_due_us = RAFT_NEVER;
-    r->uncommitted_bytes = tail_bytes(r);
     raft_leader_append(r, &noop);
+    r->uncommitted_bytes = tail_bytes(r);
 }
 
 /* ---- Proposals ------------------------------------------------------------------------------ */
@@ -90,7 +92,7 @@ static enum raft_reason proposal_refusal(const struct raft *r, const struct raft
     if (r->disk == RAFT_DISK_IS_LOW && !ev->u.propose.frees_space)
         return RAFT_DISK_LOW;
     /* One place is kept for the entry that leaves a joint conf. */
-    if (count >= raft_log_room(&r->log) ||
+    if (count >= raft_log_room_to_propose(&r->log) ||
         r->uncommitted_bytes + bytes > r->config.uncommitted_bytes)
         return RAFT_BUSY;
     *out_bytes = bytes;
