@@ -163,10 +163,21 @@ enum status_code io_code_of_errno(int error)
     }
 }
 
+struct status io_status_of_errno(int error)
+{
+    struct status s = status_ok();
+
+    if (error != 0) {
+        s = status_of(io_code_of_errno(error));
+        s.error = (uint16_t)error;
+    }
+    return s;
+}
+
 void io_op_settle(struct io_op *op, int error)
 {
     op->error = error;
-    op->status = error == 0 ? status_ok() : status_of(io_code_of_errno(error));
+    op->status = io_status_of_errno(error);
 }
 
 /* The errno value with which a READ or WRITE is refused before it reaches a back end, or 0. */

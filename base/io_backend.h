@@ -113,5 +113,7 @@ static inline struct io_op *io_op_list_pop(struct io_op_list *l)
 void io_op_settle(struct io_op *op, int error);
 /* The status code of an errno value: status_code_of_errno and what only the seam knows. */
 enum status_code io_code_of_errno(int error);
+/* ... and the status of it (0: OK), which keeps the value for messages. */
+struct status io_status_of_errno(int error);
 
 #endif

@@ -16,11 +16,6 @@ enum { FILE_MODE = 0640, DIRECTORY_MODE = 0750 };
 /* What a directory listing may take in memory: some 100,000 names, far above any store. */
 enum { LISTING_MAX = 4 << 20 };
 
-static struct status status_of_errno(int error)
-{
-    return status_of(io_code_of_errno(error));
-}
-
 /* ---- Machine ----------------------------------------------------------------------------- */
 
 struct status io_host_create(struct alloc *a, const struct io_table *table, enum io_kind kind,
@@ -93,14 +88,14 @@ struct status io_host_open(struct io *io, const char *path, unsigned flags, stru
     if (f->fd < 0) {
         error = errno;
         alloc_free(io->alloc, f, sizeof *f);
-        return status_of_errno(error);
+        return io_status_of_errno(error);
     }
     error = (flags & IO_DIRECT) != 0 ? make_direct(f->fd) : 0;
     if (error != 0) {
         io_host_close(&f->file);
         if ((flags & IO_EXCLUSIVE) != 0)
             (void)unlink(path);
-        return error == EINVAL ? status_of(ST_UNSUPPORTED) : status_of_errno(error);
+        return error == EINVAL ? status_of(ST_UNSUPPORTED) : io_status_of_errno(error);
     }
     *out = &f->file;
     return status_ok();
@@ -121,7 +116,7 @@ struct status io_host_size(struct io_file *file, uint64_t *out_size)
     struct stat st;
 
     if (fstat(io_host_fd(file), &st) != 0)
-        return status_of_errno(errno);
+        return io_status_of_errno(errno);
     *out_size = (uint64_t)st.st_size;
     return status_ok();
 }
@@ -133,7 +128,7 @@ struct status io_host_truncate(struct io_file *file, uint64_t size)
     do {
         r = ftruncate(io_host_fd(file), (off_t)size);
     } while (r != 0 && errno == EINTR);
-    return r == 0 ? status_ok() : status_of_errno(errno);
+    return r == 0 ? status_ok() : io_status_of_errno(errno);
 }
 
 struct status io_host_allocate(struct io_file *file, uint64_t offset, uint64_t size)
@@ -144,7 +139,7 @@ struct status io_host_allocate(struct io_file *file, uint64_t offset, uint64_t s
         r = fallocate(io_host_fd(file), FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)size);
     } while (r != 0 && errno == EINTR);
     if (r != 0 && errno != EOPNOTSUPP && errno != ENOSYS)
-        return status_of_errno(errno);
+        return io_status_of_errno(errno);
     return status_ok();
 }
 
@@ -160,25 +155,25 @@ struct status io_host_mkdir(struct io *io, const char *path)
     int error = errno;
     if (error == EEXIST && stat(path, &st) == 0)
         return S_ISDIR(st.st_mode) ? status_ok() : status_of(ST_INVALID);
-    return status_of_errno(error);
+    return io_status_of_errno(error);
 }
 
 struct status io_host_rename(struct io *io, const char *from, const char *to)
 {
     (void)io;
-    return rename(from, to) == 0 ? status_ok() : status_of_errno(errno);
+    return rename(from, to) == 0 ? status_ok() : io_status_of_errno(errno);
 }
 
 struct status io_host_unlink(struct io *io, const char *path)
 {
     (void)io;
-    return unlink(path) == 0 ? status_ok() : status_of_errno(errno);
+    return unlink(path) == 0 ? status_ok() : io_status_of_errno(errno);
 }
 
 struct status io_host_link(struct io *io, const char *from, const char *to)
 {
     (void)io;
-    return link(from, to) == 0 ? status_ok() : status_of_errno(errno);
+    return link(from, to) == 0 ? status_ok() : io_status_of_errno(errno);
 }
 
 struct status io_host_exists(struct io *io, const char *path, bool *out_exists)
@@ -191,7 +186,7 @@ struct status io_host_exists(struct io *io, const char *path, bool *out_exists)
     else if (errno == ENOENT)
         *out_exists = false;
     else
-        return status_of_errno(errno);
+        return io_status_of_errno(errno);
     return status_ok();
 }
 
@@ -202,9 +197,9 @@ struct status io_host_sync_dir(struct io *io, const char *path)
 
     (void)io;
     if (fd < 0)
-        return status_of_errno(errno);
+        return io_status_of_errno(errno);
     if (IO_HOST_SYNCS && fsync(fd) != 0)
-        s = status_of_errno(errno);
+        s = io_status_of_errno(errno);
     (void)close(fd);
     return s;
 }
@@ -216,7 +211,7 @@ static struct status collect_names(DIR *dir, struct buf *names, size_t *count)
         errno = 0;
         struct dirent *entry = readdir(dir);
         if (entry == NULL)
-            return errno == 0 ? status_ok() : status_of_errno(errno);
+            return errno == 0 ? status_ok() : io_status_of_errno(errno);
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
             continue;
         buf_append(names, bytes_of(entry->d_name, strlen(entry->d_name) + 1));
@@ -241,7 +236,7 @@ struct status io_host_list(struct io *io, const char *path,
     DIR *dir = opendir(path);
 
     if (dir == NULL)
-        return status_of_errno(errno);
+        return io_status_of_errno(errno);
     buf_init(&names, io->alloc, LISTING_MAX);
     s = collect_names(dir, &names, &count);
     if (failed(s) || count == 0)

@@ -41,7 +41,7 @@ static struct status watch_waker(struct posix_ring *r)
     struct epoll_event e = { .events = EPOLLIN | EPOLLET, .data.ptr = NULL };
 
     if (epoll_ctl(r->epoll_fd, EPOLL_CTL_ADD, r->host.waker.fd, &e) != 0)
-        return status_of(io_code_of_errno(errno));
+        return io_status_of_errno(errno);
     return status_ok();
 }
 
@@ -61,7 +61,7 @@ static struct status ring_create(struct io *io, const struct io_ring_options *op
         goto out_ring;
     r->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (r->epoll_fd < 0) {
-        s = status_of(io_code_of_errno(errno));
+        s = io_status_of_errno(errno);
         goto out_waker;
     }
     s = watch_waker(r);

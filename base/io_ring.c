@@ -13,7 +13,7 @@ struct status io_waker_init(struct io_waker *w)
 {
     w->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (w->fd < 0)
-        return status_of(io_code_of_errno(errno));
+        return io_status_of_errno(errno);
     atomic_init(&w->state, AWAKE);
     return status_ok();
 }

@@ -155,7 +155,10 @@ struct status io_host_listen(struct io *io, const struct io_listen_options *opti
     int error = open_listener(io, options, &a, &fd);
     if (error != 0) {
         errno = error; /* For %m. */
-        errbuf_set(err, "cannot listen on %s port %u: %m", options->address, options->port);
+        if (options->is_unix)
+            errbuf_set(err, "cannot listen on %s: %m", options->address);
+        else
+            errbuf_set(err, "cannot listen on %s port %u: %m", options->address, options->port);
         return status_of(error == EADDRINUSE ? ST_BUSY : io_code_of_errno(error));
     }
     struct host_socket *s = socket_create(io, fd, options->is_unix);
@@ -198,7 +201,7 @@ struct status io_host_connect(struct io *io, const char *address, uint16_t port,
         return status_of(ST_INVALID);
     int error = open_connection(io, &a, &fd);
     if (error != 0)
-        return status_of(io_code_of_errno(error));
+        return io_status_of_errno(error);
     struct host_socket *s = socket_create(io, fd, is_unix);
     if (s == NULL)
         return status_of(ST_NO_MEMORY);

@@ -408,7 +408,7 @@ static struct status ring_create(struct io *io, const struct io_ring_options *op
         goto out_ring;
     int result = map_native(r, options);
     if (result != 0) {
-        s = status_of(io_code_of_errno(-result));
+        s = io_status_of_errno(-result);
         goto out_waker;
     }
     s = init_regions(r, options->regions_max);

@@ -1,6 +1,7 @@
 #include "base/status.h"
 
 #include <errno.h>
+#include <string.h>
 
 const char *status_name(enum status_code code)
 {
@@ -37,6 +38,12 @@ const char *status_name(enum status_code code)
         return "failed earlier";
     }
     return "unknown status";
+}
+
+const char *status_text(struct status s)
+{
+    const char *words = s.error != 0 ? strerrordesc_np(s.error) : NULL;
+    return words != NULL ? words : status_name(s.code);
 }
 
 enum status_code status_code_of_errno(int err)

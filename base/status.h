@@ -35,7 +35,8 @@ enum status_code {
 
 struct status {
     enum status_code code;
-    uint32_t line;
+    uint16_t line;
+    uint16_t error;   /* The errno value behind it, for messages only; 0: none. */
     const char *file; /* Static storage; NULL for OK. */
 };
 
@@ -69,6 +70,10 @@ static inline void status_ignore(struct status s, const char *why)
 
 /* "corrupt", "no space" ...: lower case, for messages. Static storage. */
 const char *status_name(enum status_code code);
+
+/* What to say of s in a message: the machine's words if it was the machine that refused
+ * ("Permission denied"), else the code's name. Static storage. */
+const char *status_text(struct status s);
 
 /* The code for an errno value (ENOSPC -> ST_NO_SPACE, ENOENT -> ST_NOT_FOUND, others ST_IO). */
 enum status_code status_code_of_errno(int err);

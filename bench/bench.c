@@ -166,6 +166,6 @@ int bench_main(int argc, char **argv)
     if (succeeded(s))
         return 0;
     (void)fflush(stdout);
-    fprintf(stderr, "varve bench: %s\n", err.text[0] != '\0' ? err.text : status_name(s.code));
+    fprintf(stderr, "varve bench: %s\n", err.text[0] != '\0' ? err.text : status_text(s));
     return exit_status;
 }

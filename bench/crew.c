@@ -147,7 +147,7 @@ static struct status start_threads(struct run *r, struct worker **workers, unsig
         }
     }
     if (failed(s))
-        errbuf_set(r->err, "could not start thread %u: %s", count + 1, status_name(s.code));
+        errbuf_set(r->err, "could not start thread %u: %s", count + 1, status_text(s));
     *out_count = count;
     return s;
 }

@@ -49,7 +49,7 @@ static struct status check_unused(const struct env *env, const char *path, struc
     struct status s = io_list(env->io, path, note_name, &has_entries);
 
     if (failed(s)) {
-        errbuf_set(err, "could not list \"%s\": %s", path, status_name(s.code));
+        errbuf_set(err, "could not list \"%s\": %s", path, status_text(s));
         return s;
     }
     if (!has_entries)
@@ -83,7 +83,7 @@ struct status dir_prepare(const struct env *env, const char *path, const char *e
     if (succeeded(s))
         s = io_mkdir(env->io, out_store);
     if (failed(s)) {
-        errbuf_set(err, "could not make \"%s\": %s", out_store, status_name(s.code));
+        errbuf_set(err, "could not make \"%s\": %s", out_store, status_text(s));
         return s;
     }
     return write_marker(marker, engine, err);

@@ -52,8 +52,7 @@ static struct status open_log(struct bare_engine *e, const char *path, struct er
     (void)snprintf(name, sizeof name, "%s/log", path);
     struct status s = io_open(e->env->io, name, flags, &e->file);
     if (failed(s)) {
-        errbuf_set(err, "could not open \"%s\" around the page cache: %s", name,
-                   status_name(s.code));
+        errbuf_set(err, "could not open \"%s\" around the page cache: %s", name, status_text(s));
         return s;
     }
     TRY(io_ring_create(e->env->io, &options, &e->ring));

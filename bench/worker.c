@@ -300,7 +300,7 @@ bool worker_fail(struct worker *w, struct status s, const char *what)
         w->status = s;
         w->err = w->session->err;
         if (w->err.text[0] == '\0')
-            errbuf_set(&w->err, "%s", status_name(s.code));
+            errbuf_set(&w->err, "%s", status_text(s));
         errbuf_prefix(&w->err, "%s", what);
     }
     atomic_store_explicit(&w->run->is_stopped, true, memory_order_relaxed);

@@ -70,7 +70,7 @@ struct status lsm_checkpoint(struct lsm *l, struct io_ring *ring, const char *ta
         return status_of(ST_INVALID);
     TRY(io_exists(l->env->io, target, &exists));
     if (exists) {
-        errbuf_set(err, "%s exists already", target);
+        errbuf_set(err, "\"%s\" exists already", target);
         return status_of(ST_BUSY);
     }
     /* No edit while it is made: what is linked is what the manifest will say. */
@@ -90,6 +90,6 @@ struct status lsm_checkpoint(struct lsm *l, struct io_ring *ring, const char *ta
     lsm_state_unref(state);
     mutex_unlock(&l->edit_lock);
     if (failed(s) && err != NULL && err->text[0] == '\0')
-        errbuf_set(err, "checkpoint %s: %s", target, status_name(s.code));
+        errbuf_set(err, "\"%s\": %s", target, status_text(s));
     return s;
 }

@@ -325,7 +325,7 @@ static struct status open_tables(struct lsm *l, const struct lsm_version *v, str
             struct status s = lsm_table_open(l->env, l->dir, &f->meta, &f->table);
             if (failed(s)) {
                 errbuf_set(err, "table %08llu.sst, which the manifest names: %s",
-                           (unsigned long long)f->meta.id, status_name(s.code));
+                           (unsigned long long)f->meta.id, status_text(s));
                 return s.code == ST_NOT_FOUND ? status_of(ST_CORRUPT) : s;
             }
             if (f->meta.version_max > l->last_version)
@@ -414,25 +414,26 @@ static struct status check_directory(const struct lsm_config *config, bool *out_
     TRY(io_exists(config->env->io, path, &has_current));
     *out_is_new = !has_current;
     if (has_current && config->error_if_exists) {
-        errbuf_set(config->err, "%s holds a store already", config->dir);
+        errbuf_set(config->err, "there is one already");
         return status_of(ST_INVALID);
     }
     if (has_current)
         return status_ok();
     struct status s = io_list(config->env->io, config->dir, look_at_name, &d);
-    if (s.code == ST_NOT_FOUND && config->create_if_missing)
-        return lsm_make_dir(config->env->io, config->dir);
-    if (failed(s)) {
-        errbuf_set(config->err, "%s: %s", config->dir, status_name(s.code));
+    if (s.code == ST_NOT_FOUND && config->create_if_missing) {
+        s = lsm_make_dir(config->env->io, config->dir);
+        if (s.code == ST_NOT_FOUND)
+            errbuf_set(config->err, "the directory to make it in does not exist");
         return s;
     }
+    TRY(s);
     if (d.is_foreign || !d.is_empty) {
-        errbuf_set(config->err, "%s is not a store: it has no CURRENT, but %s", config->dir,
+        errbuf_set(config->err, "the directory has no CURRENT, but %s: it is no store",
                    d.is_foreign ? d.foreign : "data files");
         return status_of(ST_INVALID);
     }
     if (!config->create_if_missing) {
-        errbuf_set(config->err, "%s holds no store", config->dir);
+        errbuf_set(config->err, "the directory is empty");
         return status_of(ST_NOT_FOUND);
     }
     return status_ok();
@@ -665,7 +666,7 @@ struct status lsm_open(const struct lsm_config *config, struct io_ring *ring, st
     struct status s = open_parts(l, &c, ring);
     if (failed(s)) {
         if (c.err->text[0] == '\0')
-            errbuf_set(c.err, "%s", status_name(s.code));
+            errbuf_set(c.err, "%s", status_text(s));
         errbuf_prefix(c.err, "could not open the store in \"%s\"", c.dir);
         lsm_close(l, ring);
         return s;

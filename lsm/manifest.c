@@ -732,7 +732,7 @@ struct status lsm_manifest_read(const struct env *env, struct io_ring *ring, con
     buf_init(&b, env->alloc, SIZE_MAX / 2);
     struct status s = read_whole(env, ring, path, &b);
     if (failed(s)) {
-        errbuf_set(err, "%s: %s", name, status_name(s.code));
+        errbuf_set(err, "%s: %s", name, status_text(s));
         if (s.code == ST_NOT_FOUND)
             s = status_of(ST_CORRUPT); /* CURRENT names it. */
         goto out;

@@ -58,8 +58,11 @@ static struct status unknown(struct bytes name, struct errbuf *err)
             return status_of(ST_INVALID);
         }
     }
-    errbuf_set(err, "unknown parameter '%.*s'; expected one that 'varve server --help' lists",
-               (int)name.size, (const char *)name.data);
+    bool has_equals = memchr(name.data, '=', name.size) != NULL;
+    errbuf_set(err, "unknown parameter '%.*s'; expected %s", (int)name.size,
+               (const char *)name.data,
+               has_equals ? "its name and its value as two words"
+                          : "one that 'varve server --help' lists");
     return status_of(ST_INVALID);
 }
 

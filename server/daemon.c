@@ -93,7 +93,8 @@ static struct status read_config_file(struct server_config *config, struct io *i
         s = text == NULL ? status_of(ST_NO_MEMORY) : io_read(ring, file, text, size, 0, &read);
     }
     if (failed(s))
-        errbuf_set(err, "'%s' cannot be read: %s", path, status_name(s.code));
+        errbuf_set(err, "'%s' cannot be read: %s (varve server --help says what is expected)", path,
+                   status_text(s));
     else
         s = server_config_read_text(config, path, bytes_of(text, read), err);
     alloc_free(config->alloc, text, size + 1);
@@ -198,7 +199,7 @@ static int run(struct daemon *d, struct io *io, const char *io_reason, struct se
 
     struct status s = signal_watch_start(on_signal, d, &watch);
     if (failed(s)) {
-        errbuf_set(&err, "cannot wait for signals: %s", status_name(s.code));
+        errbuf_set(&err, "cannot wait for signals: %s", status_text(s));
         complain("start", &err);
         server_config_deinit(config);
         return EXIT_FAILED;
@@ -208,8 +209,9 @@ static int run(struct daemon *d, struct io *io, const char *io_reason, struct se
         result = serve(d);
     } else {
         if (err.text[0] == '\0')
-            errbuf_set(&err, "%s", status_name(s.code));
-        log_warning(d->server.env.log, "Fatal error, can't start: %s", err.text);
+            errbuf_set(&err, "%s", status_text(s));
+        if (d->server.log.file != NULL) /* Else it would be said twice. */
+            log_warning(d->server.env.log, "Fatal error, can't start: %s", err.text);
         complain("cannot start", &err);
         result = s.code == ST_INVALID ? EXIT_USAGE : EXIT_FAILED;
     }
@@ -241,7 +243,7 @@ int server_main(int argc, char **argv)
     struct status s = read_parameters(&config, count, words, &err);
     if (failed(s)) {
         if (err.text[0] == '\0')
-            errbuf_set(&err, "%s", status_name(s.code));
+            errbuf_set(&err, "%s", status_text(s));
         complain("bad configuration", &err);
         server_config_deinit(&config);
         return EXIT_USAGE;

@@ -22,9 +22,9 @@ static void print(enum process_stream stream, const char *text)
     process_print(stream, text, strlen(text));
 }
 
-static bool is_one_of(const char *word, const char *a, const char *b)
+static bool is_one_of(const char *word, const char *a, const char *b, const char *c)
 {
-    return strcmp(word, a) == 0 || strcmp(word, b) == 0;
+    return strcmp(word, a) == 0 || strcmp(word, b) == 0 || strcmp(word, c) == 0;
 }
 
 int main(int argc, char **argv)
@@ -35,11 +35,11 @@ int main(int argc, char **argv)
         return server_main(argc - 1, argv + 1);
     if (strcmp(command, "bench") == 0)
         return bench_main(argc - 1, argv + 1);
-    if (is_one_of(command, "version", "--version")) {
+    if (is_one_of(command, "version", "--version", "-v")) {
         print(PROCESS_STDOUT, VERSION);
         return 0;
     }
-    if (is_one_of(command, "help", "--help")) {
+    if (is_one_of(command, "help", "--help", "-h")) {
         print(PROCESS_STDOUT, HELP);
         return 0;
     }

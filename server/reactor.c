@@ -515,8 +515,7 @@ static void on_accepted(struct server_reactor *r, struct reactor_listener *l)
         else
             welcome(r, l->accept.accepted);
     } else if (l->accept.status.code != ST_CANCELLED) {
-        log_warning(r->env->log, "Error accepting a connection: %s",
-                    status_name(l->accept.status.code));
+        log_warning(r->env->log, "Error accepting a connection: %s", status_text(l->accept.status));
         l->retry_ns = r->now_ns + ACCEPT_RETRY_NS;
         return;
     }

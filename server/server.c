@@ -22,7 +22,7 @@ static uint64_t clamp(uint64_t n, uint64_t least, uint64_t most)
 }
 
 /* Sizes that were not given follow from what there is. */
-static void choose_sizes(struct server *s)
+static struct status choose_sizes(struct server *s, struct errbuf *err)
 {
     const struct server_config *c = &s->config;
     struct lsm_options *o = &s->lsm_options;
@@ -63,6 +63,11 @@ static void choose_sizes(struct server *s)
         s->cache_bytes = CACHE_SIZE_MIN;
     budget_init(&s->budget, total);
     server_client_memory_init(&s->client_memory, &s->env, reserve, clients / 2);
+    if (s->cache_bytes <= total - total / 16)
+        return status_ok();
+    errbuf_set(err, "cache-size: %llu MB of the %llu MB of maxmemory leave too little for the rest",
+               (unsigned long long)(s->cache_bytes >> 20), (unsigned long long)(total >> 20));
+    return status_of(ST_INVALID);
 }
 
 /* ---- The directory -------------------------------------------------------------------------- */
@@ -96,7 +101,7 @@ static struct status check_dir(struct server *s, struct errbuf *err)
     if (succeeded(st))
         st = io_list(s->env.io, dir, note_name, &l);
     if (failed(st)) {
-        errbuf_set(err, "dir '%s' cannot be used: %s", dir, status_name(st.code));
+        errbuf_set(err, "dir '%s' cannot be used: %s", dir, status_text(st));
         return st;
     }
     if (!l.has_store && l.other[0] != '\0') {
@@ -128,8 +133,8 @@ static struct status open_store(struct server *s, struct errbuf *err)
                                                 .database_count = (uint32_t)s->config.databases,
                                                 .err = err };
     struct status st = server_store_open(&config, s->ring, &s->store);
-    if (failed(st))
-        errbuf_prefix(err, "the store in '%s' cannot be opened (%s)", dir, status_name(st.code));
+    if (failed(st) && err->text[0] == '\0')
+        errbuf_set(err, "could not open the store in \"%s\": %s", dir, status_text(st));
     return st;
 }
 
@@ -157,6 +162,8 @@ static struct status listen_on(struct server *s, const char *address, bool is_un
         return status_of(ST_LIMIT);
     }
     struct status st = io_listen(s->env.io, &options, err, &socket);
+    if (st.code == ST_BUSY && !is_unix)
+        errbuf_set(err, "%s; another server has it, and --port chooses another port", err->text);
     if (succeeded(st))
         server_reactor_listen(&s->reactor, socket);
     else if (may_be_missing)
@@ -336,8 +343,8 @@ struct status server_start(struct server *s, const struct env *machine, const ch
     s->env.budget = &s->budget;
     s->env.log = &s->log.log;
     make_run_id(s);
-    choose_sizes(s);
     TRY(server_config_check(&s->config, err));
+    TRY(choose_sizes(s, err));
     TRY(check_dir(s, err));
     TRY(open_log(s, err));
     say_hello(s);

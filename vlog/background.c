@@ -47,7 +47,7 @@ struct status vlog_make_durable(struct vlog *v, struct io_ring *ring, uint64_t l
         struct status status = io_sync(ring, s->file);
         if (failed(status)) {
             vlog_poison(v, "sync of segment %08llu failed: %s", (unsigned long long)s->id,
-                        status_name(status.code));
+                        status_text(status));
             return status;
         }
     }
@@ -115,7 +115,7 @@ struct status vlog_adopt(struct vlog *v, struct io_ring *ring, uint64_t segment,
     if (failed(status)) {
         if (status.code != ST_NO_SPACE && status.code != ST_NO_MEMORY)
             vlog_poison(v, "ending segment %08llu failed: %s", (unsigned long long)segment,
-                        status_name(status.code));
+                        status_text(status));
         return status;
     }
     struct vlog_source *source = vlog_sources_find(&v->sources, segment);

@@ -43,7 +43,7 @@ static struct status judge(struct vlog *v, struct status s, const char *what, ui
 {
     if (failed(s) && s.code != ST_NO_SPACE)
         vlog_poison(v, "%s of segment file %08llu failed: %s", what, (unsigned long long)id,
-                    status_name(s.code));
+                    status_text(s));
     return s;
 }
 
@@ -51,7 +51,7 @@ struct status vlog_sync_dir(struct vlog *v)
 {
     struct status s = io_sync_dir(v->env->io, v->dir);
     if (failed(s))
-        vlog_poison(v, "sync of directory \"%s\" failed: %s", v->dir, status_name(s.code));
+        vlog_poison(v, "sync of directory \"%s\" failed: %s", v->dir, status_text(s));
     return s;
 }
 

@@ -202,7 +202,7 @@ static struct status refused(const struct recovery *r, const struct found *f, st
 {
     if (failed(s) && r->config->err != NULL && r->config->err->text[0] == '\0')
         errbuf_set(r->config->err, "reading segment %08llu failed: %s", (unsigned long long)f->id,
-                   status_name(s.code));
+                   status_text(s));
     return s;
 }
 

@@ -176,7 +176,7 @@ struct status vlog_open(const struct vlog_config *config, struct io_ring *ring,
     s = begin_run(v, &r, ring);
     if (failed(s)) {
         errbuf_set(config->err, "making a segment in \"%s\" failed: %s", v->dir,
-                   vlog_is_failed(v) ? v->failure.text : status_name(s.code));
+                   vlog_is_failed(v) ? v->failure.text : status_text(s));
         goto out;
     }
     remove_leftovers(v, &r);
@@ -185,7 +185,7 @@ out:
     if (failed(s)) {
         if (config->err != NULL && config->err->text[0] == '\0')
             errbuf_set(config->err, "opening the log in \"%s\" failed: %s", config->dir,
-                       status_name(s.code));
+                       status_text(s));
         teardown(v);
     } else {
         *out_vlog = v;

@@ -200,7 +200,7 @@ static void write_end(struct vlog *v, uint64_t now_ns)
     if (failed(w->op.status)) {
         vlog_poison(v, "write of batch %llu to segment %08llu at %llu failed: %s",
                     (unsigned long long)w->lsn, (unsigned long long)w->segment->id,
-                    (unsigned long long)w->op.offset, status_name(w->op.status.code));
+                    (unsigned long long)w->op.offset, status_text(w->op.status));
         return;
     }
     v->idle_since_ns = now_ns;

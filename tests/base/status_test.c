@@ -48,6 +48,18 @@ Test(base_status, knows_its_place)
 
     cr_assert(failed(s));
     cr_assert_not_null(strstr(s.file, "tests/base/status_test.c"));
-    cr_assert_eq(s.line, (uint32_t)(__LINE__ - 4));
+    cr_assert_eq(s.line, __LINE__ - 4);
     cr_assert(succeeded(status_ok()));
+}
+
+/* The machine's words where the machine spoke, the code's name else. */
+Test(base_status, has_words_for_a_message)
+{
+    struct status s = status_of(ST_IO);
+
+    cr_assert_str_eq(status_text(s), "input/output error");
+    s.error = EACCES;
+    cr_assert_str_eq(status_text(s), "Permission denied");
+    s.error = UINT16_MAX;
+    cr_assert_str_eq(status_text(s), "input/output error");
 }

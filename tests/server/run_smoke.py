@@ -393,6 +393,24 @@ def the_world_is_not_listened_to_without_a_password():
         s.destroy()
 
 
+def what_is_in_the_way_is_said_in_words():
+    with Server() as s:
+        for arguments, status, words in (
+                (["--port", str(s.port), "--dir", s.folder + "/b"], 1,
+                 ("Address already in use", "--port")),
+                (["--dir", "/nowhere/at/all"], 1, ("/nowhere/at/all", "No such file or directory")),
+                (["--dir", "/etc/passwd"], 2, ("/etc/passwd", "Not a directory")),
+                (["--unixsocket", "/nowhere/at/all"], 1, ("No such file or directory",)),
+                (["--maxmemory", "64mb", "--cache-size", "64mb"], 2, ("cache-size", "64 MB")),
+                (["--port=7000"], 2, ("two words",))):
+            other = Server(*arguments)
+            try:
+                start_fails(other, status, *words)
+                must(other.log().count(words[0]) == 1, "said twice:", other.log())
+            finally:
+                other.destroy()
+
+
 def connect_when_up(server):
     for _ in range(500):
         try:
@@ -498,7 +516,8 @@ CASES = [
     a_kill_in_relaxed_mode_keeps_what_was_acknowledged, posix_io_serves_too,
     a_store_larger_than_memory_is_served, a_second_server_is_told_who_has_the_directory,
     a_line_that_is_not_understood_stops_the_start, a_directory_with_other_files_is_left_alone,
-    the_world_is_not_listened_to_without_a_password, clients_beyond_the_limit_are_told,
+    the_world_is_not_listened_to_without_a_password, what_is_in_the_way_is_said_in_words,
+    clients_beyond_the_limit_are_told,
     idle_clients_are_let_go, config_get_and_set, the_stop_command_stops, client_list_and_info,
     supervisor_is_told,
 ]
