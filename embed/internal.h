@@ -37,10 +37,12 @@ enum { EMBED_SLOTS = 64, EMBED_VALUE_MAX = 60 << 20 };
 struct embed_slot {
     _Alignas(64) _Atomic bool is_taken;
     bool is_ready; /* Made with the first use. */
+    bool is_extra; /* Beyond the fixed ones. */
     struct lsm_reader reader;
     struct io_ring *ring;
     struct txn_proposal proposal;
-    struct embed_slot *next; /* lock; of slots beyond the fixed ones */
+    struct txn_pipeline *pipeline; /* Of proposal. */
+    struct embed_slot *next;       /* lock; of slots beyond the fixed ones */
 };
 
 /* A caller that waits for its proposal. */
@@ -103,6 +105,7 @@ struct varve {
 };
 
 struct varve_snapshot {
+    struct varve *store; /* It is of. */
     struct lsm_snapshot *snapshot;
 };
 
@@ -113,14 +116,21 @@ struct varve_batch {
 
 /* ---- Errors ------------------------------------------------------------------------------- */
 
-/* The code for a status, with words: those in detail if there are any, else the status' name. */
+/* The code for a status, with words: those in detail if there are any, else the status' text; what
+ * was tried before them (NULL: detail says it). */
 enum varve_code embed_error(struct varve_error *error, struct status s, const char *what,
                             const char *detail);
+/* For keys: it is no failure, and many ask for many that are not there. */
+void embed_not_found(struct varve_error *error);
 enum varve_code embed_invalid(struct varve_error *error, const char *text);
 /* VARVE_OK if store is a handle of an open store. */
 enum varve_code embed_check(const struct varve *store, struct varve_error *error);
 enum varve_code embed_check_key(varve_keyspace keyspace, const void *key, size_t size,
                                 struct varve_error *error);
+/* VARVE_OK if snapshot is NULL or of this store. */
+enum varve_code embed_check_snapshot(const struct varve *store,
+                                     const struct varve_snapshot *snapshot,
+                                     struct varve_error *error);
 /* Why the store does not write: for the error of a write that was refused. */
 const char *embed_failure(const struct varve *v);
 
@@ -142,8 +152,5 @@ MUST_CHECK struct status embed_freeze(struct varve *v, uint64_t *out_ticket);
 /* For the background: write the idle seal if it is due and nobody leads. Returns when to look again
  * (monotonic ns); UINT64_MAX: a leader wakes it when there is something to look for. */
 uint64_t embed_commit_idle(struct varve *v, uint64_t now_ns);
-
-/* Wait (in slices) until the background has made progress. */
-void embed_wait_progress(struct varve *v);
 
 #endif

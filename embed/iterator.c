@@ -79,6 +79,8 @@ enum varve_code varve_iterator_create(struct varve *store,
 
     if (code == VARVE_OK)
         code = check_options(o, error);
+    if (code == VARVE_OK)
+        code = embed_check_snapshot(store, o->snapshot, error);
     if (code != VARVE_OK)
         return code;
     if (out_iterator == NULL)

@@ -274,6 +274,20 @@ enum varve_code embed_options_check(const struct varve_options *options, struct 
             return embed_invalid(error, message);
         }
     }
+    if (options->durability != VARVE_DURABLE && options->durability != VARVE_RELAXED)
+        return embed_invalid(error, "option durability: durable or relaxed expected");
+    if (options->io != VARVE_IO_AUTO && options->io != VARVE_IO_POSIX)
+        return embed_invalid(error, "option io: auto or posix expected");
+    uint64_t least = options->cache_size +
+                     options->write_buffer_size * options->write_buffer_count +
+                     options->log_segment_size * 2;
+    if (options->memory_limit != 0 && options->memory_limit < least) {
+        (void)snprintf(message, sizeof message,
+                       "option memory_limit is %llu: cache, memtables and two log segments alone "
+                       "take %llu",
+                       (unsigned long long)options->memory_limit, (unsigned long long)least);
+        return embed_invalid(error, message);
+    }
     if (!(options->space_amp_target >= 1.05 && options->space_amp_target <= 100))
         return embed_invalid(error, "option space_amp_target: a number from 1.05 to 100 expected");
     if ((options->log_segment_size & 4095) != 0)

@@ -2,6 +2,10 @@
 
 #include "base/check.h"
 
+enum {
+    BATCH_BYTES_KEPT = 1 << 20, /* Of a slot's batch, for the next that takes the slot. */
+};
+
 /* ---- Slots -------------------------------------------------------------------------------- */
 
 static struct status make_ready(struct varve *v, struct embed_slot *slot, uint32_t hint)
@@ -11,7 +15,8 @@ static struct status make_ready(struct varve *v, struct embed_slot *slot, uint32
         return status_ok();
     TRY(io_ring_create(v->io, &options, &slot->ring));
     lsm_reader_init(&slot->reader, v->lsm, slot->ring, hint);
-    txn_proposal_init(&v->commit.pipeline, &slot->proposal);
+    slot->pipeline = &v->commit.pipeline;
+    txn_proposal_init(slot->pipeline, &slot->proposal);
     slot->is_ready = true;
     return status_ok();
 }
@@ -38,6 +43,7 @@ static struct status take_more(struct varve *v, struct embed_slot **out_slot)
         } else {
             memset(slot, 0, sizeof *slot);
             atomic_init(&slot->is_taken, true);
+            slot->is_extra = true;
             slot->next = v->more_slots;
             v->more_slots = slot;
         }
@@ -67,18 +73,30 @@ struct status embed_slot_take(struct varve *v, struct embed_slot **out_slot)
     return s;
 }
 
+/* One large value must not make a slot large for good. */
+static void shrink(struct embed_slot *slot)
+{
+    const struct lsm_batch *b = &slot->proposal.batch;
+
+    if (b->body.capacity + b->values.capacity <= BATCH_BYTES_KEPT)
+        return;
+    txn_proposal_deinit(slot->pipeline, &slot->proposal);
+    txn_proposal_init(slot->pipeline, &slot->proposal);
+}
+
 void embed_slot_give(struct embed_slot *slot)
 {
     lsm_reader_reset(&slot->reader);
+    shrink(slot);
     atomic_store_explicit(&slot->is_taken, false, memory_order_release);
 }
 
-static void slot_deinit(struct varve *v, struct embed_slot *slot)
+static void slot_deinit(struct embed_slot *slot)
 {
     if (!slot->is_ready)
         return;
     lsm_reader_deinit(&slot->reader);
-    txn_proposal_deinit(&v->commit.pipeline, &slot->proposal);
+    txn_proposal_deinit(slot->pipeline, &slot->proposal);
     io_ring_destroy(slot->ring);
     slot->is_ready = false;
 }
@@ -86,10 +104,10 @@ static void slot_deinit(struct varve *v, struct embed_slot *slot)
 void embed_slots_deinit(struct varve *v)
 {
     for (int i = 0; i < EMBED_SLOTS; i++)
-        slot_deinit(v, &v->slots[i]);
+        slot_deinit(&v->slots[i]);
     while (v->more_slots != NULL) {
         struct embed_slot *next = v->more_slots->next;
-        slot_deinit(v, v->more_slots);
+        slot_deinit(v->more_slots);
         alloc_free(v->env.alloc, v->more_slots, sizeof *v->more_slots);
         v->more_slots = next;
     }
@@ -113,12 +131,17 @@ static struct status find(struct embed_slot *slot, const struct varve_read_optio
 static enum varve_code read_error(struct varve_error *error, const struct embed_slot *slot,
                                   struct status s)
 {
+    if (s.code == ST_NOT_FOUND) {
+        embed_not_found(error);
+        return VARVE_NOT_FOUND;
+    }
     return embed_error(error, s, "get", slot->reader.fetch.err.text);
 }
 
 /*
  * A pinned value holds its slot: the block in the cache is pinned by the slot's fetch. An epoch
- * must not be held that long, so what lies in a memtable is copied.
+ * must not be held that long, so what lies in a memtable is copied; so is a value when all fixed
+ * slots are taken, as a slot has a ring, and a process so many files.
  */
 struct copy {
     size_t size;
@@ -162,11 +185,14 @@ enum varve_code varve_get(struct varve *store, const struct varve_read_options *
         return code;
     if (out_value == NULL)
         return embed_invalid(error, "out_value is NULL");
+    code = embed_check_snapshot(store, o->snapshot, error);
+    if (code != VARVE_OK)
+        return code;
     struct status s = embed_slot_take(store, &slot);
     if (failed(s))
         return embed_error(error, s, "get", NULL);
     s = find(slot, o, key, key_size, &value);
-    if (succeeded(s) && value.is_in_memtable) {
+    if (succeeded(s) && (value.is_in_memtable || slot->is_extra)) {
         s = pin_copy(store, value.value, out_value);
         code = embed_error(error, s, "get", NULL);
     } else if (succeeded(s)) {
@@ -213,6 +239,9 @@ enum varve_code varve_get_copy(struct varve *store, const struct varve_read_opti
         return code;
     if (out_size == NULL || (buffer == NULL && room > 0))
         return embed_invalid(error, "out_size or buffer is NULL");
+    code = embed_check_snapshot(store, o->snapshot, error);
+    if (code != VARVE_OK)
+        return code;
     struct status s = embed_slot_take(store, &slot);
     if (failed(s))
         return embed_error(error, s, "get", NULL);
@@ -254,7 +283,10 @@ static enum varve_code multi_get_chunk(struct varve *v, struct embed_slot *slot,
     for (size_t i = 0; i < count; i++) {
         if (succeeded(statuses[i]))
             statuses[i] = pin_copy(v, values[i].value, &out_values[i]);
-        out_codes[i] = embed_error(error, statuses[i], "multi_get", slot->reader.fetch.err.text);
+        out_codes[i] = VARVE_NOT_FOUND;
+        if (statuses[i].code != ST_NOT_FOUND)
+            out_codes[i] =
+                embed_error(error, statuses[i], "multi_get", slot->reader.fetch.err.text);
     }
     lsm_reader_reset(&slot->reader);
     return VARVE_OK;
@@ -274,7 +306,9 @@ enum varve_code varve_multi_get(struct varve *store, const struct varve_read_opt
         code = embed_invalid(error, "an array is NULL");
     for (size_t i = 0; i < count && code == VARVE_OK; i++)
         code = embed_check_key(o->keyspace, keys[i].data, keys[i].size, error);
-    if (code != VARVE_OK)
+    if (code == VARVE_OK)
+        code = embed_check_snapshot(store, o->snapshot, error);
+    if (code != VARVE_OK || count == 0)
         return code;
     struct status s = embed_slot_take(store, &slot);
     if (failed(s))
@@ -312,6 +346,7 @@ enum varve_code varve_snapshot_take(struct varve *store, struct varve_snapshot *
     struct varve_snapshot *s = alloc_zeroed(store->env.alloc, sizeof *s);
     if (s == NULL)
         return embed_error(error, status_of(ST_NO_MEMORY), "snapshot", NULL);
+    s->store = store;
     struct status st = lsm_snapshot_take(store->lsm, &s->snapshot);
     if (failed(st)) {
         alloc_free(store->env.alloc, s, sizeof *s);

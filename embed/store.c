@@ -10,6 +10,8 @@
 
 enum {
     OTHER_MEMORY = 64 << 20,
+    LARGEST_IMAGE = 64 << 20, /* Of a batch, in the log's tail. */
+    FULL_WAIT_NS = 1000 * 1000 * 1000,
     IDLE_WAIT_NS = 1000 * 1000 * 1000,
     BROKEN_WAIT_NS = 100 * 1000 * 1000
 };
@@ -69,11 +71,25 @@ enum varve_code embed_error(struct varve_error *error, struct status s, const ch
     if (error == NULL || code == VARVE_OK)
         return code;
     error->code = code;
-    if (detail != NULL && detail[0] != '\0')
+    if (s.code == ST_NO_MEMORY)
+        detail = "no memory: what memory_limit allows, or what the machine has, is in use";
+    else if (s.code == ST_NO_SPACE && detail == NULL)
+        detail = "the disk is full";
+    if (what == NULL)
+        (void)snprintf(error->text, sizeof error->text, "%s", detail);
+    else if (detail != NULL && detail[0] != '\0')
         (void)snprintf(error->text, sizeof error->text, "%s: %s", what, detail);
     else
-        (void)snprintf(error->text, sizeof error->text, "%s: %s", what, status_name(s.code));
+        (void)snprintf(error->text, sizeof error->text, "%s: %s", what, status_text(s));
     return code;
+}
+
+void embed_not_found(struct varve_error *error)
+{
+    if (error != NULL) {
+        error->code = VARVE_NOT_FOUND;
+        error->text[0] = '\0';
+    }
 }
 
 enum varve_code embed_invalid(struct varve_error *error, const char *text)
@@ -110,6 +126,15 @@ enum varve_code embed_check_key(varve_keyspace keyspace, const void *key, size_t
         }
         return VARVE_LIMIT;
     }
+    return VARVE_OK;
+}
+
+enum varve_code embed_check_snapshot(const struct varve *store,
+                                     const struct varve_snapshot *snapshot,
+                                     struct varve_error *error)
+{
+    if (snapshot != NULL && snapshot->store != store)
+        return embed_invalid(error, "the snapshot is of another store");
     return VARVE_OK;
 }
 
@@ -152,10 +177,18 @@ static void run_background(void *context)
     }
 }
 
-void embed_wait_progress(struct varve *v)
+/* The disk is full: the background tries again by itself, now and then. */
+static bool is_out_of_space(struct varve *v)
+{
+    uint64_t delay_ns;
+    return lsm_admit(v->lsm, 0, false, &delay_ns).code == ST_NO_SPACE;
+}
+
+static void wait_progress(struct varve *v)
 {
     uint32_t seen = atomic_load_explicit(&v->progress, memory_order_acquire);
-    wake_background(v);
+    if (!is_out_of_space(v))
+        wake_background(v);
     futex_wait(&v->progress, seen);
 }
 
@@ -165,9 +198,12 @@ static void init_env(struct varve *v)
 {
     const struct varve_options *o = &v->options;
     uint64_t memory = o->memory_limit;
-    if (memory == 0)
-        memory = o->cache_size + o->write_buffer_size * o->write_buffer_count +
-                 o->log_segment_size * 2 + OTHER_MEMORY;
+    if (memory == 0) {
+        /* The log's tail is two images, and a third while one grows. */
+        uint64_t image = o->log_segment_size > LARGEST_IMAGE ? o->log_segment_size : LARGEST_IMAGE;
+        memory =
+            o->cache_size + o->write_buffer_size * o->write_buffer_count + 3 * image + OTHER_MEMORY;
+    }
     budget_init(&v->budget, memory);
     v->env = (struct env) { .alloc = alloc_heap(),
                             .clock = clock_system(),
@@ -279,7 +315,7 @@ enum varve_code varve_open(const char *path, const struct varve_options *options
     if (failed(s)) {
         close_store(v);
         alloc_free(a, v, sizeof *v);
-        return embed_error(error, s, "open", err.text);
+        return embed_error(error, s, err.text[0] == '\0' ? "open" : NULL, err.text);
     }
     atomic_store_explicit(&v->is_open, true, memory_order_release);
     *out_store = v;
@@ -385,22 +421,48 @@ enum varve_code varve_keyspace_list(struct varve *store,
 
 /* ---- Care --------------------------------------------------------------------------------- */
 
-static enum varve_code failed_store(struct varve *v, const char *what, struct varve_error *error)
+/* A call that waits for the background. */
+struct patience {
+    uint64_t full_since_ns; /* The disk; 0: it is not. */
+};
+
+/* Wait for some progress. Fails when there will be none: the store has failed, or the disk is full
+ * and stays so. */
+static struct status wait_some(struct varve *v, struct patience *p)
 {
-    return embed_error(error, status_of(ST_FAILED), what, embed_failure(v));
+    uint64_t now = clock_ns(v->env.clock);
+
+    if (embed_failure(v) != NULL)
+        return status_of(ST_FAILED);
+    if (!is_out_of_space(v))
+        p->full_since_ns = 0;
+    else if (p->full_since_ns == 0)
+        p->full_since_ns = now;
+    else if (now - p->full_since_ns > FULL_WAIT_NS)
+        return status_of(ST_NO_SPACE);
+    wait_progress(v);
+    return status_ok();
 }
 
-/* Wait until is_done says so; VARVE_FAILED if the store gives up first. */
+static enum varve_code care_error(struct varve *v, struct status s, const char *what,
+                                  struct varve_error *error)
+{
+    const char *why = s.code == ST_FAILED     ? embed_failure(v)
+                      : s.code == ST_NO_SPACE ? "the disk is full; it goes on when there is space"
+                                              : NULL;
+    return embed_error(error, s, what, why);
+}
+
 static enum varve_code wait_until(struct varve *v,
                                   bool (*is_done)(struct varve *v, uint64_t ticket),
                                   uint64_t ticket, const char *what, struct varve_error *error)
 {
-    while (!is_done(v, ticket)) {
-        if (embed_failure(v) != NULL)
-            return failed_store(v, what, error);
-        embed_wait_progress(v);
-    }
-    return VARVE_OK;
+    struct patience p = { .full_since_ns = 0 };
+    struct status s = status_ok();
+
+    while (succeeded(s) && !is_done(v, ticket))
+        s = wait_some(v, &p);
+    return care_error(v, s, what, error);
 }
 
 static bool is_flushed(struct varve *v, uint64_t ticket)
@@ -425,13 +487,15 @@ enum varve_code varve_flush(struct varve *store, struct varve_error *error)
     enum varve_code code = embed_check(store, error);
     if (code != VARVE_OK)
         return code;
+    struct patience p = { .full_since_ns = 0 };
     struct status s = embed_freeze(store, &ticket);
     while (s.code == ST_BUSY) { /* Too many wait for their flush. */
-        embed_wait_progress(store);
-        s = embed_freeze(store, &ticket);
+        s = wait_some(store, &p);
+        if (succeeded(s))
+            s = embed_freeze(store, &ticket);
     }
     if (failed(s))
-        return embed_error(error, s, "flush", NULL);
+        return care_error(store, s, "flush", error);
     return wait_until(store, is_flushed, ticket, "flush", error);
 }
 
@@ -440,21 +504,27 @@ enum varve_code varve_compact(struct varve *store, varve_keyspace keyspace, cons
                               struct varve_error *error)
 {
     uint64_t ticket;
-    enum varve_code code = varve_flush(store, error);
+    enum varve_code code = embed_check(store, error);
 
     if (code == VARVE_OK)
         code = embed_check_key(keyspace, begin, begin_size, error);
     if (code == VARVE_OK)
         code = embed_check_key(keyspace, end, end_size, error);
+    if (code == VARVE_OK)
+        code = varve_flush(store, error);
     if (code != VARVE_OK)
         return code;
-    struct status s;
-    while ((s = lsm_compact(store->lsm, keyspace, bytes_of(begin, begin_size),
-                            bytes_of(end, end_size), &ticket))
-               .code == ST_BUSY)
-        embed_wait_progress(store);
+    const struct bytes from = bytes_of(begin, begin_size);
+    const struct bytes to = bytes_of(end, end_size);
+    struct patience p = { .full_since_ns = 0 };
+    struct status s = lsm_compact(store->lsm, keyspace, from, to, &ticket);
+    while (s.code == ST_BUSY) { /* Too many requests at a time. */
+        s = wait_some(store, &p);
+        if (succeeded(s))
+            s = lsm_compact(store->lsm, keyspace, from, to, &ticket);
+    }
     if (failed(s))
-        return embed_error(error, s, "compact", NULL);
+        return care_error(store, s, "compact", error);
     return wait_until(store, is_compacted, ticket, "compact", error);
 }
 

@@ -7,15 +7,17 @@
  *
  * Conventions, for every function below:
  *   - It returns a code; VARVE_OK is 0. What is said in `out` parameters is set on VARVE_OK only.
- *   - `error` may be NULL. Else it gets the words that go with a code other than VARVE_OK and
- *     VARVE_NOT_FOUND: what failed, where, and why.
+ *   - `error` may be NULL. Else it gets any code other than VARVE_OK, and the words that go with
+ *     it: what failed, where, and why. That a key is not there has no words.
  *   - `options` may be NULL: the defaults.
  *   - Bytes passed in are copied or done with when the call returns. Bytes handed out say how long
  *     they stay.
  *   - A handle may be used by any number of threads at once, except batches, iterators and pinned
  *     values: one thread at a time each.
- *   - A NULL handle, a closed store, an unknown option or an oversize key is VARVE_INVALID, never a
- *     crash. A handle that was freed is the caller's error, as with free().
+ *   - A NULL handle, a closed store, a snapshot or batch of another store, an unknown option is
+ *     VARVE_INVALID, and an oversize key VARVE_LIMIT; never a crash. A handle that was freed is the
+ *     caller's error, as with free().
+ *   - A child process after fork() must not use the stores of its parent.
  *
  * This header stands alone: C99 and C++.
  */
@@ -47,14 +49,16 @@ VARVE_API const char *varve_version(void);
 
 enum varve_code {
     VARVE_OK = 0,
-    VARVE_NOT_FOUND,   /* No such key, keyspace, or (create_if_missing off) store. */
-    VARVE_INVALID,     /* A wrong argument, option or order of calls. Nothing happened. */
-    VARVE_BUSY,        /* Held by somebody else: the directory, a name, the store by iterators. */
-    VARVE_LIMIT,       /* Key, value or batch too large. Nothing happened. */
-    VARVE_NO_SPACE,    /* The disk is full. Deletes are still taken; writes again when there is. */
-    VARVE_NO_MEMORY,   /* Nothing happened. */
-    VARVE_CORRUPT,     /* Bytes on disk are not what was written. The error says file and offset. */
-    VARVE_IO,          /* The machine refused. */
+    VARVE_NOT_FOUND, /* No such key, keyspace, or (create_if_missing off) store. */
+    VARVE_INVALID,   /* A wrong argument, option or order of calls. Nothing happened. */
+    VARVE_BUSY,      /* Held by somebody else: the directory, a name, the store by iterators. */
+    VARVE_LIMIT,     /* Key (65000 bytes), value (60 MiB) or batch (63 MiB) too large, or too many
+                        files open for another iterator. Nothing happened. */
+    VARVE_NO_SPACE,  /* The disk is full: nothing happened, reads go on. Deletes are taken while the
+                        log has room for them, other writes when there is space again. */
+    VARVE_NO_MEMORY, /* memory_limit, or the machine's. Nothing happened. */
+    VARVE_CORRUPT,   /* Bytes on disk are not what was written. The error says file and offset. */
+    VARVE_IO,        /* The machine refused. */
     VARVE_UNSUPPORTED, /* The store was written by a newer varve. */
     VARVE_FAILED, /* A write or sync failed earlier: the store only reads until reopened. A write
                      that gets this answer may or may not be there after reopening. */
@@ -82,12 +86,12 @@ enum varve_io {
 };
 
 struct varve_options {
-    bool create_if_missing;           /* true */
-    bool error_if_exists;             /* false */
+    bool create_if_missing;           /* true; false: VARVE_NOT_FOUND if it is not there. */
+    bool error_if_exists;             /* false; true: VARVE_INVALID if it is there. */
     enum varve_durability durability; /* VARVE_DURABLE */
     enum varve_io io;                 /* VARVE_IO_AUTO */
     uint64_t cache_size;              /* Block and value cache, bytes; 256 MiB. */
-    uint64_t memory_limit;         /* All of the store's memory; 0: cache + memtables + 64 MiB. */
+    uint64_t memory_limit;         /* All of the store's memory; 0: cache + memtables + 256 MiB. */
     uint64_t write_buffer_size;    /* A memtable; 64 MiB. */
     uint32_t write_buffer_count;   /* Memtables at most; 3. */
     uint64_t log_segment_size;     /* 64 MiB. From 16 KiB. */
@@ -126,7 +130,8 @@ VARVE_API enum varve_code varve_open(const char *path, const struct varve_option
                                      struct varve **out_store, struct varve_error *error);
 
 /*
- * Close: what was written stays. VARVE_BUSY while iterators, snapshots or pinned values are held.
+ * Close: what was written stays. VARVE_BUSY while iterators, snapshots, batches or pinned values
+ * are held.
  * Requires: no other call on the store is under way. The handle stays (every call on it then
  * answers VARVE_INVALID) until varve_free.
  */
@@ -141,17 +146,23 @@ VARVE_API void varve_free(struct varve *store);
 typedef uint32_t varve_keyspace;
 #define VARVE_DEFAULT_KEYSPACE 0u
 
-/* VARVE_BUSY if the name (1..255 bytes) is taken. Durable on return. */
+/*
+ * A keyspace is used by its number, which stays the same for its life. VARVE_BUSY if the name
+ * (1..255 bytes) is taken, VARVE_LIMIT after 65535 of them. Durable on return.
+ */
 VARVE_API enum varve_code varve_keyspace_create(struct varve *store, const char *name,
                                                 varve_keyspace *out_keyspace,
                                                 struct varve_error *error);
+/* VARVE_NOT_FOUND if there is none of that name. */
 VARVE_API enum varve_code varve_keyspace_find(struct varve *store, const char *name,
                                               varve_keyspace *out_keyspace,
                                               struct varve_error *error);
-/* The keys go, and the name. Its number is never used again. */
+/* The keys go, and the name; its number is never given again. Not the default one. Snapshots taken
+ * before still see the keys. */
 VARVE_API enum varve_code varve_keyspace_drop(struct varve *store, const char *name,
                                               struct varve_error *error);
-/* Calls visit for each, the default one first. name is borrowed for the call. */
+/* Calls visit for each, the default one ("default") first. name is borrowed for the call; visit
+ * must not call the store. */
 VARVE_API enum varve_code varve_keyspace_list(struct varve *store,
                                               void (*visit)(void *context, const char *name,
                                                             varve_keyspace keyspace),
@@ -159,13 +170,15 @@ VARVE_API enum varve_code varve_keyspace_list(struct varve *store,
 
 /* ---- Writing ------------------------------------------------------------------------------ */
 
+/* Key and value are copied; both may be empty. */
 VARVE_API enum varve_code varve_put(struct varve *store, varve_keyspace keyspace, const void *key,
                                     size_t key_size, const void *value, size_t value_size,
                                     struct varve_error *error);
 /* VARVE_OK whether the key was there or not. */
 VARVE_API enum varve_code varve_delete(struct varve *store, varve_keyspace keyspace,
                                        const void *key, size_t key_size, struct varve_error *error);
-/* Delete all keys in [begin, end). Costs the same for one as for a billion. */
+/* Delete all keys in [begin, end); none if end is not above begin. Costs the same for one as for a
+ * billion. */
 VARVE_API enum varve_code varve_delete_range(struct varve *store, varve_keyspace keyspace,
                                              const void *begin, size_t begin_size, const void *end,
                                              size_t end_size, struct varve_error *error);
@@ -173,6 +186,7 @@ VARVE_API enum varve_code varve_delete_range(struct varve *store, varve_keyspace
 /* A batch: writes to any keyspaces that become visible, and durable, together or not at all. Of
  * several writes to one key the last counts; a range delete does not touch what is put after it. */
 struct varve_batch;
+/* For writes to this store; it must be destroyed before the store is closed. */
 VARVE_API enum varve_code varve_batch_create(struct varve *store, struct varve_batch **out_batch,
                                              struct varve_error *error);
 VARVE_API enum varve_code varve_batch_put(struct varve_batch *batch, varve_keyspace keyspace,
@@ -212,7 +226,7 @@ struct varve_pinned {
 VARVE_API enum varve_code varve_get(struct varve *store, const struct varve_read_options *options,
                                     const void *key, size_t key_size,
                                     struct varve_pinned *out_value, struct varve_error *error);
-/* Takes a zeroed one. Afterwards it is zeroed. */
+/* To the store it came from. Takes a zeroed one. Afterwards it is zeroed. */
 VARVE_API void varve_unpin(struct varve *store, struct varve_pinned *value);
 
 /* Copy the value's first room bytes into buffer; *out_size is the whole value's size. */
@@ -240,6 +254,7 @@ VARVE_API enum varve_code varve_multi_get(struct varve *store,
 VARVE_API enum varve_code varve_snapshot_take(struct varve *store,
                                               struct varve_snapshot **out_snapshot,
                                               struct varve_error *error);
+/* What was made with it, iterators and pinned values, stays good. Takes NULL. */
 VARVE_API void varve_snapshot_release(struct varve *store, struct varve_snapshot *snapshot);
 
 /* ---- Iterators ---------------------------------------------------------------------------- */
@@ -258,7 +273,8 @@ struct varve_iterator_options {
     bool keys_only; /* varve_iterator_value will not be asked for. */
 };
 
-/* Sees one state, within its bounds, in key order, both ways. Not positioned yet. */
+/* Sees one state, within its bounds, in key order, both ways. Not positioned yet. Each
+ * takes a file (a ring) of the process. */
 VARVE_API enum varve_code varve_iterator_create(struct varve *store,
                                                 const struct varve_iterator_options *options,
                                                 struct varve_iterator **out_iterator,
@@ -293,6 +309,9 @@ VARVE_API enum varve_code varve_iterator_value(struct varve_iterator *iterator,
 
 /* ---- Care --------------------------------------------------------------------------------- */
 
+/* Those that wait answer VARVE_NO_SPACE when the disk is full and stays so for a second, and
+ * VARVE_FAILED when the store fails. */
+
 /* Write the memtables to tables now, and wait for it. */
 VARVE_API enum varve_code varve_flush(struct varve *store, struct varve_error *error);
 /* Compact [begin, end) (NULL: unbounded) to the bottom, and wait for it. */
@@ -301,8 +320,8 @@ VARVE_API enum varve_code varve_compact(struct varve *store, varve_keyspace keys
                                         size_t end_size, struct varve_error *error);
 /* Wait until no flush, compaction or value rewriting is due. */
 VARVE_API enum varve_code varve_settle(struct varve *store, struct varve_error *error);
-/* A consistent copy in directory target (must not exist, same file system), by hard links. It opens
- * as a store. */
+/* A consistent copy in directory target (VARVE_BUSY if it exists; same file system), by hard links.
+ * It opens as a store. */
 VARVE_API enum varve_code varve_checkpoint(struct varve *store, const char *target,
                                            struct varve_error *error);
 /* Read everything and prove it. VARVE_CORRUPT with file and place in error. */

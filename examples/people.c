@@ -43,7 +43,12 @@ static varve_keyspace keyspace(struct book *b, const char *name)
 
 static size_t index_key(char *key, size_t room, const char *city, const char *name)
 {
-    return (size_t)snprintf(key, room, "%s/%s", city, name);
+    size_t size = (size_t)snprintf(key, room, "%s/%s", city, name);
+
+    if (size < room)
+        return size;
+    fprintf(stderr, "people: \"%s\" in \"%s\" is too long\n", name, city);
+    exit(1);
 }
 
 /* name lives in city from now on, wherever it lived before. */

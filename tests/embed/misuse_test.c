@@ -2,9 +2,12 @@
 
 #include <criterion/criterion.h>
 
+#include <malloc.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -112,6 +115,52 @@ Test(embed_misuse, a_bad_option_is_named_with_its_range)
     }
 }
 
+/* Options that were set in the struct are checked by open, before it touches the disk. */
+Test(embed_misuse, open_refuses_options_that_cannot_be)
+{
+    static const struct varve_options nothing;
+    struct fixture f;
+    struct varve *second = NULL;
+    char path[100];
+    struct varve_options bad[5];
+    static const char *const says[] = { "durability", "io", "memory_limit", "varve_options_init",
+                                        "4096" };
+
+    init(&f);
+    (void)snprintf(path, sizeof path, "%s/t", f.dir);
+    for (int i = 0; i < 5; i++)
+        bad[i] = f.options;
+    bad[0].durability = (enum varve_durability)7;
+    bad[1].io = (enum varve_io)7;
+    bad[2].memory_limit = bad[2].cache_size;
+    bad[3] = nothing;
+    bad[4].log_segment_size = 20000;
+    for (int i = 0; i < 5; i++) {
+        cr_assert_eq(varve_open(path, &bad[i], &second, &f.error), VARVE_INVALID, "option %d", i);
+        cr_assert_not_null(strstr(f.error.text, says[i]), "%s", f.error.text);
+        cr_assert_neq(access(path, F_OK), 0);
+    }
+    deinit(&f);
+}
+
+/* What is wrong with a path is said in the machine's words. */
+Test(embed_misuse, a_path_that_is_no_store_is_refused_with_the_reason)
+{
+    struct fixture f;
+    struct varve *second = NULL;
+    char path[100];
+
+    init(&f);
+    (void)snprintf(path, sizeof path, "%s/no/s", f.dir);
+    cr_assert_eq(varve_open(path, &f.options, &second, &f.error), VARVE_NOT_FOUND);
+    cr_assert_not_null(strstr(f.error.text, "the directory to make it in"), "%s", f.error.text);
+    cr_assert_eq(varve_open("/etc/passwd", &f.options, &second, &f.error), VARVE_INVALID);
+    cr_assert_not_null(strstr(f.error.text, "Not a directory"), "%s", f.error.text);
+    cr_assert_eq(varve_open("/etc", &f.options, &second, &f.error), VARVE_INVALID);
+    cr_assert_not_null(strstr(f.error.text, "no store"), "%s", f.error.text);
+    deinit(&f);
+}
+
 Test(embed_misuse, a_key_too_large_is_refused)
 {
     struct fixture f;
@@ -169,6 +218,127 @@ Test(embed_misuse, a_store_that_lends_something_does_not_close)
     cr_assert_eq(varve_close(f.store, &f.error), VARVE_BUSY);
     varve_unpin(f.store, &value);
     must(&f, varve_close(f.store, &f.error));
+    deinit(&f);
+}
+
+Test(embed_misuse, a_snapshot_of_another_store_is_refused)
+{
+    struct fixture f;
+    struct fixture g;
+    struct varve_snapshot *snapshot;
+    struct varve_iterator *it;
+    struct varve_pinned value;
+    enum varve_code code;
+    size_t size;
+
+    init(&f);
+    init(&g);
+    put(&g, "k", "v");
+    must(&f, varve_snapshot_take(f.store, &snapshot, &f.error));
+    const struct varve_read_options read = { .snapshot = snapshot };
+    const struct varve_iterator_options iterate = { .snapshot = snapshot };
+    const struct varve_slice key = { "k", 1 };
+    cr_assert_eq(varve_get(g.store, &read, "k", 1, &value, &g.error), VARVE_INVALID);
+    cr_assert_not_null(strstr(g.error.text, "another store"));
+    cr_assert_eq(varve_get_copy(g.store, &read, "k", 1, NULL, 0, &size, NULL), VARVE_INVALID);
+    cr_assert_eq(varve_multi_get(g.store, &read, &key, 1, &value, &code, NULL), VARVE_INVALID);
+    cr_assert_eq(varve_iterator_create(g.store, &iterate, &it, NULL), VARVE_INVALID);
+    varve_snapshot_release(f.store, snapshot);
+    deinit(&g);
+    deinit(&f);
+}
+
+/* Many values may be pinned at a time, though a process has few files. */
+Test(embed_misuse, pinned_values_use_up_no_files)
+{
+    enum { PINS = 500 };
+    const struct rlimit few = { .rlim_cur = 200, .rlim_max = 200 };
+    struct fixture f;
+    struct varve_pinned *pinned = calloc(PINS, sizeof *pinned);
+
+    init(&f);
+    put(&f, "k", "value");
+    must(&f, varve_flush(f.store, &f.error));
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+    for (int i = 0; i < PINS; i++)
+        must(&f, varve_get(f.store, NULL, "k", 1, &pinned[i], &f.error));
+    for (int i = 0; i < PINS; i++) {
+        cr_assert(pinned[i].size == 5 && memcmp(pinned[i].data, "value", 5) == 0);
+        varve_unpin(f.store, &pinned[i]);
+    }
+    free(pinned);
+    deinit(&f);
+}
+
+/* A key that is not there is no failure: there are no words for it, but old ones are gone. */
+Test(embed_misuse, not_found_has_no_words)
+{
+    struct fixture f;
+    struct varve_pinned value;
+
+    init(&f);
+    (void)snprintf(f.error.text, sizeof f.error.text, "something else");
+    cr_assert_eq(varve_get(f.store, NULL, "k", 1, &value, &f.error), VARVE_NOT_FOUND);
+    cr_assert_eq(f.error.code, VARVE_NOT_FOUND);
+    cr_assert_str_empty(f.error.text);
+    must(&f, varve_multi_get(f.store, NULL, NULL, 0, NULL, NULL, &f.error));
+    deinit(&f);
+}
+
+/* The buffers that one large value went through are not kept for the next small one. */
+Test(embed_misuse, a_large_value_leaves_no_large_buffers)
+{
+    enum { SIZE = 40 << 20 };
+    struct fixture f;
+    struct varve_statistics statistics;
+    char *large = malloc(SIZE);
+
+    init(&f);
+    memset(large, 'x', SIZE);
+    const struct mallinfo2 before = mallinfo2();
+    must(&f, varve_put(f.store, 0, "k", 1, large, SIZE, &f.error));
+    const struct mallinfo2 after = mallinfo2();
+    must(&f, varve_statistics(f.store, &statistics, &f.error));
+    size_t more = after.uordblks + after.hblkhd - before.uordblks - before.hblkhd;
+    cr_assert(more < statistics.memory_bytes + SIZE / 4, "%zu bytes more, %llu accounted for", more,
+              (unsigned long long)statistics.memory_bytes);
+    free(large);
+    deinit(&f);
+}
+
+/* The disk is full: whoever waits for the background is told so, and it goes on when there is
+ * space. Method: no file may be larger than half a megabyte, and a table of one has to be. */
+Test(embed_misuse, a_full_disk_is_said_to_who_waits_for_it)
+{
+    struct rlimit normal;
+    struct fixture f;
+    struct varve_pinned value;
+    char large[1000];
+
+    init(&f);
+    must(&f, varve_close(f.store, &f.error));
+    varve_free(f.store);
+    f.options.write_buffer_size = 4 << 20;
+    must(&f, varve_open(f.path, &f.options, &f.store, &f.error));
+    memset(large, 'x', sizeof large);
+    for (int i = 0; i < 1000; i++) {
+        char key[16];
+        (void)snprintf(key, sizeof key, "%08d", i);
+        must(&f, varve_put(f.store, 0, key, strlen(key), large, sizeof large, &f.error));
+    }
+    (void)signal(SIGXFSZ, SIG_IGN);
+    cr_assert_eq(getrlimit(RLIMIT_FSIZE, &normal), 0);
+    const struct rlimit half = { .rlim_cur = 512 << 10, .rlim_max = normal.rlim_max };
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &half), 0);
+    cr_assert_eq(varve_flush(f.store, &f.error), VARVE_NO_SPACE, "%s", f.error.text);
+    cr_assert_not_null(strstr(f.error.text, "full"), "%s", f.error.text);
+    cr_assert_eq(varve_settle(f.store, &f.error), VARVE_NO_SPACE);
+    must(&f, varve_get(f.store, NULL, "00000007", 8, &value, &f.error));
+    varve_unpin(f.store, &value);
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &normal), 0);
+    must(&f, varve_flush(f.store, &f.error));
+    put(&f, "after", "is fine");
+    must(&f, varve_settle(f.store, &f.error));
     deinit(&f);
 }
 
