@@ -210,13 +210,15 @@ static bool reserve_row(struct lsm_block_builder *b)
     return true;
 }
 
+static uint64_t bound_of(const struct lsm_block_shape *s)
+{
+    return LSM_BLOCK_HEADER + (uint64_t)s->count * ENTRY_FIXED_MAX + s->key_sum + s->inline_sum;
+}
+
 /* Is a block of this shape at most size_max bytes? Mostly a bound tells. */
 static bool fits(const struct lsm_block_shape *s, size_t size_max)
 {
-    uint64_t bound =
-        LSM_BLOCK_HEADER + (uint64_t)s->count * ENTRY_FIXED_MAX + s->key_sum + s->inline_sum;
-
-    return bound <= size_max || layout_of(s).size <= size_max;
+    return bound_of(s) <= size_max || layout_of(s).size <= size_max;
 }
 
 struct status lsm_block_builder_add(struct lsm_block_builder *b, const struct lsm_entry *e,
@@ -251,6 +253,11 @@ struct status lsm_block_builder_add(struct lsm_block_builder *b, const struct ls
 size_t lsm_block_builder_size(const struct lsm_block_builder *b)
 {
     return b->shape.count == 0 ? 0 : layout_of(&b->shape).size;
+}
+
+size_t lsm_block_builder_bound(const struct lsm_block_builder *b)
+{
+    return b->shape.count == 0 ? 0 : bound_of(&b->shape);
 }
 
 struct bytes lsm_block_builder_last_key(const struct lsm_block_builder *b)

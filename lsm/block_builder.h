@@ -67,6 +67,8 @@ MUST_CHECK struct status lsm_block_builder_add(struct lsm_block_builder *b,
 
 /* At least the bytes of the block if finished now. */
 size_t lsm_block_builder_size(const struct lsm_block_builder *b);
+/* At least that, some 30 bytes an entry more, known at once. */
+size_t lsm_block_builder_bound(const struct lsm_block_builder *b);
 /* The last key added. Requires: count > 0. Borrowed until the next call. */
 struct bytes lsm_block_builder_last_key(const struct lsm_block_builder *b);
 uint64_t lsm_block_builder_last_version(const struct lsm_block_builder *b);

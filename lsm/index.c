@@ -97,8 +97,8 @@ struct status lsm_index_builder_finish(struct lsm_index_builder *b, uint32_t ali
 
 size_t lsm_index_builder_size(const struct lsm_index_builder *b)
 {
-    return b->parts.size + lsm_block_builder_size(&b->partition) + lsm_block_builder_size(&b->top) +
-           2 * TABLE_TRAILER;
+    return b->parts.size + lsm_block_builder_bound(&b->partition) +
+           lsm_block_builder_bound(&b->top) + 2 * TABLE_TRAILER;
 }
 
 size_t lsm_index_builder_memory(const struct lsm_index_builder *b)

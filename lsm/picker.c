@@ -13,11 +13,12 @@ void lsm_level_targets(const struct lsm_version *v, const struct lsm_options *o,
     *out = (struct lsm_level_targets) { .base = BOTTOM };
     uint64_t target = data > o->level_base_size ? data : o->level_base_size;
     out->bytes[BOTTOM] = target;
-    /* Levels above get a fanout less each, down to the base size. */
-    while (out->base > 1 && target > o->level_base_size) {
+    /* Levels above get a fanout less each, but never less than the base size: a level that holds
+     * less than what L0 brings at once would only be copied through. */
+    while (out->base > 1 && target >= 2 * o->level_base_size) {
         target /= o->level_fanout;
-        if (target < o->level_base_size / o->level_fanout)
-            target = o->level_base_size / o->level_fanout;
+        if (target < o->level_base_size)
+            target = o->level_base_size;
         out->bytes[--out->base] = target;
     }
 }

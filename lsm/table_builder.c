@@ -305,7 +305,7 @@ uint64_t lsm_table_builder_size(const struct lsm_table_builder *b)
     uint64_t keys = b->hashes.size / sizeof(uint64_t);
     uint64_t handles = b->live.size / sizeof(uint64_t);
 
-    return table_writer_offset(&b->writer) + lsm_block_builder_size(&b->data) +
+    return table_writer_offset(&b->writer) + lsm_block_builder_bound(&b->data) +
            lsm_index_builder_size(&b->index) + keys * b->filter_bits / 8 + 2 * handles +
            (uint64_t)b->refs.count * (TABLE_PROPERTIES_REF + LSM_LIVENESS_HEADER + TABLE_TRAILER) +
            b->range_deletes.size + IO_ALIGN;
