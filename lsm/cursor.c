@@ -16,6 +16,16 @@
 
 enum cursor_move { MOVE_NONE, MOVE_SEEK, MOVE_SEEK_BACK, MOVE_NEXT, MOVE_PREV };
 
+/* Versions of one key that are passed step by step; those left over are jumped. */
+enum { STEPS_MAX = 8 };
+enum cursor_jump {
+    JUMP_NONE,
+    JUMP_TO_AT,  /* Forward: over versions newer than the cursor's. */
+    JUMP_PAST,   /* Forward: over the versions of a key that is decided. */
+    JUMP_NEWEST, /* Back: to the version that decides about the key, and on before it. */
+    JUMP_BEFORE, /* Back: over versions newer than the cursor's. */
+};
+
 struct lsm_cursor {
     struct lsm *lsm;
     struct lsm_state *state; /* A count is held. */
@@ -49,6 +59,9 @@ struct lsm_cursor {
     enum cursor_move move;
     bool is_positioned; /* Its seek is done. */
     bool has_found;     /* Going back: `shown` holds the newest version <= at so far. */
+    uint32_t steps;     /* In a row, on versions of one key: */
+    struct buf passed;  /* this one. */
+    enum cursor_jump jump;
     struct status failure;
 };
 
@@ -202,6 +215,7 @@ struct status lsm_cursor_open(struct lsm *l, const struct lsm_cursor_options *op
     c->waiting = &c->fetch;
     buf_init(&c->target, l->env->alloc, LSM_KEY_MAX);
     buf_init(&c->key, l->env->alloc, LSM_KEY_MAX);
+    buf_init(&c->passed, l->env->alloc, LSM_KEY_MAX);
     buf_init(&c->value, l->env->alloc, SIZE_MAX / 2);
     struct status s = prepare(c, options);
     if (failed(s))
@@ -226,6 +240,7 @@ void lsm_cursor_close(struct lsm_cursor *c)
     alloc_free(a, c->upper, c->upper_room);
     buf_deinit(&c->target);
     buf_deinit(&c->key);
+    buf_deinit(&c->passed);
     buf_deinit(&c->value);
     alloc_free(a, c, sizeof *c);
 }
@@ -275,30 +290,6 @@ static bool is_remembered(const struct lsm_cursor *c, struct bytes key)
     return bytes_equal(key, buf_bytes(&c->key));
 }
 
-/*
- * Forward from where the merge stands to the next key the user sees. The remembered key is decided:
- * its further versions are passed over.
- */
-static struct status find_forward(struct lsm_cursor *c)
-{
-    while (c->merge->is_valid) {
-        const struct lsm_entry *e = &c->merge->entry;
-        if (is_past_upper(c, e->key))
-            break;
-        if (e->version <= c->at && !(c->has_found && is_remembered(c, e->key))) {
-            TRY(remember_key(c, e->key));
-            c->has_found = true; /* Decided, whatever the answer. */
-            if (is_seen(c, e)) {
-                c->shown = *e;
-                c->is_valid = true;
-                return status_ok();
-            }
-        }
-        TRY(lsm_iter_next(c->merge));
-    }
-    return status_ok();
-}
-
 /* Keep a copy of the entry under the merge: a newer version of its key may follow going back. */
 static struct status keep_copy(struct lsm_cursor *c, const struct lsm_entry *e)
 {
@@ -314,10 +305,98 @@ static struct status keep_copy(struct lsm_cursor *c, const struct lsm_entry *e)
     return status_ok();
 }
 
-/* Back from where the merge stands to the next key the user sees. */
+static struct status set_passed(struct lsm_cursor *c, struct bytes key)
+{
+    buf_reset(&c->passed);
+    buf_append(&c->passed, key);
+    return c->passed.is_failed ? status_of(ST_NO_MEMORY) : status_ok();
+}
+
+/* One more version of key is passed over. After some in a row the rest is to be jumped. */
+static struct status pass(struct lsm_cursor *c, struct bytes key, enum cursor_jump jump)
+{
+    if (c->steps == 0 || !bytes_equal(key, buf_bytes(&c->passed))) {
+        TRY(set_passed(c, key));
+        c->steps = 0;
+    }
+    if (++c->steps > STEPS_MAX)
+        c->jump = jump;
+    return status_ok();
+}
+
+/* The same for the remembered key, which need not be copied for a step or two. */
+static struct status pass_decided(struct lsm_cursor *c)
+{
+    if (++c->steps <= STEPS_MAX)
+        return status_ok();
+    c->jump = JUMP_PAST;
+    return set_passed(c, buf_bytes(&c->key));
+}
+
+/* Make the jump that is due. May answer AGAIN, at either of its seeks: it is still due then. */
+static struct status jump(struct lsm_cursor *c)
+{
+    struct bytes key = buf_bytes(&c->passed);
+
+    switch (c->jump) {
+    case JUMP_NONE:
+        return status_ok();
+    case JUMP_TO_AT:
+        TRY(lsm_iter_seek(c->merge, key, c->at));
+        break;
+    case JUMP_PAST: /* No version is 0. */
+        TRY(lsm_iter_seek(c->merge, key, 0));
+        break;
+    case JUMP_NEWEST:
+        TRY(lsm_iter_seek(c->merge, key, c->at));
+        CHECK(c->merge->is_valid && bytes_equal(c->merge->entry.key, key));
+        TRY(keep_copy(c, &c->merge->entry));
+        c->jump = JUMP_BEFORE;
+        /* fall through */
+    case JUMP_BEFORE:
+        TRY(lsm_iter_seek_before(c->merge, key, UINT64_MAX));
+        break;
+    }
+    c->jump = JUMP_NONE;
+    c->steps = 0;
+    return status_ok();
+}
+
+/*
+ * Forward from where the merge stands to the next key the user sees. The remembered key is decided:
+ * its further versions are passed over.
+ */
+static struct status find_forward(struct lsm_cursor *c)
+{
+    for (;;) {
+        TRY(jump(c));
+        const struct lsm_entry *e = &c->merge->entry;
+        if (!c->merge->is_valid || is_past_upper(c, e->key))
+            return status_ok();
+        bool is_decided = c->has_found && is_remembered(c, e->key);
+        if (e->version <= c->at && !is_decided) {
+            TRY(remember_key(c, e->key));
+            c->has_found = true; /* Whatever the answer. */
+            c->steps = 0;
+            if (is_seen(c, e)) {
+                c->shown = *e;
+                c->is_valid = true;
+                return status_ok();
+            }
+        } else {
+            TRY(is_decided ? pass_decided(c) : pass(c, e->key, JUMP_TO_AT));
+        }
+        if (c->jump == JUMP_NONE)
+            TRY(lsm_iter_next(c->merge));
+    }
+}
+
+/* Back from where the merge stands to the next key the user sees. Versions come oldest first: those
+ * newer than the cursor's are the last of their key. */
 static struct status find_backward(struct lsm_cursor *c)
 {
     for (;;) {
+        TRY(jump(c));
         const struct lsm_entry *e = &c->merge->entry;
         bool is_out = !c->merge->is_valid || is_before_lower(c, e->key);
         if (c->has_found && (is_out || !is_remembered(c, e->key))) {
@@ -329,9 +408,12 @@ static struct status find_backward(struct lsm_cursor *c)
         }
         if (is_out)
             return status_ok();
+        if (c->has_found || e->version > c->at)
+            TRY(pass(c, e->key, e->version <= c->at ? JUMP_NEWEST : JUMP_BEFORE));
         if (e->version <= c->at)
             TRY(keep_copy(c, e));
-        TRY(lsm_iter_prev(c->merge));
+        if (c->jump == JUMP_NONE)
+            TRY(lsm_iter_prev(c->merge));
     }
 }
 
@@ -345,6 +427,8 @@ static struct status begin(struct lsm_cursor *c, enum cursor_move move)
     if (c->move != move) {
         c->move = move;
         c->is_positioned = false;
+        c->jump = JUMP_NONE;
+        c->steps = 0;
         fetch_reset(&c->value_fetch);
     }
     c->waiting = &c->fetch;
