@@ -2,7 +2,11 @@
 
 #include "base/check.h"
 
-enum { BOTTOM = LSM_LEVELS - 1 };
+enum {
+    BOTTOM = LSM_LEVELS - 1,
+    L0_PIECE =
+        4, /* Base sizes that one compaction takes of L0: enough to be worth the base level. */
+};
 
 void lsm_level_targets(const struct lsm_version *v, const struct lsm_options *o,
                        struct lsm_level_targets *out)
@@ -159,20 +163,61 @@ static struct status complete(const struct lsm_version *v, struct gather *upper,
 
 /* ---- Levels ------------------------------------------------------------------------------- */
 
-static struct status pick_l0(const struct lsm_version *v, const struct lsm_level_targets *t,
-                             struct alloc *a, struct lsm_compaction *out)
+/* Mark the oldest file of L0 and all that its keys lead to: files that overlap what is marked. What
+ * is not marked has no key in common with them. is_marked: of each fence, false at first. */
+static void mark_group(const struct lsm_level *l0, bool *is_marked)
+{
+    const struct lsm_file *oldest = l0->fences[l0->count - 1].file;
+    struct bytes begin = oldest->meta.smallest;
+    struct bytes end = oldest->meta.largest;
+    bool has_grown = true;
+
+    is_marked[l0->count - 1] = true;
+    while (has_grown) {
+        has_grown = false;
+        for (uint32_t i = 0; i < l0->count; i++) {
+            const struct lsm_table_meta *m = &l0->fences[i].file->meta;
+            if (is_marked[i] || !lsm_file_overlaps(l0->fences[i].file, begin, end))
+                continue;
+            is_marked[i] = true;
+            has_grown = true;
+            begin = bytes_compare(m->smallest, begin) < 0 ? m->smallest : begin;
+            end = bytes_compare(m->largest, end) > 0 ? m->largest : end;
+        }
+    }
+}
+
+/* A group of files of L0, from the oldest on. None may stay above a newer one that goes down and
+ * has keys of it; newer ones may stay. So a long group is worked off in pieces, and files with keys
+ * of their own move as they are. */
+static struct status gather_group(const struct lsm_level *l0, const struct lsm_options *o,
+                                  struct gather *g)
+{
+    struct status s = status_ok();
+    bool *is_marked = alloc_array(g->alloc, l0->count, sizeof *is_marked);
+
+    if (is_marked == NULL)
+        return status_of(ST_NO_MEMORY);
+    mark_group(l0, is_marked);
+    for (uint32_t i = l0->count; i-- > 0 && succeeded(s);) {
+        bool is_enough = g->count >= o->l0_compact && g->bytes >= L0_PIECE * o->level_base_size;
+        if (is_marked[i] && !is_enough)
+            s = gather_file(g, l0->fences[i].file);
+    }
+    alloc_free(g->alloc, is_marked, l0->count * sizeof *is_marked);
+    return s;
+}
+
+static struct status pick_l0(const struct lsm_version *v, const struct lsm_options *o,
+                             const struct lsm_level_targets *t, struct alloc *a,
+                             struct lsm_compaction *out)
 {
     struct gather upper = { .alloc = a };
-    struct status s = status_ok();
+    struct status s = gather_group(&v->levels[0], o, &upper);
 
-    /* All of it: older files first must not be left above newer ones that went down. Newer ones
-     * may stay (they were flushed since), never the other way round. */
-    for (uint32_t i = 0; i < v->levels[0].count && succeeded(s); i++)
-        s = gather_file(&upper, v->levels[0].fences[i].file);
     if (succeeded(s))
         s = complete(v, &upper, 0, l0_output(v, t), out);
     if (succeeded(s)) {
-        /* Several L0 files overlap each other: only a single one can move as it is. */
         out->is_move = out->upper_count == 1 && out->lower_count == 0;
         out->reason = "L0 files";
     }
@@ -262,7 +307,7 @@ struct status lsm_pick(const struct lsm_version *v, const struct lsm_options *o,
         }
         if (best == BOTTOM)
             return status_of(ST_NOT_FOUND);
-        struct status s = best == 0 ? pick_l0(v, &t, a, out) : pick_level(v, best, a, out);
+        struct status s = best == 0 ? pick_l0(v, o, &t, a, out) : pick_level(v, best, a, out);
         if (s.code != ST_NOT_FOUND)
             return s;
         is_tried[best] = true;
@@ -307,7 +352,7 @@ struct status lsm_pick_range(const struct lsm_version *v, const struct lsm_optio
         bool is_last = r->level == BOTTOM;
         struct status s = gather_overlapping(&upper, &v->levels[r->level], begin, end);
         if (r->level == 0 && upper.count > 0) {
-            /* As in pick_l0: L0 goes down whole. */
+            /* L0 goes down whole: no group of it may stay above what the range needs. */
             gather_deinit(&upper);
             s = gather_overlapping(&upper, &v->levels[0], bytes_of(NULL, 0), bytes_of(NULL, 0));
         }

@@ -10,8 +10,9 @@
  *   score(L0) = files / l0_compact, and bytes / base size if that is more
  *   score(Ln) = bytes / target
  *
- * The level with the greatest score >= 1 is worked on. L0: all its files that are not busy, with
- * what they overlap. Ln: the file with the least overlap for its size (ties: round robin by key).
+ * The level with the greatest score >= 1 is worked on. L0: its oldest file and those whose keys
+ * meet (all of it, if keys come at random; one that moves as it is, if they rise), with what they
+ * overlap. Ln: the file with the least overlap for its size (ties: the one with the least keys).
  *
  * Threads: any; nothing is changed.
  */
