@@ -570,6 +570,14 @@ static struct status pin_replayed(struct lsm *l)
     return s;
 }
 
+static void make_uuid(struct lsm *l, const uint8_t *given)
+{
+    if (given != NULL)
+        memcpy(l->uuid, given, sizeof l->uuid);
+    else
+        rand_entropy(l->uuid, sizeof l->uuid);
+}
+
 static struct status recover(struct lsm *l, struct io_ring *ring, struct errbuf *err, bool is_new)
 {
     struct recovery r = { .lsm = l, .ring = ring, .err = err };
@@ -580,7 +588,6 @@ static struct status recover(struct lsm *l, struct io_ring *ring, struct errbuf 
     if (failed(s))
         goto out;
     if (is_new) {
-        rand_entropy(l->uuid, sizeof l->uuid);
         l->next_id = 1;
         l->id_mark = 1;
     } else {
@@ -626,6 +633,7 @@ static struct status open_parts(struct lsm *l, const struct lsm_config *config,
                              l->options.write_buffer_size / (page < 65536 ? 65536 : page) *
                                  l->options.write_buffer_count,
                              &l->pages));
+    make_uuid(l, config->uuid); /* An old store's is read over it. */
     TRY(recover(l, ring, config->err, is_new));
     status_ignore(lsm_reserve_create(l), "a full disk is no reason not to open");
     return status_ok();

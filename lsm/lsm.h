@@ -167,7 +167,8 @@ struct lsm_config {
     const struct lsm_sidecar *sidecar; /* Copied; NULL: none. */
     bool create_if_missing;
     bool error_if_exists;
-    struct errbuf *err; /* Words for a failed open. */
+    const uint8_t *uuid; /* 16 bytes, of a store that is created; NULL: random. Borrowed. */
+    struct errbuf *err;  /* Words for a failed open. */
 };
 
 /*

@@ -4,6 +4,12 @@
 
 #include "vlog/vlog.h"
 
+/* A store's name: the same in every run, so that a run can be made again byte for byte. */
+static const uint8_t uuid[16] = "varve in a test";
+
+/* Rounds of 50 ms in which the background had nothing it could do, after which it is stuck. */
+enum { IDLE_ROUNDS_MAX = 200 };
+
 static struct status open_parts(struct sim_store *s, const struct sim_store_options *o)
 {
     const struct cache_options cache = { .size_bytes =
@@ -14,7 +20,8 @@ static struct status open_parts(struct sim_store *s, const struct sim_store_opti
         .dir = o->dir,
         .options = o->lsm,
         .sidecar = o->sidecar,
-        .create_if_missing = true,
+        .create_if_missing = !o->must_exist,
+        .uuid = uuid,
         .err = &s->err,
     };
     struct lsm_config c = config;
@@ -36,7 +43,7 @@ static struct status open_parts(struct sim_store *s, const struct sim_store_opti
 struct status sim_store_open(struct sim_store *s, struct io_sim *sim,
                              const struct sim_store_options *o)
 {
-    *s = (struct sim_store) { .sim = sim, .patience = o->patience == 0 ? 1000000 : o->patience };
+    *s = (struct sim_store) { .sim = sim };
     budget_init(&s->budget, 0);
     s->env = (struct env) { .alloc = o->alloc == NULL ? alloc_heap() : o->alloc,
                             .clock = io_sim_clock(sim),
@@ -87,21 +94,24 @@ static void drive_log(struct sim_store *s)
 
 static struct status admit(struct sim_store *s)
 {
-    for (unsigned i = 0; i < s->patience; i++) {
+    for (int idle = 0; idle < 1000;) {
         uint64_t delay_ns;
         struct status st = lsm_admit(s->lsm, lsm_batch_size(&s->proposal.batch),
                                      lsm_batch_is_delete_only(&s->proposal.batch), &delay_ns);
         if (st.code != ST_AGAIN)
             return st;
         io_sim_advance(s->sim, 1000 * 1000);
-        (void)sim_store_work(s, 1);
+        idle += sim_store_work(s, 1);
     }
     return status_of(ST_BUSY);
 }
 
 struct status sim_store_commit(struct sim_store *s)
 {
+    s->proposal.place.index = 0;
     TRY(admit(s));
+    status_ignore(txn_clock_keep_ahead(&s->pipeline.clock, s->ring),
+                  "the mark runs far ahead; the proposal is refused when it no longer does");
     TRY(txn_propose(&s->pipeline, &s->proposal));
     struct txn_proposal *done = NULL;
     while (done == NULL) {
@@ -111,6 +121,11 @@ struct status sim_store_commit(struct sim_store *s)
     /* A memtable that was frozen has ended the log's segment: see it through. */
     drive_log(s);
     return done->status;
+}
+
+bool sim_store_is_unknown(const struct sim_store *s)
+{
+    return s->proposal.state == TXN_DROPPED && s->proposal.place.index != 0;
 }
 
 struct status sim_store_put(struct sim_store *s, struct bytes key, struct bytes value)
@@ -129,19 +144,54 @@ bool sim_store_work(struct sim_store *s, unsigned steps)
     return false;
 }
 
+/* Work until is_done says so. */
+static struct status work_until(struct sim_store *s,
+                                bool (*is_done)(const struct sim_store *s, uint64_t ticket),
+                                uint64_t ticket)
+{
+    for (int idle = 0; !is_done(s, ticket);) {
+        if (lsm_failure(s->lsm) != NULL)
+            return status_of(ST_FAILED);
+        if (idle == IDLE_ROUNDS_MAX) {
+            uint64_t delay_ns;
+            struct status st = lsm_admit(s->lsm, 0, false, &delay_ns);
+            return st.code == ST_NO_SPACE ? st : status_of(ST_BUSY);
+        }
+        if (sim_store_work(s, 1)) {
+            io_sim_advance(s->sim, 50 * 1000 * 1000);
+            idle++;
+        }
+    }
+    return status_ok();
+}
+
+static bool is_flushed(const struct sim_store *s, uint64_t ticket)
+{
+    return lsm_flushed(s->lsm) >= ticket;
+}
+
+static bool is_settled(const struct sim_store *s, uint64_t ticket)
+{
+    return is_flushed(s, ticket) && lsm_is_settled(s->lsm);
+}
+
+static bool is_compacted(const struct sim_store *s, uint64_t ticket)
+{
+    return lsm_compacted(s->lsm) >= ticket;
+}
+
 struct status sim_store_flush(struct sim_store *s, bool settles)
 {
     uint64_t ticket;
     TRY(lsm_freeze(s->lsm, &ticket));
     drive_log(s);
-    for (unsigned i = 0; lsm_flushed(s->lsm) < ticket || (settles && !lsm_is_settled(s->lsm));
-         i++) {
-        if (lsm_failure(s->lsm) != NULL)
-            return status_of(ST_FAILED);
-        if (sim_store_work(s, 1))
-            io_sim_advance(s->sim, 50 * 1000 * 1000);
-        if (i > s->patience)
-            return status_of(ST_BUSY);
-    }
-    return status_ok();
+    return work_until(s, settles ? is_settled : is_flushed, ticket);
+}
+
+struct status sim_store_compact(struct sim_store *s)
+{
+    static const struct bytes all;
+    uint64_t ticket;
+    TRY(lsm_compact(s->lsm, 0, all, all, &ticket));
+    return work_until(s, is_compacted, ticket);
 }

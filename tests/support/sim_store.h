@@ -22,14 +22,13 @@ struct sim_store_options {
     const char *dir;
     struct lsm_options lsm;
     size_t cache_size;   /* 0: 256 KiB */
-    unsigned patience;   /* Background quanta after which a flush is given up. 0: a million. */
     struct alloc *alloc; /* NULL: the heap. */
     const struct lsm_sidecar *sidecar;
+    bool must_exist; /* Do not create one. */
 };
 
 struct sim_store {
     struct io_sim *sim;
-    unsigned patience;
     struct budget budget;
     struct env env;
     struct cache *cache;
@@ -54,11 +53,16 @@ void sim_store_close(struct sim_store *s);
 struct lsm_batch *sim_store_batch(struct sim_store *s);
 /* Make the batch durable, applied, visible. Works in the background when the tree asks for it. */
 MUST_CHECK struct status sim_store_commit(struct sim_store *s);
+/* The commit that has just failed: may it be there after the next open all the same? */
+bool sim_store_is_unknown(const struct sim_store *s);
 MUST_CHECK struct status sim_store_put(struct sim_store *s, struct bytes key, struct bytes value);
 
 /* At most `steps` background quanta. True if there was nothing left to do. */
 bool sim_store_work(struct sim_store *s, unsigned steps);
-/* Freeze and flush; and settle if settles. */
+/* Freeze and flush; and settle if settles. NO_SPACE, BUSY: the store has stopped getting on with
+ * it, for want of space or of memory. */
 MUST_CHECK struct status sim_store_flush(struct sim_store *s, bool settles);
+/* Compact all keys to the bottom. */
+MUST_CHECK struct status sim_store_compact(struct sim_store *s);
 
 #endif

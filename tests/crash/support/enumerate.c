@@ -11,13 +11,27 @@ enum { WORDS_SIZE = 160 };
 
 /* ---- States seen -------------------------------------------------------------------------- */
 
-struct seen {
+struct crash_seen {
     uint64_t *keys; /* Open addressing; 0 is free. */
     size_t slots;
     size_t count;
 };
 
-static bool seen_insert(struct seen *s, uint64_t key)
+struct crash_seen *crash_seen_create(void)
+{
+    struct crash_seen *s = calloc(1, sizeof *s);
+    CHECK(s != NULL);
+    return s;
+}
+
+void crash_seen_destroy(struct crash_seen *s)
+{
+    if (s != NULL)
+        free(s->keys);
+    free(s);
+}
+
+static bool seen_insert(struct crash_seen *s, uint64_t key)
 {
     size_t slot = key & (s->slots - 1);
 
@@ -31,10 +45,10 @@ static bool seen_insert(struct seen *s, uint64_t key)
 }
 
 /* True if key is news. */
-static bool seen_add(struct seen *s, uint64_t key)
+static bool seen_add(struct crash_seen *s, uint64_t key)
 {
     if (s->count * 2 >= s->slots) {
-        struct seen larger = { .slots = s->slots == 0 ? 1024 : s->slots * 2 };
+        struct crash_seen larger = { .slots = s->slots == 0 ? 1024 : s->slots * 2 };
         larger.keys = calloc(larger.slots, sizeof *larger.keys);
         CHECK(larger.keys != NULL);
         for (size_t i = 0; i < s->slots; i++)
@@ -53,7 +67,7 @@ struct enumeration {
     crash_verify *verify;
     void *context;
     struct crash_report *report;
-    struct seen seen;
+    struct crash_seen *seen;
     struct rand rand;
 
     /* Of the trace in hand, and of the one around it if that is a recovery. */
@@ -149,8 +163,8 @@ static void note_failure(struct enumeration *e, const struct io_sim_choice *choi
                event, kept, why->text);
 }
 
-static bool enumerate_recovery(struct enumeration *outer, const struct io_sim_trace *trace,
-                               bool was_power_cut);
+static bool enumerate_recovery(const struct enumeration *outer, const struct io_sim_trace *trace,
+                               uint64_t seed, bool was_power_cut);
 
 static bool is_kill(const struct io_sim_choice *choice)
 {
@@ -158,7 +172,7 @@ static bool is_kill(const struct io_sim_choice *choice)
 }
 
 /* Run verify on a machine over image; and, if this one was chosen for it, cut its power again. */
-static bool verify_image(struct enumeration *e, const struct io_sim_image *image,
+static bool verify_image(struct enumeration *e, const struct io_sim_image *image, uint64_t key,
                          const struct io_sim_choice *choice)
 {
     struct io_sim *sim = io_sim_create(&e->options.machine, image);
@@ -169,7 +183,7 @@ static bool verify_image(struct enumeration *e, const struct io_sim_image *image
                                  .is_kill = !e->was_power_cut && is_kill(choice) };
     struct errbuf why = { "" };
     bool is_traced = e->cuts == 1 && e->options.second_cut_every > 0 &&
-                     e->report->distinct % e->options.second_cut_every == 0;
+                     (key >> 16) % e->options.second_cut_every == 0;
 
     if (is_traced)
         io_sim_trace_start(sim);
@@ -179,7 +193,7 @@ static bool verify_image(struct enumeration *e, const struct io_sim_image *image
     if (!is_right)
         note_failure(e, choice, &why);
     else if (trace != NULL)
-        is_right = enumerate_recovery(e, trace, !is_kill(choice));
+        is_right = enumerate_recovery(e, trace, key, !is_kill(choice));
     io_sim_trace_destroy(trace);
     return is_right;
 }
@@ -188,15 +202,16 @@ static bool verify_image(struct enumeration *e, const struct io_sim_image *image
 static bool try_choice(struct enumeration *e, const struct io_sim_choice *choice)
 {
     struct io_sim_image *image = io_sim_replay_crash(e->replay, choice);
+    uint64_t key = hash_u64(io_sim_image_hash(image) ^ e->marks_hash ^ e->options.salt);
     bool is_right = true;
 
     e->report->states++;
-    if (seen_add(&e->seen, hash_u64(io_sim_image_hash(image) ^ e->marks_hash))) {
+    if (seen_add(e->seen, key)) {
         if (e->cuts == 1)
             e->report->distinct++;
         else
             e->report->second_distinct++;
-        is_right = verify_image(e, image, choice);
+        is_right = verify_image(e, image, key, choice);
     }
     io_sim_image_destroy(image);
     return is_right;
@@ -359,8 +374,8 @@ static size_t share(struct enumeration *e, size_t moments)
 }
 
 /* Sample the cuts of the recovery that outer has just seen go right. */
-static bool enumerate_recovery(struct enumeration *outer, const struct io_sim_trace *trace,
-                               bool was_power_cut)
+static bool enumerate_recovery(const struct enumeration *outer, const struct io_sim_trace *trace,
+                               uint64_t seed, bool was_power_cut)
 {
     struct enumeration e = *outer;
     size_t points = io_sim_trace_count(trace) + 1;
@@ -375,12 +390,11 @@ static bool enumerate_recovery(struct enumeration *outer, const struct io_sim_tr
     e.marks = malloc((e.outer_marks + 1) * sizeof *e.marks);
     CHECK(e.marks != NULL);
     memcpy(e.marks, outer->marks, e.outer_marks * sizeof *e.marks);
+    rand_seed(&e.rand, e.options.seed ^ seed);
     while ((is_right = try_samples(&e, share(&e, points))) && io_sim_replay_next(e.replay))
         e.position++;
     io_sim_replay_destroy(e.replay);
     free(e.marks);
-    outer->seen = e.seen;
-    outer->rand = e.rand;
     return is_right;
 }
 
@@ -410,14 +424,18 @@ bool crash_enumerate(const struct io_sim_trace *trace, const struct crash_option
                              .report = report,
                              .trace = trace,
                              .replay = io_sim_replay_create(trace),
+                             .seen = options != NULL ? options->seen : NULL,
                              .cuts = 1 };
+    struct crash_seen *own = e.seen == NULL ? crash_seen_create() : NULL;
     bool is_right;
 
+    if (own != NULL)
+        e.seen = own;
     rand_seed(&e.rand, e.options.seed);
     while ((is_right = try_moment(&e)) && io_sim_replay_next(e.replay))
         e.position++;
     io_sim_replay_destroy(e.replay);
     free(e.marks);
-    free(e.seen.keys);
+    crash_seen_destroy(own);
     return is_right;
 }

@@ -15,7 +15,8 @@
  *     its trace is sampled for a second cut.
  *
  * Two states are the same if the disk's hash and the marks made before the cut are the same: an
- * empty disk is right before the first acknowledgement and wrong after it.
+ * empty disk is right before the first acknowledgement and wrong after it. What a state is tried
+ * with follows from the seed and from itself, not from which states were met before.
  *
  * Threads: one.
  */
@@ -39,13 +40,21 @@ struct crash_state {
 /* Is the state right? If not, say in why what is wrong. */
 typedef bool crash_verify(void *context, const struct crash_state *state, struct errbuf *why);
 
+/* States met so far, of several enumerations. */
+struct crash_seen;
+struct crash_seen *crash_seen_create(void);
+void crash_seen_destroy(struct crash_seen *s); /* Takes NULL. */
+
 struct crash_options {
     uint64_t seed;
-    size_t exhaustive_max;         /* 0: 12 */
-    size_t random_count;           /* 0: 256 */
-    size_t structured_max;         /* Prefixes, omissions and lone units at one point, of each; more
-                                      are thinned out evenly. 0: 512 */
-    size_t tear_step;              /* Bytes. 0: 128 */
+    struct crash_seen
+        *seen;             /* Borrowed: skip these, add others. NULL: of this enumeration alone. */
+    uint64_t salt;         /* Of states in seen: what verify expects, beyond the marks. */
+    size_t exhaustive_max; /* 0: 12 */
+    size_t random_count;   /* 0: 256 */
+    size_t structured_max; /* Prefixes, omissions and lone units at one point, of each; more
+                              are thinned out evenly. 0: 512 */
+    size_t tear_step;      /* Bytes. 0: 128 */
     size_t second_cut_every;       /* 0: no second cuts. */
     size_t second_cut_states;      /* At most, of one recovery. 0: 32 */
     struct io_sim_options machine; /* That verify gets. */
