@@ -235,7 +235,8 @@ uint64_t lsm_visible(const struct lsm *l); /* Any thread. */
 
 /* Freeze the open memtable if it holds anything; *out_ticket is what lsm_flushed must reach. The
  * caller goes on driving the log's writer until it is idle (its segment ends here). BUSY: too many
- * wait for their flush. Requires: all entries of the last log batch are applied. */
+ * wait for their flush; FAILED: poisoned. Requires: all entries of the last log batch are
+ * applied. */
 MUST_CHECK struct status lsm_freeze(struct lsm *l, uint64_t *out_ticket);
 
 /* Now and then, where lsm_freeze may be called: while the disk is full, freeze the open memtable

@@ -374,10 +374,11 @@ static void run_job(struct lsm *l, struct lsm_job **job, struct io_ring *ring, u
 
 enum lsm_step lsm_work_step(struct lsm *l, struct io_ring *ring, uint64_t now_ns)
 {
+    if (lsm_failure(l) != NULL)
+        return LSM_BROKEN;
     lend_to_log(l, now_ns);
     enum vlog_step log = vlog_work_step(l->log, ring, now_ns);
-
-    if (lsm_failure(l) != NULL || log == VLOG_BROKEN)
+    if (log == VLOG_BROKEN)
         return LSM_BROKEN;
     if (now_ns < l->space_retry_ns)
         return LSM_BROKEN;

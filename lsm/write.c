@@ -331,6 +331,8 @@ struct status lsm_freeze(struct lsm *l, uint64_t *out_ticket)
     struct lsm_mem *m = l->open;
     struct lsm_mem *fresh;
 
+    if (lsm_failure(l) != NULL)
+        return status_of(ST_FAILED);
     if (m->first_lsn == 0) {
         *out_ticket = atomic_load_explicit(&l->frozen_ticket, memory_order_relaxed);
         return status_ok();
