@@ -89,6 +89,8 @@ struct status lsm_checkpoint(struct lsm *l, struct io_ring *ring, const char *ta
         s = write_manifest(l, ring, target);
     lsm_state_unref(state);
     mutex_unlock(&l->edit_lock);
+    if (s.code == ST_FAILED && lsm_failure(l) == NULL)
+        s = status_of(ST_IO); /* The copy is lost, not the store. */
     if (failed(s) && err != NULL && err->text[0] == '\0')
         errbuf_set(err, "\"%s\": %s", target, status_text(s));
     return s;

@@ -2,7 +2,7 @@
 
 #include "base/check.h"
 
-enum { MANIFEST_RATIO_MAX = 4, MANIFEST_SLACK = 1 << 20 };
+enum { MANIFEST_RATIO_MAX = 4 };
 
 /* ---- The manifest anew -------------------------------------------------------------------- */
 
@@ -63,7 +63,7 @@ static void rewrite_if_long(struct lsm *l, struct io_ring *ring) REQUIRES(l->edi
     uint64_t id;
 
     if (lsm_manifest_size(l->manifest) <
-        MANIFEST_RATIO_MAX * lsm_manifest_snapshot_size(l->manifest) + MANIFEST_SLACK)
+        MANIFEST_RATIO_MAX * lsm_manifest_snapshot_size(l->manifest) + l->options.manifest_slack)
         return;
     if (failed(lsm_take_id(l, &id)))
         return;
@@ -121,6 +121,16 @@ static struct status next_state(struct lsm *l, struct lsm_version *version,
     return lsm_state_create(l->env->alloc, now->mem, frozen, count, version, out_state);
 }
 
+/* Marks and names, as the manifest now has them: before it may be begun anew from these. */
+static void note_marks(struct lsm *l, const struct lsm_edit *edit) REQUIRES(l->lock)
+{
+    if (edit->next_id > l->id_mark)
+        l->id_mark = edit->next_id;
+    if (edit->clock_mark > l->clock_mark)
+        l->clock_mark = edit->clock_mark;
+    lsm_keyspaces_install(l, edit);
+}
+
 /* What the manifest now says of the log and the groups, for the next snapshot. */
 static struct status note_flushed(struct lsm *l, const struct lsm_edit *edit) REQUIRES(l->lock)
 {
@@ -165,14 +175,16 @@ static struct status install(struct lsm *l, struct lsm_edit *edit, struct lsm_ve
     if (succeeded(s))
         s = next_state(l, version, flushed, &next);
     if (succeeded(s)) {
+        note_marks(l, edit);
         lsm_version_note_current(version);
         lsm_state_swap(l, next);
         l->version_since = epoch_now(&l->epoch);
     }
     mutex_unlock(&l->lock);
-    if (failed(s))
-        lsm_poison(l, "out of memory while installing a durable edit");
-    return s;
+    if (succeeded(s))
+        return s;
+    lsm_poison(l, "%s while installing a durable edit", status_name(s.code));
+    return status_of(ST_FAILED);
 }
 
 struct status lsm_edit_commit(struct lsm *l, struct io_ring *ring, struct lsm_edit *edit,
@@ -194,6 +206,11 @@ struct status lsm_edit_commit(struct lsm *l, struct io_ring *ring, struct lsm_ed
             goto out;
         }
     }
+    mutex_lock(&l->lock);
+    s = lsm_keyspaces_admit(l, edit);
+    mutex_unlock(&l->lock);
+    if (failed(s))
+        goto out;
     state = lsm_state_hold(l);
     s = lsm_version_apply(state->version, edit, &version);
     if (failed(s)) {

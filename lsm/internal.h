@@ -151,9 +151,12 @@ MUST_CHECK struct status lsm_file_create(struct lsm *l, struct lsm_table_meta *m
 MUST_CHECK struct status lsm_raise_id_mark(struct lsm *l, struct io_ring *ring);
 
 /* keyspace.c */
-/* What the manifest says of a name. */
-MUST_CHECK struct status lsm_keyspace_note(struct lsm *l, const char *name, uint32_t id,
-                                           bool is_drop);
+/* May the edit's keyspaces be installed? BUSY: a name is taken, and would stay its holder's. Makes
+ * room for them in both cases. */
+MUST_CHECK struct status lsm_keyspaces_admit(struct lsm *l, const struct lsm_edit *edit)
+    REQUIRES(l->lock);
+/* The manifest says so now. Requires: admitted. */
+void lsm_keyspaces_install(struct lsm *l, const struct lsm_edit *edit) REQUIRES(l->lock);
 
 /* work.c */
 /* Free what nobody holds any more; let go of log segments. Background, and close. */

@@ -3,49 +3,62 @@
  */
 #include "lsm/internal.h"
 
-static struct lsm_keyspace *find(struct lsm *l, const char *name) REQUIRES(l->lock)
+static struct lsm_keyspace *find(struct lsm *l, struct bytes name) REQUIRES(l->lock)
 {
     for (uint32_t i = 0; i < l->keyspace_count; i++) {
-        if (strcmp(l->keyspaces[i].name, name) == 0)
+        if (bytes_equal(bytes_str(l->keyspaces[i].name), name))
             return &l->keyspaces[i];
     }
     return NULL;
 }
 
-static struct status insert(struct lsm *l, const char *name, uint32_t id) REQUIRES(l->lock)
+/* Room for as many more. */
+static struct status reserve(struct lsm *l, uint32_t more) REQUIRES(l->lock)
 {
-    if (l->keyspace_count == l->keyspace_capacity) {
-        uint32_t capacity = l->keyspace_capacity == 0 ? 8 : l->keyspace_capacity * 2;
-        struct lsm_keyspace *k = alloc_resize(
-            l->env->alloc, l->keyspaces, l->keyspace_capacity * sizeof *k, capacity * sizeof *k);
-        if (k == NULL)
-            return status_of(ST_NO_MEMORY);
-        l->keyspaces = k;
-        l->keyspace_capacity = capacity;
-    }
-    struct lsm_keyspace *k = &l->keyspaces[l->keyspace_count++];
-    memset(k, 0, sizeof *k);
-    memcpy(k->name, name, strlen(name));
-    k->id = id;
+    uint32_t capacity = l->keyspace_capacity == 0 ? 8 : l->keyspace_capacity;
+
+    while (capacity < l->keyspace_count + more)
+        capacity *= 2;
+    if (capacity == l->keyspace_capacity)
+        return status_ok();
+    struct lsm_keyspace *k = alloc_resize(l->env->alloc, l->keyspaces,
+                                          l->keyspace_capacity * sizeof *k, capacity * sizeof *k);
+    if (k == NULL)
+        return status_of(ST_NO_MEMORY);
+    l->keyspaces = k;
+    l->keyspace_capacity = capacity;
     return status_ok();
 }
 
-struct status lsm_keyspace_note(struct lsm *l, const char *name, uint32_t id, bool is_drop)
+struct status lsm_keyspaces_admit(struct lsm *l, const struct lsm_edit *edit)
 {
-    struct status s = status_ok();
-    mutex_lock(&l->lock);
-    struct lsm_keyspace *k = find(l, name);
-    if (is_drop && k != NULL)
-        *k = l->keyspaces[--l->keyspace_count];
-    else if (!is_drop && k == NULL)
-        s = insert(l, name, id);
-    if (id >= l->next_keyspace)
-        l->next_keyspace = id + 1;
-    mutex_unlock(&l->lock);
-    return s;
+    TRY(reserve(l, edit->keyspace_count));
+    for (uint32_t i = 0; i < edit->keyspace_count; i++) {
+        if (!edit->keyspaces[i].is_drop && find(l, edit->keyspaces[i].name) != NULL)
+            return status_of(ST_BUSY);
+    }
+    return status_ok();
 }
 
-/* One edit that adds or drops the name, then the table in memory. */
+void lsm_keyspaces_install(struct lsm *l, const struct lsm_edit *edit)
+{
+    for (uint32_t i = 0; i < edit->keyspace_count; i++) {
+        const struct lsm_edit_keyspace *e = &edit->keyspaces[i];
+        struct lsm_keyspace *k = find(l, e->name);
+        if (e->is_drop && k != NULL) {
+            *k = l->keyspaces[--l->keyspace_count];
+        } else if (!e->is_drop && k == NULL) {
+            k = &l->keyspaces[l->keyspace_count++];
+            memset(k, 0, sizeof *k);
+            memcpy(k->name, e->name.data, e->name.size);
+            k->id = e->id;
+        }
+        if (e->id >= l->next_keyspace)
+            l->next_keyspace = e->id + 1;
+    }
+}
+
+/* One edit that adds or drops the name. */
 static struct status commit(struct lsm *l, struct io_ring *ring, const char *name, uint32_t id,
                             bool is_drop)
 {
@@ -55,7 +68,7 @@ static struct status commit(struct lsm *l, struct io_ring *ring, const char *nam
     if (succeeded(s))
         s = lsm_edit_commit(l, ring, &edit, NULL);
     lsm_edit_deinit(&edit);
-    return succeeded(s) ? lsm_keyspace_note(l, name, id, is_drop) : s;
+    return s;
 }
 
 static bool is_default(const char *name)
@@ -73,7 +86,7 @@ struct status lsm_keyspace_create(struct lsm *l, struct io_ring *ring, const cha
     if (size == 0 || size > LSM_KEYSPACE_NAME_MAX)
         return status_of(ST_INVALID);
     mutex_lock(&l->lock);
-    if (is_default(name) || find(l, name) != NULL)
+    if (is_default(name) || find(l, bytes_str(name)) != NULL)
         s = status_of(ST_BUSY);
     else if (l->next_keyspace > LSM_KEYSPACE_MAX)
         s = status_of(ST_LIMIT);
@@ -95,7 +108,7 @@ struct status lsm_keyspace_find(struct lsm *l, const char *name, uint32_t *out_i
         return status_ok();
     }
     mutex_lock(&l->lock);
-    const struct lsm_keyspace *k = find(l, name);
+    const struct lsm_keyspace *k = find(l, bytes_str(name));
     if (k != NULL) {
         *out_id = k->id;
         s = status_ok();

@@ -73,6 +73,7 @@ static struct status fill_options(struct lsm_options *o, struct errbuf *err)
     set_default(&o->table_size, UINT64_C(64) << 20);
     set_default(&o->level_base_size, UINT64_C(256) << 20);
     set_default_u32(&o->level_fanout, 10);
+    set_default(&o->manifest_slack, 1 << 20);
     set_default_u32(&o->l0_compact, 4);
     set_default_u32(&o->l0_slow, 20);
     set_default_u32(&o->l0_stop, 36);
@@ -233,11 +234,6 @@ struct status lsm_raise_id_mark(struct lsm *l, struct io_ring *ring)
     edit.next_id = mark;
     struct status s = lsm_edit_commit(l, ring, &edit, NULL);
     lsm_edit_deinit(&edit);
-    if (succeeded(s)) {
-        mutex_lock(&l->lock);
-        l->id_mark = mark;
-        mutex_unlock(&l->lock);
-    }
     return s;
 }
 
@@ -256,11 +252,6 @@ struct status lsm_raise_clock_mark(struct lsm *l, struct io_ring *ring, uint64_t
     edit.clock_mark = mark;
     struct status s = lsm_edit_commit(l, ring, &edit, NULL);
     lsm_edit_deinit(&edit);
-    if (succeeded(s)) {
-        mutex_lock(&l->lock);
-        l->clock_mark = mark > l->clock_mark ? mark : l->clock_mark;
-        mutex_unlock(&l->lock);
-    }
     return s;
 }
 
@@ -276,14 +267,6 @@ struct recovery {
     bool has_sidecar;
     struct buf sidecar;
 };
-
-static struct status recover_keyspace(struct lsm *l, const struct lsm_edit_keyspace *k)
-{
-    char name[LSM_KEYSPACE_NAME_MAX + 1];
-    memcpy(name, k->name.data, k->name.size);
-    name[k->name.size] = '\0';
-    return lsm_keyspace_note(l, name, k->id, k->is_drop);
-}
 
 static struct status recover_edit(void *context, struct lsm_edit *edit)
 {
@@ -311,9 +294,12 @@ static struct status recover_edit(void *context, struct lsm_edit *edit)
         buf_append(&r->sidecar, edit->sidecar);
         r->has_sidecar = true;
     }
-    for (uint32_t i = 0; i < edit->keyspace_count; i++)
-        TRY(recover_keyspace(l, &edit->keyspaces[i]));
-    return r->sidecar.is_failed ? status_of(ST_NO_MEMORY) : status_ok();
+    mutex_lock(&l->lock);
+    struct status s = lsm_keyspaces_admit(l, edit);
+    if (s.code != ST_NO_MEMORY)
+        lsm_keyspaces_install(l, edit);
+    mutex_unlock(&l->lock);
+    return s.code == ST_NO_MEMORY || r->sidecar.is_failed ? status_of(ST_NO_MEMORY) : status_ok();
 }
 
 /* Tables named by the final version are opened (which reads nothing). */

@@ -143,6 +143,8 @@ struct lsm_options {
     uint32_t l0_slow;             /* ... that begin to delay writers. 0: 20. */
     uint32_t l0_stop;             /* ... beyond which writers wait. 0: 36. */
     double space_amp_target;      /* The one knob of value rewriting. 0: 1.25. */
+    uint64_t manifest_slack;      /* Bytes beyond four times what its edits add up to at which a
+                                     manifest is begun anew. 0: 1 MiB. */
     uint64_t reserve_size;        /* Reserve file for ENOSPC. 0: 4 MiB. UINT64_MAX: none. */
     uint32_t job_quantum_entries; /* Entries a lsm_work_step merges at most. 0: 2048. */
 };
