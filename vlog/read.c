@@ -85,7 +85,7 @@ static struct status read_source(struct fetch *f, struct vlog_source *s,
 
     if (h->ordinal >= s->ordinal_end)
         goto nowhere;
-    TRY(vlog_source_open(s, &file));
+    TRY(vlog_source_open(s, &f->err, &file));
     if (s->physical != s->logical)
         TRY(look_up(f, s, file, h->ordinal, &offset));
     if (offset < VLOG_BLOCK || offset + size > s->end)

@@ -537,21 +537,34 @@ out:
     return s;
 }
 
+/* The batch that is missed follows the last good one, or begins the next segment. */
+static struct status missed(const struct recovery *r, uint64_t lsn, const char *evidence)
+{
+    char next[VLOG_NAME_MAX + 32] = "";
+
+    if (r->break_at + 1 < r->found_count)
+        (void)snprintf(next, sizeof next, " (or begins segment %08llu)",
+                       (unsigned long long)r->found[r->break_at + 1].id);
+    return corrupt(r, r->found[r->break_at].id, r->break_from, "batch %llu is bad or missing%s%s",
+                   (unsigned long long)lsn, next, evidence);
+}
+
 /* A run begins with segment i: the one before it must be there as far as it was good then. */
 static struct status begin_run(struct recovery *r, size_t i)
 {
     const struct vlog_header *h = &r->found[i].header;
     uint64_t flushed = r->config->flushed_lsn;
     uint64_t known = r->out->good_lsn > flushed ? r->out->good_lsn : flushed;
+    char evidence[64];
 
     if (known < h->resume_lsn) {
         if (i == 0)
             return corrupt(r, r->found[i].id, 0,
                            "goes on after batch %llu, but the log before it is missing",
                            (unsigned long long)h->resume_lsn);
-        return corrupt(r, r->found[r->break_at].id, r->break_from,
-                       "batch %llu is bad or missing; an earlier open had read up to %llu",
-                       (unsigned long long)(known + 1), (unsigned long long)h->resume_lsn);
+        (void)snprintf(evidence, sizeof evidence, "; an earlier open had read up to %llu",
+                       (unsigned long long)h->resume_lsn);
+        return missed(r, known + 1, evidence);
     }
     if (r->out->good_lsn < h->resume_lsn)
         r->out->good_lsn = h->resume_lsn;
@@ -573,12 +586,14 @@ static struct status judge_end(struct recovery *r)
     const struct evidence *e = &r->evidence;
     uint64_t needed = first_needed(r);
 
-    if (e->durable_lsn >= needed)
-        return corrupt(r, r->found[r->break_at].id, r->break_from,
-                       "batch %llu is bad or missing, but batch %llu says that it was durable; "
-                       "%llu whole batches lie behind it",
-                       (unsigned long long)needed, (unsigned long long)e->witness,
-                       (unsigned long long)e->batches);
+    if (e->durable_lsn >= needed) {
+        char evidence[128];
+        (void)snprintf(
+            evidence, sizeof evidence,
+            ", but batch %llu says that it was durable; %llu whole batches lie behind it",
+            (unsigned long long)e->witness, (unsigned long long)e->batches);
+        return missed(r, needed, evidence);
+    }
     r->out->torn_batches = e->batches > 0 ? e->batches : e->is_begun;
     return status_ok();
 }

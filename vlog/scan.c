@@ -216,12 +216,7 @@ static struct status open_source(struct vlog_scanner *s, uint64_t logical)
         errbuf_set(s->err, "there is no value file %08llu", (unsigned long long)logical);
         return status_of(ST_NOT_FOUND);
     }
-    struct status status = vlog_source_open(s->source, &s->file);
-    if (failed(status)) {
-        errbuf_set(s->err, "value file %08llu, physical %08llu: %s", (unsigned long long)logical,
-                   (unsigned long long)s->source->physical, status_name(status.code));
-        return status;
-    }
+    TRY(vlog_source_open(s->source, s->err, &s->file));
     return segment != NULL ? copy_directory(s, segment) : read_directory(s, &s->directory);
 }
 

@@ -328,7 +328,17 @@ void vlog_source_drop(void *source)
         ;
 }
 
-struct status vlog_source_open(struct vlog_source *s, struct io_file **out_file)
+/* The manifest names it, so one that is missing is damage; never that a key is not there. */
+static struct status refused(const struct vlog_source *s, struct status status, struct errbuf *err)
+{
+    char name[VLOG_NAME_MAX];
+
+    vlog_name(s->physical, s->is_segment ? VLOG_SEGMENT : VLOG_VALUES, name);
+    errbuf_set(err, "%s, which holds values, cannot be opened: %s", name, status_name(status.code));
+    return status.code == ST_NOT_FOUND ? status_of(ST_CORRUPT) : status;
+}
+
+struct status vlog_source_open(struct vlog_source *s, struct errbuf *err, struct io_file **out_file)
 {
     struct vlog_sources *t = s->table;
     struct io_file *file = atomic_load_explicit(&s->file, memory_order_acquire);
@@ -350,7 +360,8 @@ struct status vlog_source_open(struct vlog_source *s, struct io_file **out_file)
             atomic_store_explicit(&s->file, file, memory_order_release);
     }
     mutex_unlock(&t->lock);
-    if (succeeded(status))
-        *out_file = file;
+    if (failed(status))
+        return refused(s, status, err);
+    *out_file = file;
     return status;
 }

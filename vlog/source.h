@@ -83,7 +83,8 @@ bool vlog_sources_reap(struct vlog_sources *t);
 void vlog_source_hold(void *source);
 void vlog_source_drop(void *source);
 /* The file, opened by the first who asks. Borrowed from the source. */
-MUST_CHECK struct status vlog_source_open(struct vlog_source *s, struct io_file **out_file);
+MUST_CHECK struct status vlog_source_open(struct vlog_source *s, struct errbuf *err,
+                                          struct io_file **out_file);
 
 /* Where the directory of a value file or adopted segment begins. */
 static inline uint64_t vlog_source_directory(const struct vlog_source *s)
