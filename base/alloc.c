@@ -64,6 +64,8 @@ void *alloc_array(struct alloc *a, size_t count, size_t size)
 /* Counts one call; true if it is to fail. */
 static bool test_fails(struct alloc_test *t)
 {
+    if (t->is_paused)
+        return false;
     t->calls++;
     if (t->fail_at == 0)
         return false;

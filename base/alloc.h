@@ -66,6 +66,7 @@ struct alloc_test {
     uint64_t calls;
     uint64_t fail_at;
     bool fail_for_ever;
+    bool is_paused; /* Calls neither fail nor count. */
     size_t live_bytes;
 };
 void alloc_test_init(struct alloc_test *t);

@@ -21,7 +21,7 @@ int sim_fault(struct io_sim *sim, enum io_sim_class class)
     const struct io_sim_fault *f = &sim->fault;
 
     sim->calls[__builtin_ctz(class)]++;
-    if ((f->classes & class) == 0)
+    if ((f->classes & class) == 0 || sim->is_fault_paused)
         return 0;
     uint64_t call = ++sim->fault_calls;
     if (f->at == 0 || call < f->at || (call > f->at && !f->is_for_ever))
@@ -35,6 +35,16 @@ void io_sim_set_fault(struct io_sim *sim, const struct io_sim_fault *fault)
     sim->fault = fault != NULL ? *fault : (struct io_sim_fault) { 0 };
     sim->fault_calls = 0;
     sim->fault_fired = 0;
+}
+
+void io_sim_pause_fault(struct io_sim *sim, bool is_paused)
+{
+    sim->is_fault_paused = is_paused;
+}
+
+void io_sim_set_capacity(struct io_sim *sim, uint64_t capacity_bytes)
+{
+    sim->options.capacity_bytes = capacity_bytes;
 }
 
 uint64_t io_sim_faults_fired(const struct io_sim *sim)

@@ -97,6 +97,8 @@ struct io_sim_fault {
 };
 /* Replaces the one before; NULL: none. Starts counting anew. */
 void io_sim_set_fault(struct io_sim *sim, const struct io_sim_fault *fault);
+/* Meanwhile calls neither fail nor count. */
+void io_sim_pause_fault(struct io_sim *sim, bool is_paused);
 /* How many calls the fault in force has failed. */
 uint64_t io_sim_faults_fired(const struct io_sim *sim);
 /* How many calls of classes there were since the sim was created. */
@@ -112,6 +114,8 @@ bool io_sim_remove(struct io_sim *sim, const char *path);
 /* Every file, in order of path. path is borrowed for the call. */
 void io_sim_walk(struct io_sim *sim, void (*visit)(void *context, const char *path, uint64_t size),
                  void *context);
+/* A larger disk, or one that somebody else has filled. 0: unlimited. */
+void io_sim_set_capacity(struct io_sim *sim, uint64_t capacity_bytes);
 /* Bytes of capacity in use. */
 uint64_t io_sim_used_bytes(const struct io_sim *sim);
 

@@ -58,6 +58,7 @@ struct io_sim {
     struct rand network;
 
     struct io_sim_fault fault;
+    bool is_fault_paused;
     uint64_t fault_calls;
     uint64_t fault_fired;
     uint64_t calls[SIM_CLASSES];

@@ -31,7 +31,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { LENGTH_MAX = 8, WRITE_AFTERWARDS = 40, RELAXED_LENGTH = 3 };
+enum { LENGTH_MAX = 8, RELAXED_LENGTH = 3 };
 enum { LENGTH = 4, WORKLOAD_STEP = IS_SANITIZED ? 41 : 1 };
 
 static const char letters[] = "pPdbrfso";
@@ -71,28 +71,6 @@ static struct store_work_options options_of(const struct workload *w)
 
 /* ---- Verifying a state -------------------------------------------------------------------- */
 
-static bool works_on(struct store_work *w, const struct store_contents *c, struct errbuf *why)
-{
-    struct store_contents now = *c;
-
-    store_contents_apply(&now, 'w', WRITE_AFTERWARDS);
-    struct status s = store_work_do(w, 'w', WRITE_AFTERWARDS);
-    if (succeeded(s)) {
-        io_sim_mark(w->sim, "work", WRITE_AFTERWARDS);
-        s = store_work_do(w, 's', 0);
-    }
-    if (failed(s)) {
-        errbuf_set(why, "it does not take writes: %s", status_name(s.code));
-        return false;
-    }
-    s = store_work_do(w, 'o', 0);
-    if (failed(s)) {
-        errbuf_set(why, "after more writes and a reopening: %s", w->store.err.text);
-        return false;
-    }
-    return store_work_look(w, &now, why) == STORE_RIGHT;
-}
-
 static struct promised promised_by(const struct workload *w, const struct crash_state *state)
 {
     struct promised p = w->before;
@@ -123,7 +101,7 @@ static bool find_contents(const struct workload *w, const struct crash_state *st
         *out = w->after[n];
         if (!p.is_worked_on && store_work_holds(work, out))
             return true;
-        store_contents_apply(out, 'w', WRITE_AFTERWARDS);
+        store_contents_apply(out, 'w', STORE_WRITE_AFTERWARDS);
         if (state->cuts == 2 && store_work_holds(work, out))
             return true;
     }
@@ -135,7 +113,6 @@ static bool verify_store(const struct workload *w, const struct crash_state *sta
 {
     struct store_work_options options = options_of(w);
     struct store_work work;
-    struct errbuf err = { "" };
     struct store_contents found;
     bool is_right = false;
 
@@ -144,13 +121,10 @@ static bool verify_store(const struct workload *w, const struct crash_state *sta
         errbuf_set(why, "%s: %s", status_name(s.code), work.store.err.text);
         return false;
     }
-    s = lsm_verify(work.store.lsm, work.store.ring, &err);
-    if (failed(s))
-        errbuf_set(why, "%s", err.text);
-    else if (!find_contents(w, state, &work, &found))
+    if (!find_contents(w, state, &work, &found))
         errbuf_set(why, "wrong contents");
-    else if (store_work_look(&work, &found, why) == STORE_RIGHT)
-        is_right = state->cuts == 2 || works_on(&work, &found, why);
+    else if (store_work_proves(&work, &found, why))
+        is_right = state->cuts == 2 || store_work_goes_on(&work, &found, why);
     store_work_close(&work);
     return is_right;
 }
@@ -174,12 +148,7 @@ static bool verify_copy(const struct workload *w, const struct crash_state *stat
         errbuf_set(why, "the copy: %s: %s", status_name(s.code), copy.store.err.text);
         return !is_promised;
     }
-    struct errbuf err = { "" };
-    s = lsm_verify(copy.store.lsm, copy.store.ring, &err);
-    if (failed(s))
-        errbuf_set(why, "%s", err.text);
-    bool is_right =
-        succeeded(s) && store_work_look(&copy, &w->after[w->writes], why) == STORE_RIGHT;
+    bool is_right = store_work_proves(&copy, &w->after[w->writes], why);
     errbuf_prefix(why, "the copy");
     store_work_close(&copy);
     return is_right;

@@ -51,8 +51,11 @@ struct status sim_store_open(struct sim_store *s, struct io_sim *sim,
                             .budget = &s->budget,
                             .log = log_none() };
     struct status st = open_parts(s, o);
-    if (failed(st))
+    if (failed(st)) {
+        if (s->err.text[0] == '\0')
+            errbuf_set(&s->err, "%s (%s:%u)", status_name(st.code), st.file, st.line);
         sim_store_close(s);
+    }
     return st;
 }
 
@@ -194,4 +197,10 @@ struct status sim_store_compact(struct sim_store *s)
     uint64_t ticket;
     TRY(lsm_compact(s->lsm, 0, all, all, &ticket));
     return work_until(s, is_compacted, ticket);
+}
+
+void sim_store_seal(struct sim_store *s)
+{
+    io_sim_advance(s->sim, 1000 * 1000 * 1000);
+    drive_log(s);
 }

@@ -62,6 +62,8 @@ bool sim_store_work(struct sim_store *s, unsigned steps);
 /* Freeze and flush; and settle if settles. NO_SPACE, BUSY: the store has stopped getting on with
  * it, for want of space or of memory. */
 MUST_CHECK struct status sim_store_flush(struct sim_store *s, bool settles);
+/* Let the log's idle seal fall due. */
+void sim_store_seal(struct sim_store *s);
 /* Compact all keys to the bottom. */
 MUST_CHECK struct status sim_store_compact(struct sim_store *s);
 

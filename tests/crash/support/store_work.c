@@ -150,6 +150,7 @@ struct status store_work_open(struct store_work *w, struct io_sim *sim,
                  .table_size = 16 << 10,
                  .level_base_size = 16 << 10,
                  .l0_compact = 1,
+                 .manifest_slack = 64,
                  .reserve_size = 16 << 10 },
     };
     w->options = *options;
@@ -210,8 +211,8 @@ static struct status create_keyspace(struct store_work *w, unsigned n)
 
     (void)snprintf(name, sizeof name, "ks%u", n);
     struct status s = lsm_keyspace_create(w->store.lsm, w->store.ring, name, &id);
-    /* A manifest edit: whether one that failed is there, the next open decides. */
-    w->is_unknown = failed(s);
+    /* A manifest edit: whether one that poisoned the store is there, the next open decides. */
+    w->is_unknown = failed(s) && lsm_failure(w->store.lsm) != NULL;
     return s;
 }
 
@@ -439,4 +440,38 @@ bool store_work_holds(struct store_work *w, const struct store_contents *c)
         return false;
     look_by_gets(&l);
     return l.answer == STORE_RIGHT;
+}
+
+/* ---- Going on ----------------------------------------------------------------------------- */
+
+bool store_work_proves(struct store_work *w, const struct store_contents *c, struct errbuf *why)
+{
+    struct errbuf err = { "" };
+    struct status s = lsm_verify(w->store.lsm, w->store.ring, &err);
+
+    if (failed(s))
+        errbuf_set(why, "its disk: %s: %s", status_name(s.code), err.text);
+    return succeeded(s) && store_work_look(w, c, why) == STORE_RIGHT;
+}
+
+bool store_work_goes_on(struct store_work *w, const struct store_contents *c, struct errbuf *why)
+{
+    struct store_contents now = *c;
+
+    store_contents_apply(&now, 'w', STORE_WRITE_AFTERWARDS);
+    struct status s = store_work_do(w, 'w', STORE_WRITE_AFTERWARDS);
+    if (succeeded(s)) {
+        io_sim_mark(w->sim, "work", STORE_WRITE_AFTERWARDS);
+        s = store_work_do(w, 's', 0);
+    }
+    if (failed(s)) {
+        errbuf_set(why, "it does not take writes: %s", status_name(s.code));
+        return false;
+    }
+    s = store_work_do(w, 'o', 0);
+    if (failed(s)) {
+        errbuf_set(why, "after more writes and a reopening: %s", w->store.err.text);
+        return false;
+    }
+    return store_work_look(w, &now, why) == STORE_RIGHT;
 }

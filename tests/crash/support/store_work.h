@@ -70,6 +70,11 @@ enum store_answer {
  * says what was wrong or refused. */
 enum store_answer store_work_look(struct store_work *w, const struct store_contents *c,
                                   struct errbuf *why);
+/* A store that was just opened, and holds this: does it prove its own disk, show all of it, take a
+ * write (w, number n, marked "work" once acknowledged), and show that after reopening? */
+enum { STORE_WRITE_AFTERWARDS = 40 };
+bool store_work_proves(struct store_work *w, const struct store_contents *c, struct errbuf *why);
+bool store_work_goes_on(struct store_work *w, const struct store_contents *c, struct errbuf *why);
 /* Is it exactly this? By gets: to tell one of several contents from another. */
 bool store_work_holds(struct store_work *w, const struct store_contents *c);
 

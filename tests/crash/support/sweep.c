@@ -104,10 +104,23 @@ static bool run_once(const struct sweep_scenario *scenario, const struct io_sim_
     return is_right;
 }
 
+void sweep_pause(struct io_sim *sim, struct alloc *alloc, bool is_paused)
+{
+    ((struct alloc_test *)alloc)->is_paused = is_paused;
+    io_sim_pause_fault(sim, is_paused);
+}
+
+static bool is_wanted(const struct sweep_scenario *scenario, bool is_for_ever)
+{
+    return scenario->times == SWEEP_BOTH || (scenario->times == SWEEP_FOR_EVER) == is_for_ever;
+}
+
 bool sweep_calls(const struct sweep_scenario *scenario, unsigned classes, int error,
                  struct sweep_report *report)
 {
     for (int is_for_ever = 0; is_for_ever < 2; is_for_ever++) {
+        if (!is_wanted(scenario, is_for_ever))
+            continue;
         struct io_sim_fault fault = { .classes = classes,
                                       .is_for_ever = is_for_ever,
                                       .error = error };
@@ -121,11 +134,19 @@ bool sweep_calls(const struct sweep_scenario *scenario, unsigned classes, int er
     return true;
 }
 
+bool sweep_run(const struct sweep_scenario *scenario, struct sweep_report *report)
+{
+    bool has_fired;
+    return run_once(scenario, NULL, UINT64_MAX, false, report, &has_fired);
+}
+
 bool sweep_allocations(const struct sweep_scenario *scenario, struct sweep_report *report)
 {
     for (int is_for_ever = 0; is_for_ever < 2; is_for_ever++) {
         uint64_t n = 0;
         bool has_fired;
+        if (!is_wanted(scenario, is_for_ever))
+            continue;
         do {
             if (!run_once(scenario, NULL, ++n, is_for_ever, report, &has_fired))
                 return false;
@@ -154,18 +175,25 @@ static void note_file(void *context, const char *path, uint64_t size)
     files->list[files->count++] = (struct file) { .path = strdup(path), .size = size };
 }
 
-static void damage_file(struct io_sim *sim, const struct sweep_damage *d, uint64_t size)
+static void zero_sector(struct io_sim *sim, const char *path, uint64_t sector)
 {
     static const uint8_t zeros[512];
-    uint64_t offset = d->place * sizeof zeros;
+    size_t size = sizeof zeros;
 
+    /* The last one may be shorter. */
+    while (size > 0 && !io_sim_poke(sim, path, sector * sizeof zeros, bytes_of(zeros, size)))
+        size--;
+    CHECK(size > 0);
+}
+
+static void damage_file(struct io_sim *sim, const struct sweep_damage *d)
+{
     switch (d->kind) {
     case SWEEP_FLIP:
         CHECK(io_sim_flip(sim, d->path, d->place));
         break;
     case SWEEP_ZERO:
-        CHECK(io_sim_poke(sim, d->path, offset,
-                          bytes_of(zeros, size - offset < 512 ? (size_t)(size - offset) : 512)));
+        zero_sector(sim, d->path, d->place);
         break;
     case SWEEP_CUT:
         CHECK(io_sim_resize(sim, d->path, d->place));
@@ -191,29 +219,36 @@ static uint64_t places_in(enum sweep_damage_kind kind, uint64_t size)
     return 0;
 }
 
+bool sweep_damage(const struct io_sim_image *image, const struct sweep_damage *damage,
+                  sweep_verify_damage *verify, void *context, struct sweep_report *report)
+{
+    static const char *const names[] = { "bit", "sector", "size", "file" };
+    struct io_sim *sim = io_sim_create(NULL, image);
+    struct errbuf why = { "" };
+
+    damage_file(sim, damage);
+    report->runs++;
+    report->faults++;
+    report->verified++;
+    bool is_right = verify(context, sim, damage, &why);
+    io_sim_destroy(sim);
+    if (!is_right) {
+        report->failures++;
+        errbuf_set(&report->failure, "%s, %s %llu: %s", damage->path, names[damage->kind],
+                   (unsigned long long)damage->place, why.text);
+    }
+    return is_right;
+}
+
 static bool sweep_file(const struct io_sim_image *image, const struct file *file,
                        struct sweep_damage d, uint64_t step, sweep_verify_damage *verify,
                        void *context, struct sweep_report *report)
 {
-    static const char *const names[] = { "bit", "sector", "size", "file" };
     uint64_t places = places_in(d.kind, file->size);
     bool is_right = true;
 
-    for (; d.place < places && is_right; d.place += step) {
-        struct io_sim *sim = io_sim_create(NULL, image);
-        struct errbuf why = { "" };
-        damage_file(sim, &d, file->size);
-        report->runs++;
-        report->faults++;
-        report->verified++;
-        is_right = verify(context, sim, &d, &why);
-        io_sim_destroy(sim);
-        if (!is_right) {
-            report->failures++;
-            errbuf_set(&report->failure, "%s, %s %llu of %llu: %s", file->path, names[d.kind],
-                       (unsigned long long)d.place, (unsigned long long)places, why.text);
-        }
-    }
+    for (; d.place < places && is_right; d.place += step)
+        is_right = sweep_damage(image, &d, verify, context, report);
     return is_right;
 }
 
