@@ -64,15 +64,15 @@ def varve_itself(folder):
     for value_size in "100", "1000", "5000":
         status, text = run(
             *common, f"--value_size={value_size}", "--threads=2", "--benchmarks=filluniquerandom,"
-            "overwrite,readrandom,readseq,readreverse,seekrandom,readwhilewriting,updaterandom,"
-            "deleterandom,readmissing,ycsbload,ycsba,ycsbd,ycsbe,ycsbf")
+            "overwrite,readrandom,multireadrandom,readseq,readreverse,seekrandom,readwhilewriting,"
+            "updaterandom,deleterandom,readmissing,ycsbload,ycsba,ycsbd,ycsbe,ycsbf")
         check(f"varve is measured with values of {value_size}", status == 0 and
               "(6000 of 6000 found)" in text and text.count("Return=OK") == 10 and
               "NOT_FOUND" not in text, text)
-        status, text = run(*common, f"--value_size={value_size}", "--batch_size=5",
+        status, text = run(*common, f"--value_size={value_size}", "--batch_size=5", "--threads=2",
                            "--benchmarks=fillbatch,deleteseq,filluniquerandom,multireadrandom")
         check(f"batches are measured with values of {value_size}", status == 0 and
-              "(3000 of 3000 found)" in text, text)
+              "(6000 of 6000 found)" in text, text)
 
 
 def refusals(folder):
