@@ -195,7 +195,7 @@ Test(lsm_picker, the_base_rises_with_the_data)
     cr_assert_eq(t.base, 4);
     cr_assert_eq(t.bytes[6], 100 * (uint64_t)MIB);
     cr_assert_eq(t.bytes[5], 10 * (uint64_t)MIB);
-    cr_assert_eq(t.bytes[4], MIB);
+    cr_assert_eq(t.bytes[4], options.level_base_size, "no level is less than the base size");
     unmake(&m);
 }
 
