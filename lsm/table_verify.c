@@ -5,6 +5,7 @@
 #include "base/check.h"
 
 #include "lsm/liveness.h"
+#include "lsm/table_refs.h"
 
 /*
  * One walk over all entries, beside which everything that is said about them elsewhere in the file
@@ -22,7 +23,7 @@ struct verify {
     uint64_t last_version;
     uint64_t last_hash;
     struct lsm_table_meta counted; /* Of the entries; the bytes of keys are not set. */
-    struct lsm_table_ref *refs;
+    struct table_refs refs;        /* As the entries name them. */
 };
 
 static struct status bad(const struct verify *v, const char *what)
@@ -66,17 +67,12 @@ static bool filter_has(const struct verify *v, uint64_t hash)
 
 /* ---- Entries ------------------------------------------------------------------------------ */
 
+/* The cursor gives logical ids. The builder numbered them as they came, and so does this. */
 static struct status note_handle(struct verify *v, const struct lsm_entry *e)
 {
-    const struct lsm_table_meta *m = v->table->meta;
-    uint32_t ref = 0;
+    uint32_t ref;
 
-    /* The cursor gives logical ids, of which there are few; neighbours often share one. */
-    while (ref < m->ref_count && m->refs[ref].logical != e->handle.file)
-        ref++;
-    CHECK(ref < m->ref_count);
-    v->refs[ref].live_values++;
-    v->refs[ref].live_bytes += (uint64_t)e->handle.length + VLOG_VALUE_HEADER;
+    TRY(table_refs_add(&v->refs, &e->handle, &ref));
     buf_append_u64(&v->live, (uint64_t)ref << 32 | e->handle.ordinal);
     return v->live.is_failed ? status_of(ST_NO_MEMORY) : status_ok();
 }
@@ -200,12 +196,15 @@ static struct status compare_liveness(struct verify *v, const uint64_t *live, si
     const struct lsm_table_meta *m = v->table->meta;
     struct liveness_check c = { .next = live, .left = count, .is_same = true };
 
+    if (v->refs.count != m->ref_count)
+        return bad(v, "a reference leads to nothing");
     for (c.ref = 0; c.ref < m->ref_count; c.ref++) {
-        if (v->refs[c.ref].live_values != m->refs[c.ref].live_values ||
-            v->refs[c.ref].live_bytes != m->refs[c.ref].live_bytes)
+        const struct lsm_table_ref *counted = &v->refs.refs[c.ref];
+        if (counted->logical != m->refs[c.ref].logical)
+            return bad(v, "references are out of order");
+        if (counted->live_values != m->refs[c.ref].live_values ||
+            counted->live_bytes != m->refs[c.ref].live_bytes)
             return bad(v, "live values are miscounted");
-        if (m->refs[c.ref].live_values == 0)
-            return bad(v, "a reference leads to nothing");
         struct status s = lsm_table_liveness(v->table, &v->fetch, c.ref, compare_run, &c);
         if (failed(s)) {
             *v->err = v->fetch.err;
@@ -353,18 +352,17 @@ struct status lsm_table_verify(struct lsm_table *t, struct io_ring *ring, struct
 {
     struct alloc *a = t->env->alloc;
     struct fetch_options options = { .cache = cache, .ring = ring, .fill = FETCH_FILL_NONE };
-    size_t refs_size = ((size_t)t->ref_count + 1) * sizeof(struct lsm_table_ref);
     struct errbuf words = { .text = "" };
     struct verify v = { .table = t, .err = &words, .counted.version_min = UINT64_MAX };
 
     fetch_init(&v.fetch, &options);
     buf_init(&v.live, a, TABLE_SIZE_MAX);
     buf_init(&v.last_key, a, LSM_KEY_MAX);
-    v.refs = alloc_zeroed(a, refs_size);
-    struct status s = v.refs == NULL ? status_of(ST_NO_MEMORY) : verify(&v);
+    table_refs_init(&v.refs, a);
+    struct status s = verify(&v);
     if (failed(s) && err != NULL)
         *err = words.text[0] != '\0' ? words : v.fetch.err;
-    alloc_free(a, v.refs, refs_size);
+    table_refs_deinit(&v.refs);
     alloc_free(a, v.filter, v.filter_size);
     budget_refund(t->env->budget, BUDGET_JOB, v.filter_size);
     buf_deinit(&v.live);
