@@ -333,14 +333,12 @@ static enum next_append choose(const struct raft *r, const struct raft_peer *p)
     if (p->progress == RAFT_PROBE) {
         if (p->is_probing ? !p->nudge_due : p->match == r->log.last)
             return NOTHING;
-    } else if (p->nudge_due) {
-        return EMPTY;
-    } else if (!has_entries || raft_peer_is_full(p, &r->config)) {
+    } else if (!p->nudge_due && (!has_entries || raft_peer_is_full(p, &r->config))) {
         return NOTHING;
     }
     if (p->next <= r->log.base_index || !has_term_of(r, p->next - 1))
         return SNAPSHOT;
-    if (!has_entries)
+    if (!has_entries || (p->progress == RAFT_REPLICATE && p->nudge_due))
         return EMPTY;
     return p->next < r->log.first ? FETCH : ENTRIES;
 }
