@@ -26,11 +26,11 @@ static bool counted_holds(const struct raft *r)
 {
     uint64_t values[RAFT_MEMBERS_MAX];
 
-    if (r->role != RAFT_LEADER || r->log.commit == r->was_commit || r->conf_index > r->was_commit)
+    if (r->role != RAFT_LEADER || r->counted <= r->was_commit || r->conf_index > r->was_commit)
         return true;
     for (uint32_t i = 0; i < r->conf.count; i++)
         values[i] = r->peers[i].id == r->config.id ? r->log.marks.durable : r->peers[i].match;
-    return raft_conf_reached(&r->conf, values, r->log.commit);
+    return raft_conf_reached(&r->conf, values, r->counted);
 }
 
 static bool peer_holds(const struct raft *r, const struct raft_peer *p)

@@ -98,9 +98,9 @@ struct raft {
     uint64_t commit_due_us;
     uint64_t quorum_grace_us;
     uint64_t uncommitted_bytes;
-    bool is_leaving;        /* No voter any more: one last round, then stop. */
-    bool has_said_farewell; /* That round is out. */
-    raft_index counted;     /* Last commit index that was counted. */
+    bool is_leaving;       /* No voter any more: hand over and stop. */
+    uint64_t leave_due_us; /* At the latest. */
+    raft_index counted;    /* Last commit index that was counted. */
 
     /* quiesce.c */
     bool is_quiescent;
@@ -109,7 +109,7 @@ struct raft {
     /* transfer.c */
     raft_id transferee;
     uint64_t transfer_due_us;
-    raft_id was_asked;         /* The transferee, once it was sent TIMEOUT_NOW. */
+    raft_id was_asked;         /* Whoever is to take over, once it was sent TIMEOUT_NOW. */
     bool has_sent_timeout_now; /* In this term, to anybody. */
     bool has_transfer_ended;
     raft_id transfer_to;
@@ -260,7 +260,7 @@ void raft_transfer_if_ready(struct raft *r);
 void raft_end_transfer(struct raft *r, enum raft_reason reason);
 void raft_recv_timeout_now(struct raft *r, const struct raft_message *m);
 void raft_recv_timeout_now_resp(struct raft *r, const struct raft_message *m);
-/* Ask the best voter to take over; we are about to stop. */
+/* We are leaving: ask a voter that has everything to take over. */
 void raft_hand_over(struct raft *r);
 
 /* ---- snapshot.c ---------------------------------------------------------------------------------

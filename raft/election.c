@@ -72,6 +72,27 @@ bool raft_hear_leader(struct raft *r, raft_id from)
     return true;
 }
 
+/* ---- What is committed ------------------------------------------------------------------------
+ */
+
+/*
+ * A conf is in force once it is known to be committed, and a candidate that does not know may need
+ * votes that it cannot get, of a replica with a longer log that knows it is no voter any more. So
+ * whoever speaks of votes says what it knows.
+ */
+static void tell_commit(const struct raft *r, struct raft_message *m)
+{
+    m->hint_term = raft_log_term_at(&r->log, r->log.commit);
+    m->commit = m->hint_term != 0 ? r->log.commit : 0;
+}
+
+static void learn_commit(struct raft *r, const struct raft_message *m)
+{
+    if (r->role != RAFT_LEADER && m->commit > r->log.commit &&
+        raft_log_matches(&r->log, m->commit, m->hint_term))
+        raft_commit_to(r, m->commit);
+}
+
 /* ---- Campaigning ---------------------------------------------------------------------------- */
 
 enum raft_reason raft_may_campaign(const struct raft *r)
@@ -90,6 +111,7 @@ enum raft_reason raft_may_campaign(const struct raft *r)
     return RAFT_OK;
 }
 
+/* Of learners, too: they do not count, but may know more (learn_commit). */
 static void ask_for_votes(struct raft *r)
 {
     r->campaign_seq = ++r->message_seq;
@@ -98,7 +120,7 @@ static void ask_for_votes(struct raft *r)
         p->has_voted = false;
         p->granted = false;
         p->refusal = RAFT_OK;
-        p->vote_due = p->id != r->config.id && raft_conf_is_voter(&r->conf, p->id);
+        p->vote_due = p->id != r->config.id;
     }
     raft_draw_election(r);
 }
@@ -144,7 +166,7 @@ static void tally(struct raft *r)
 {
     enum raft_vote_count count = count_votes(r);
 
-    if (count == RAFT_VOTE_LOST)
+    if (count == RAFT_VOTE_LOST || !raft_conf_is_voter(&r->conf, r->config.id))
         raft_become_follower(r, r->term, 0);
     else if (count == RAFT_VOTE_WON && r->role == RAFT_PRECANDIDATE)
         become_candidate(r, false);
@@ -177,12 +199,10 @@ void raft_campaign_forced(struct raft *r)
 
 void raft_own_vote_is_durable(struct raft *r)
 {
-    if (r->role != RAFT_CANDIDATE || r->persisted_seq < r->vote_seq)
+    uint32_t self = raft_conf_find(&r->conf, r->config.id);
+
+    if (r->role != RAFT_CANDIDATE || r->persisted_seq < r->vote_seq || r->peers[self].has_voted)
         return;
-    if (!raft_conf_is_voter(&r->conf, r->config.id)) {
-        raft_become_follower(r, r->term, 0);
-        return;
-    }
     vote_for_self(r);
     tally(r);
 }
@@ -207,6 +227,7 @@ void raft_emit_votes(struct raft *r)
         m->index = r->log.last;
         m->log_term = raft_log_last_term(&r->log);
         m->force = !is_pre && r->is_forced;
+        tell_commit(r, m);
         p->vote_due = false;
     }
 }
@@ -243,20 +264,20 @@ void raft_recv_prevote(struct raft *r, const struct raft_message *m)
         reply = raft_reply(r, m, RAFT_PREVOTE_RESP, false);
         reply->term = m->term; /* E3 */
     }
+    learn_commit(r, m);
+    tell_commit(r, reply);
 }
 
-/* A vote is only ever counted for the campaign it answers. */
-static struct raft_peer *voter_of(struct raft *r, const struct raft_message *m, enum raft_role role)
+/* A vote is only ever counted for the campaign it answers. What it tells about the log always
+ * counts, and may change who is to be counted. */
+static void take_vote(struct raft *r, const struct raft_message *m, enum raft_role role)
 {
+    learn_commit(r, m);
     struct raft_peer *p = raft_find_peer(r, m->from);
-    if (r->role == role && m->seq == r->campaign_seq && p != NULL)
-        return p;
-    r->fx->verdict = p == NULL ? RAFT_NOT_MEMBER : RAFT_STALE_REPLY;
-    return NULL;
-}
-
-static void take_vote(struct raft *r, struct raft_peer *p, const struct raft_message *m)
-{
+    if (r->role != role || m->seq != r->campaign_seq || p == NULL) {
+        r->fx->verdict = p == NULL ? RAFT_NOT_MEMBER : RAFT_STALE_REPLY;
+        return;
+    }
     p->has_voted = true;
     p->granted = !m->reject;
     p->refusal = m->reason;
@@ -273,9 +294,7 @@ void raft_recv_prevote_resp(struct raft *r, const struct raft_message *m)
         r->fx->verdict = RAFT_STALE_REPLY;
         return;
     }
-    struct raft_peer *p = voter_of(r, m, RAFT_PRECANDIDATE);
-    if (p != NULL)
-        take_vote(r, p, m);
+    take_vote(r, m, RAFT_PRECANDIDATE);
 }
 
 /* RequestVote, receiver (Figure 2). m->term is ours by now. */
@@ -290,8 +309,9 @@ void raft_recv_vote(struct raft *r, const struct raft_message *m)
         why = RAFT_RESTART_GRACE;
     else if (!raft_log_is_up_to_date(&r->log, m->index, m->log_term))
         why = RAFT_LOG_BEHIND;
+    learn_commit(r, m);
     if (why != RAFT_OK) {
-        raft_refuse(r, m, RAFT_VOTE_RESP, why);
+        tell_commit(r, raft_refuse(r, m, RAFT_VOTE_RESP, why));
         return;
     }
     CHECK(r->role != RAFT_LEADER);
@@ -300,12 +320,10 @@ void raft_recv_vote(struct raft *r, const struct raft_message *m)
         r->is_dirty = true;
         raft_draw_election(r);
     }
-    raft_reply(r, m, RAFT_VOTE_RESP, true);
+    tell_commit(r, raft_reply(r, m, RAFT_VOTE_RESP, true));
 }
 
 void raft_recv_vote_resp(struct raft *r, const struct raft_message *m)
 {
-    struct raft_peer *p = voter_of(r, m, RAFT_CANDIDATE);
-    if (p != NULL)
-        take_vote(r, p, m);
+    take_vote(r, m, RAFT_CANDIDATE);
 }

@@ -215,10 +215,9 @@ void raft_log_reset(struct raft_log *l, raft_index index, raft_term term, raft_t
     l->start_count = 0;
     l->changes = 0;
     l->acc_term = acc_term;
-    raft_marks_cut(&l->marks, acc_term, index + 1);
     /* Up to index the snapshot is what is durable: its data are, and its record goes before all
      * that could be said about later entries. */
-    l->marks.durable = index;
+    raft_marks_reset(&l->marks, acc_term, index);
 }
 
 void raft_log_compact(struct raft_log *l, raft_index index, struct raft_effects *fx)

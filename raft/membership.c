@@ -76,10 +76,12 @@ static void leader_conf_changed(struct raft *r)
         raft_end_transfer(r, RAFT_TRANSFER_NOT_VOTER);
     if (raft_conf_is_voter(&r->conf, r->config.id))
         return;
-    /* Thesis 4.2.2: a leader that is none of the voters any more stops, once it has said so. */
+    /* Thesis 4.2.2: a leader that is none of the voters any more stops. Before, it tells them that
+     * it is none, brings one of them up to date and asks it to take over -- for an election
+     * timeout. */
     r->is_leaving = true;
+    r->leave_due_us = r->now_us + r->config.election_us;
     raft_heartbeat_all(r);
-    raft_hand_over(r);
 }
 
 void raft_set_conf(struct raft *r, const struct raft_conf *conf, raft_index index)

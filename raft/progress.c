@@ -44,6 +44,13 @@ void raft_peer_send_snapshot(struct raft_peer *p, uint64_t seq)
     p->sending = RAFT_SENDING_DUE;
 }
 
+bool raft_peer_has_taken_offer(const struct raft_peer *p)
+{
+    return p->progress == RAFT_SENDING &&
+           (p->sending == RAFT_SENDING_OFFER || p->sending == RAFT_SENDING_OFFERED) &&
+           p->match >= p->offer.index;
+}
+
 void raft_peer_down(struct raft_peer *p, uint64_t seq)
 {
     enter(p, RAFT_DOWN, seq);

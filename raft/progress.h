@@ -77,6 +77,8 @@ void raft_peer_reset(struct raft_peer *p, raft_index last);
 void raft_peer_probe(struct raft_peer *p, raft_index next, uint64_t seq);
 void raft_peer_replicate(struct raft_peer *p);
 void raft_peer_send_snapshot(struct raft_peer *p, uint64_t seq);
+/* It has the snapshot that it was offered, or more. */
+bool raft_peer_has_taken_offer(const struct raft_peer *p);
 void raft_peer_down(struct raft_peer *p, uint64_t seq);
 
 /* An append with entries up to last, or none (bytes 0, last == next - 1), has been sent. */

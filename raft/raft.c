@@ -388,12 +388,11 @@ void raft_step(struct raft *r, uint64_t now_us, const struct raft_event *ev,
         fx->verdict = RAFT_HALTED_GROUP;
     else
         dispatch(r, ev);
-    if (r->has_said_farewell)
-        raft_become_follower(r, r->term, 0);
     run_timers(r);
     raft_leader_advance(r);
     raft_leave_if_ready(r);
     raft_transfer_if_ready(r);
+    raft_hand_over(r);
     raft_confirm_reads(r);
     if (r->role != RAFT_HALTED)
         raft_emit_all(r);
@@ -403,7 +402,6 @@ void raft_step(struct raft *r, uint64_t now_us, const struct raft_event *ev,
     if (r->role == RAFT_HALTED)
         tell_halt(r, broken);
     remember(r);
-    r->has_said_farewell = r->is_leaving && !fx->more && r->role == RAFT_LEADER;
     fx->deadline_us = fx->more ? r->now_us : raft_deadline(r);
     r->fx = NULL;
 }

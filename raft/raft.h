@@ -286,6 +286,8 @@ struct raft_persist {
  */
 
 enum raft_message_kind {
+    /* Votes, asked for and answered, carry what their sender knows to be committed: commit, and in
+     * hint_term that entry's term. */
     RAFT_PREVOTE = 1,  /* index, log_term: last entry. term: the one it would campaign in. */
     RAFT_PREVOTE_RESP, /* reject, reason. term: the candidate's if granted, else our own. */
     RAFT_VOTE,         /* index, log_term: last entry. force: a transfer, overrides withholding. */

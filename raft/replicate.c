@@ -179,6 +179,8 @@ static void append_accepted(struct raft *r, struct raft_peer *p, const struct ra
     /* Whatever snapshot it took: its log goes on from where we can (2.9). */
     else if (p->progress == RAFT_SENDING && p->match >= r->log.base_index)
         raft_peer_probe(p, p->match + 1, r->message_seq);
+    else if (raft_peer_has_taken_offer(p))
+        raft_peer_send_snapshot(p, r->message_seq); /* But our log has moved on: a newer one. */
     if (r->commit_due_us == RAFT_NEVER && p->commit_sent < r->log.commit &&
         p->commit_sent < p->match)
         r->commit_due_us = r->now_us + r->config.commit_delay_us;
@@ -535,7 +537,7 @@ void raft_leader_timers(struct raft *r)
         /* Others could commit without us for ever; somebody with a disk should lead. */
         raft_alarm(r, RAFT_ALARM_DISK_STALLED, 0, r->now_us - r->write_since_us);
         raft_become_follower(r, r->term, 0);
-    } else if (r->now_us >= quorum_ends(r)) {
+    } else if (r->now_us >= quorum_ends(r) || (r->is_leaving && r->now_us >= r->leave_due_us)) {
         raft_become_follower(r, r->term, 0);
     }
 }
@@ -553,5 +555,5 @@ uint64_t raft_leader_deadline(const struct raft *r)
         due = sooner(due, r->transfer_due_us);
     due = sooner(due, stall_ends(r));
     due = sooner(due, quorum_ends(r));
-    return r->is_leaving ? r->now_us : due;
+    return r->is_leaving ? sooner(due, r->leave_due_us) : due;
 }

@@ -68,14 +68,18 @@ void raft_hand_over(struct raft *r)
 {
     struct raft_peer *best = NULL;
 
+    if (r->role != RAFT_LEADER || !r->is_leaving || r->was_asked != 0)
+        return;
     for (uint32_t i = 0; i < r->conf.count; i++) {
         struct raft_peer *p = &r->peers[i];
         if (raft_conf_role(&r->conf, p->id) == RAFT_MEMBER_VOTER && p->match == r->log.last &&
             (best == NULL || p->acked_us > best->acked_us))
             best = p;
     }
-    if (best != NULL)
-        ask(r, best);
+    if (best == NULL)
+        return;
+    r->was_asked = best->id;
+    ask(r, best);
 }
 
 void raft_recv_timeout_now(struct raft *r, const struct raft_message *m)
