@@ -285,7 +285,7 @@ struct status lsm_memtable_reserve(struct lsm_memtable *m, size_t bytes, size_t 
     size_t page_size = lsm_page_size(m->pool);
     size_t per_entry =
         sizeof(struct version) + sizeof(struct lsm_record) + VARINT_MAX + 8 + 32 + HANDLE_SIZE;
-    size_t wanted = bytes + count * per_entry + lsm_tree_insert_room(count);
+    size_t wanted = bytes + count * per_entry + lsm_tree_insert_room(&m->tree, count);
     size_t left = m->pages == NULL ? 0 : page_size - m->used;
 
     /* An eighth of each page may be lost at its end. */

@@ -46,7 +46,8 @@ void lsm_memtable_unref(struct lsm_memtable *m);
  */
 MUST_CHECK struct status lsm_memtable_add(struct lsm_memtable *m, const struct lsm_entry *e);
 /* Make sure that `bytes` more of keys and values in `count` entries can be added without failing,
- * so that a durable batch can always be applied. Writer. */
+ * so that a durable batch can always be applied. Values of more than an eighth of a page are not
+ * among them: their memory is their own. Writer. */
 MUST_CHECK struct status lsm_memtable_reserve(struct lsm_memtable *m, size_t bytes, size_t count);
 /* Those of one batch together: each call fragments all there are anew. Writer. */
 MUST_CHECK struct status lsm_memtable_add_range_deletes(struct lsm_memtable *m,

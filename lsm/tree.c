@@ -325,15 +325,25 @@ struct status lsm_tree_init(struct lsm_tree *t, void *(*take)(void *context, siz
     struct lsm_node *root = node_create(t, true);
     if (root == NULL)
         return status_of(ST_NO_MEMORY);
+    t->leaf_count = 1;
     STORE(t->root, root);
     return status_ok();
 }
 
-/* Half-full leaves at worst, and an inner node for each half-full one of them. */
-size_t lsm_tree_insert_room(size_t count)
+/* Nodes that so many additions to `nodes` of them make at most: each of those there may be full and
+ * is split once; a half is full again after FANOUT / 2 more. */
+static size_t splits_of(size_t additions, size_t nodes)
 {
-    size_t leaves = count / (LSM_TREE_FANOUT / 2) + 2;
-    return leaves * node_size(true) + (leaves / 8 + LSM_TREE_DEPTH_MAX) * node_size(false);
+    size_t full = additions < nodes ? additions : nodes;
+    return full + additions / (LSM_TREE_FANOUT / 2);
+}
+
+size_t lsm_tree_insert_room(const struct lsm_tree *t, size_t count)
+{
+    /* And what is taken ahead of a split. */
+    size_t leaves = splits_of(count, t->leaf_count) + 1;
+    size_t inners = splits_of(leaves, t->inner_count) + LSM_TREE_DEPTH_MAX;
+    return leaves * node_size(true) + inners * node_size(false);
 }
 
 static struct status take_spares(struct lsm_tree *t, uint32_t inner_count)
@@ -354,6 +364,8 @@ static struct status take_spares(struct lsm_tree *t, uint32_t inner_count)
 static struct lsm_node *use_spare(struct lsm_tree *t, bool is_leaf)
 {
     struct lsm_node *n = t->spare_leaf;
+    t->leaf_count += is_leaf;
+    t->inner_count += !is_leaf;
     if (is_leaf) {
         CHECK(n != NULL);
         t->spare_leaf = NULL;

@@ -68,6 +68,8 @@ struct lsm_tree {
     struct lsm_node *spare_leaf;
     struct lsm_node *spare_inner[LSM_TREE_DEPTH_MAX];
     uint32_t spare_inner_count;
+    size_t leaf_count; /* Writer; here and below: nodes in the tree. */
+    size_t inner_count;
 };
 
 MUST_CHECK struct status lsm_tree_init(struct lsm_tree *t,
@@ -85,8 +87,8 @@ struct lsm_tree_path {
 /* Writer: the record with this key, or NULL. The path is good until something is inserted. */
 struct lsm_record *lsm_tree_locate(const struct lsm_tree *t, struct bytes key,
                                    struct lsm_tree_path *out_path);
-/* Memory for nodes that `count` inserts take at most. */
-size_t lsm_tree_insert_room(size_t count);
+/* Memory for nodes that `count` inserts take at most. Writer. */
+size_t lsm_tree_insert_room(const struct lsm_tree *t, size_t count);
 /* Writer. path: what locate said of its key, which is not there. NO_MEMORY: nothing has changed. */
 MUST_CHECK struct status lsm_tree_insert(struct lsm_tree *t, struct lsm_tree_path *path,
                                          struct lsm_record *r);

@@ -226,6 +226,31 @@ Test(lsm_memtable, what_is_reserved_can_be_added)
     }
 }
 
+/* Rising keys leave full leaves behind; keys that come between them split each. */
+Test(lsm_memtable, what_is_reserved_can_be_added_anywhere)
+{
+    enum { BEFORE = 20000, PER_LEAF = 63, ADDED = 2 * (BEFORE / PER_LEAF) };
+    struct fixture f;
+    uint8_t key[8];
+
+    init(&f);
+    for (uint64_t i = 0; i < BEFORE; i++) {
+        struct lsm_entry e = numbered(i * 1000, key);
+        must(lsm_memtable_add(f.memtable, &e));
+    }
+    must(lsm_memtable_reserve(f.memtable, ADDED * 16, ADDED));
+    f.alloc.fail_at = 1;
+    f.alloc.fail_for_ever = true;
+    for (uint64_t i = 0; i < ADDED; i++) {
+        struct lsm_entry e = numbered((i / 2 * PER_LEAF + 30) * 1000 + 1 + i % 2, key);
+        must(lsm_memtable_add(f.memtable, &e));
+    }
+    f.alloc.fail_at = 0;
+    f.alloc.fail_for_ever = false;
+    lsm_memtable_check_invariants(f.memtable);
+    deinit(&f);
+}
+
 /* Values too large for a page's eighth, too. */
 Test(lsm_memtable, any_failed_allocation_leaves_it_usable)
 {
