@@ -3,9 +3,9 @@
  *
  * Leveled with dynamic level bytes (Dong et al., "Optimizing Space Amplification in RocksDB", CIDR
  * 2017): the last level has what data there is, each level above a fanout less, the first of them
- * the base size at least; there is none above one that is less than twice the base size, and L0 goes
- * to the first there is. So nine tenths of the data lie in the last level, whatever its size, once
- * that is ten base sizes.
+ * the base size at least; there is none above one that is less than twice the base size, and L0
+ * goes to the first there is. So nine tenths of the data lie in the last level, whatever its size,
+ * once that is ten base sizes.
  *
  *   score(L0) = files / l0_compact, and bytes / base size if that is more
  *   score(Ln) = bytes / target
