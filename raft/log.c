@@ -204,6 +204,9 @@ void raft_log_reset(struct raft_log *l, raft_index index, raft_term term, raft_t
                     struct raft_effects *fx)
 {
     CHECK(index > l->commit);
+    /* The snapshot's data are durable, but the record that says so is not yet: until it is, we have
+     * no more than what is committed of the old log, and must not say otherwise. */
+    raft_marks_cut(&l->marks, acc_term, l->commit + 1);
     drop_from(l, l->held.index != 0 ? l->held.index : l->first, fx);
     l->first = index + 1;
     l->last = index;
@@ -215,9 +218,6 @@ void raft_log_reset(struct raft_log *l, raft_index index, raft_term term, raft_t
     l->start_count = 0;
     l->changes = 0;
     l->acc_term = acc_term;
-    /* Up to index the snapshot is what is durable: its data are, and its record goes before all
-     * that could be said about later entries. */
-    raft_marks_reset(&l->marks, acc_term, index);
 }
 
 void raft_log_compact(struct raft_log *l, raft_index index, struct raft_effects *fx)

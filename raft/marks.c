@@ -21,13 +21,6 @@ void raft_marks_cut(struct raft_marks *m, raft_term acc_term, raft_index from)
     m->forks[m->fork_count++] = (struct raft_mark) { .acc_term = acc_term, .index = from };
 }
 
-void raft_marks_reset(struct raft_marks *m, raft_term acc_term, raft_index index)
-{
-    m->durable = index;
-    m->fork_count = 1;
-    m->forks[0] = (struct raft_mark) { .acc_term = acc_term, .index = index + 1 };
-}
-
 void raft_marks_release(struct raft_marks *m, struct raft_mark mark)
 {
     uint32_t passed = 0;

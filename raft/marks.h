@@ -25,8 +25,6 @@ struct raft_marks {
 
 /* The log was cut under the leader of acc_term: from and what is behind it is new or gone. */
 void raft_marks_cut(struct raft_marks *m, raft_term acc_term, raft_index from);
-/* A durable snapshot that ends at index takes the log's place. */
-void raft_marks_reset(struct raft_marks *m, raft_term acc_term, raft_index index);
 /* A write with this mark is durable. Requires: marks come in the order of their writes, mostly; an
  * older one releases nothing new. */
 void raft_marks_release(struct raft_marks *m, struct raft_mark mark);
