@@ -5,6 +5,8 @@
 #include "base/check.h"
 #include "raft/codec.h"
 
+enum { WINDOW_DEFAULT = 1024 };
+
 #define HOOK(c, name, ...)                                                                         \
     do {                                                                                           \
         if ((c)->hooks->name != NULL)                                                              \
@@ -136,6 +138,12 @@ bool cluster_start(struct cluster *c, struct node *n, uint64_t seed, struct errb
     raft_index from = d->hard.commit > d->base_index ? d->hard.commit : d->base_index;
     if (from > last)
         from = last;
+    const struct raft_entry *change = NULL;
+    uint32_t window = c->config.window_entries != 0 ? c->config.window_entries : WINDOW_DEFAULT;
+    for (; last - from > window; from++) {
+        if (disk_entry(d, from + 1)->kind == RAFT_ENTRY_CONF)
+            change = disk_entry(d, from + 1);
+    }
     if (c->bug == CLUSTER_DOUBLE_APPLY && d->saved.index > d->base_index && d->saved.index > 1)
         d->saved.index--;
     struct raft_restore restore = {
@@ -148,6 +156,7 @@ bool cluster_start(struct cluster *c, struct node *n, uint64_t seed, struct errb
         .start_count = list_terms(d, starts),
         .entries = from < last ? disk_entry(d, from + 1) : NULL,
         .entry_count = (uint32_t)(last - from),
+        .change = change,
     };
     uint64_t clock = node_clock(n, c->now);
     n->clock_us = clock > n->clock_us ? clock : n->clock_us;
@@ -156,7 +165,9 @@ bool cluster_start(struct cluster *c, struct node *n, uint64_t seed, struct errb
     if (failed(s))
         return false;
     entries_ref(restore.entries, restore.entry_count);
-    n->held_bytes = 0;
+    if (change != NULL)
+        blob_ref(change->blob);
+    n->held_bytes = change != NULL ? change->data.size : 0;
     for (uint32_t i = 0; i < restore.entry_count; i++)
         n->held_bytes += restore.entries[i].data.size;
     n->state = NODE_UP;
@@ -191,7 +202,7 @@ void cluster_crash(struct cluster *c, struct node *n, uint32_t kept)
         return;
     struct raft_view v;
     raft_view(n->raft, &v);
-    for (raft_index i = v.window_first; i <= v.last; i++) {
+    for (raft_index i = v.base_index + 1; i <= v.last; i++) {
         const struct raft_entry *e = raft_entry_at(n->raft, i);
         if (e != NULL)
             blob_unref(e->blob);
