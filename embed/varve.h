@@ -147,8 +147,9 @@ typedef uint32_t varve_keyspace;
 #define VARVE_DEFAULT_KEYSPACE 0u
 
 /*
- * A keyspace is used by its number, which stays the same for its life. VARVE_BUSY if the name
- * (1..255 bytes) is taken, VARVE_LIMIT after 65535 of them. Durable on return.
+ * A keyspace is used by its number, which stays the same for its life. Use numbers that create and
+ * find gave only: others are not refused. VARVE_BUSY if the name (1..255 bytes) is taken,
+ * VARVE_LIMIT after 65535 of them. Durable on return.
  */
 VARVE_API enum varve_code varve_keyspace_create(struct varve *store, const char *name,
                                                 varve_keyspace *out_keyspace,
