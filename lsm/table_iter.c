@@ -407,48 +407,53 @@ static struct status end_move(struct table_iter *it, struct status s)
     return s;
 }
 
-static struct status iter_seek(struct lsm_iter *base, struct bytes key, uint64_t version)
+/* The moves that may be made from anywhere; key and version are the seeks'. */
+enum goal { GOAL_SEEK, GOAL_SEEK_BEFORE, GOAL_FIRST, GOAL_LAST };
+
+static struct status reach(struct table_iter *it, enum goal goal, struct bytes key,
+                           uint64_t version)
+{
+    switch (goal) {
+    case GOAL_SEEK:
+        return seek(it, key, version);
+    case GOAL_SEEK_BEFORE:
+        return seek_before(it, key, version);
+    case GOAL_FIRST:
+        return seek_first(it);
+    default:
+        return seek_last(it);
+    }
+}
+
+static struct status move(struct lsm_iter *base, enum goal goal, struct bytes key, uint64_t version)
 {
     struct table_iter *it = (struct table_iter *)base;
     bool is_empty;
     struct status s = begin_move(it, &is_empty);
 
     if (succeeded(s))
-        s = is_empty ? at_end(it) : seek(it, key, version);
+        s = is_empty ? at_end(it) : reach(it, goal, key, version);
     return end_move(it, s);
+}
+
+static struct status iter_seek(struct lsm_iter *base, struct bytes key, uint64_t version)
+{
+    return move(base, GOAL_SEEK, key, version);
 }
 
 static struct status iter_seek_before(struct lsm_iter *base, struct bytes key, uint64_t version)
 {
-    struct table_iter *it = (struct table_iter *)base;
-    bool is_empty;
-    struct status s = begin_move(it, &is_empty);
-
-    if (succeeded(s))
-        s = is_empty ? at_end(it) : seek_before(it, key, version);
-    return end_move(it, s);
+    return move(base, GOAL_SEEK_BEFORE, key, version);
 }
 
 static struct status iter_first(struct lsm_iter *base)
 {
-    struct table_iter *it = (struct table_iter *)base;
-    bool is_empty;
-    struct status s = begin_move(it, &is_empty);
-
-    if (succeeded(s))
-        s = is_empty ? at_end(it) : seek_first(it);
-    return end_move(it, s);
+    return move(base, GOAL_FIRST, bytes_of(NULL, 0), 0);
 }
 
 static struct status iter_last(struct lsm_iter *base)
 {
-    struct table_iter *it = (struct table_iter *)base;
-    bool is_empty;
-    struct status s = begin_move(it, &is_empty);
-
-    if (succeeded(s))
-        s = is_empty ? at_end(it) : seek_last(it);
-    return end_move(it, s);
+    return move(base, GOAL_LAST, bytes_of(NULL, 0), 0);
 }
 
 static struct status iter_next(struct lsm_iter *base)
