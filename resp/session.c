@@ -288,12 +288,12 @@ static bool is_http(struct bytes name)
     return resp_text_is(name, "post") || resp_text_is(name, "host:");
 }
 
-/* EXEC with the wrong number of arguments ends the transaction. */
-static struct status abort_exec(struct resp_call *call)
+/* An EXEC that is refused ends the transaction. */
+static struct status abort_exec(struct resp_call *call, const char *why)
 {
     resp_session_discard(call->session);
-    return resp_fail(call, "EXECABORT Transaction discarded because of: "
-                           "wrong number of arguments for 'exec' command");
+    resp_reply_error(call->reply, "EXECABORT Transaction discarded because of: %s", why);
+    return status_ok();
 }
 
 /* From the words of a request to the command that runs, or is queued. */
@@ -305,13 +305,16 @@ static struct status dispatch(struct resp_call *call)
         s->is_closing = true;
         return status_ok();
     }
-    if (resp_text_is(call->argv[0], "exec") && call->argc != 1)
-        return abort_exec(call);
+    bool is_exec = resp_text_is(call->argv[0], "exec");
+    if (is_exec && call->argc != 1)
+        return abort_exec(call, "wrong number of arguments for 'exec' command");
     call->command =
         resp_command_resolve(&call->resp->commands, call->argv, call->argc, call->reply);
     if (call->command == NULL)
         return reject(call);
     if (!s->identity.is_authenticated && !(call->command->flags & RESP_CMD_NO_AUTH)) {
+        if (is_exec)
+            return abort_exec(call, "NOAUTH Authentication required.");
         status_ignore(resp_fail(call, "NOAUTH Authentication required."), "it is replied");
         return reject(call);
     }

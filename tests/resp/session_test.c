@@ -31,6 +31,8 @@ Test(resp_session, nothing_but_greetings_without_the_password)
     expect(&g, "PING", NOAUTH);
     expect(&g, "GET a", NOAUTH);
     expect(&g, "MULTI", NOAUTH);
+    expect(&g, "EXEC",
+           "-EXECABORT Transaction discarded because of: NOAUTH Authentication required.\r\n");
     expect(&g, "COMMAND", NOAUTH);
     expect(&g, "CLIENT GETNAME", NOAUTH);
     expect(&g, "CLIENT", "-ERR wrong number of arguments for 'client' command\r\n");
