@@ -176,6 +176,11 @@ Test(raft_log, a_snapshot_takes_the_place_of_all)
     cr_assert_eq(f.fx.released_count, 2);
     cr_assert_eq(f.log.last, 50);
     cr_assert_eq(raft_log_last_term(&f.log), 4);
+    cr_assert_eq(f.log.marks.durable, 0, "its record is not written yet");
+    raft_marks_release(&f.log.marks, (struct raft_mark) { .acc_term = 4, .index = 2 });
+    cr_assert_eq(f.log.marks.durable, 0, "nor by a write of the old log");
+    raft_marks_release(&f.log.marks, (struct raft_mark) { .acc_term = 5, .index = 50 });
+    cr_assert_eq(f.log.marks.durable, 50);
     cr_assert_eq(raft_log_room(&f.log), RING);
     append_terms(&f, "5");
     cr_assert_eq(raft_log_entry(&f.log, 51)->term, 5);
