@@ -57,6 +57,7 @@ struct evidence {
     uint64_t batches;
     uint64_t durable_lsn; /* The greatest recorded in them, */
     uint64_t witness;     /* by this one. */
+    uint64_t segment;     /* In which the first of them lies; 0: none. */
     bool is_begun;        /* At that very place the next batch was begun. */
 };
 
@@ -461,6 +462,8 @@ static void search(struct recovery *r, const struct found *f, uint64_t from)
             e->durable_lsn = b.durable_lsn;
             e->witness = b.lsn;
         }
+        if (e->segment == 0)
+            e->segment = f->id;
         if (b.lsn > r->seen_lsn)
             r->seen_lsn = b.lsn;
         if (vlog_batch_read(rest, seed, &b)) {
@@ -537,14 +540,14 @@ out:
     return s;
 }
 
-/* The batch that is missed follows the last good one, or begins the next segment. */
+/* The batch that is missed follows the last good one, or lies before those found later. */
 static struct status missed(const struct recovery *r, uint64_t lsn, const char *evidence)
 {
     char next[VLOG_NAME_MAX + 32] = "";
 
-    if (r->break_at + 1 < r->found_count)
-        (void)snprintf(next, sizeof next, " (or begins segment %08llu)",
-                       (unsigned long long)r->found[r->break_at + 1].id);
+    if (r->evidence.segment != 0 && r->evidence.segment != r->found[r->break_at].id)
+        (void)snprintf(next, sizeof next, ", here or in a segment up to %08llu",
+                       (unsigned long long)r->evidence.segment);
     return corrupt(r, r->found[r->break_at].id, r->break_from, "batch %llu is bad or missing%s%s",
                    (unsigned long long)lsn, next, evidence);
 }
