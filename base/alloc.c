@@ -61,6 +61,16 @@ void *alloc_array(struct alloc *a, size_t count, size_t size)
     return alloc_zeroed(a, total);
 }
 
+void alloc_prefault(void *p, size_t size)
+{
+#if defined(MADV_POPULATE_WRITE)
+    (void)madvise(p, size, MADV_POPULATE_WRITE);
+#else
+    (void)p;
+    (void)size;
+#endif
+}
+
 /* Counts one call; true if it is to fail. */
 static bool test_fails(struct alloc_test *t)
 {

@@ -55,6 +55,11 @@ static inline void alloc_free(struct alloc *a, void *p, size_t size)
         (void)a->resize(a, p, size, 0);
 }
 
+/* Have pages put behind fresh memory now, by a thread that can wait, in place of a fault each when
+ * they are first written. Contents stay. Only a hint. Requires: p aligned to 4 KiB. Any thread,
+ * beside others that read and write the block. */
+void alloc_prefault(void *p, size_t size);
+
 /*
  * An allocator that fails on command, for tests: the call numbered fail_at (1 is the next one)
  * and, if fail_for_ever, all later ones. fail_at counts down as calls are made; 0 never fails.

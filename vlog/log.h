@@ -40,7 +40,8 @@ struct vlog_image {
     _Atomic uint32_t readers;              /* shared */
     _Atomic uint64_t hits;                 /* shared: statistics. */
     uint8_t *data;                         /* writer; readers after a successful announcement */
-    size_t capacity;                       /* likewise */
+    size_t capacity;                       /* likewise. Both change under the pool's lock only. */
+    size_t prefaulted;                     /* pool.lock: so many bytes have pages. */
 };
 
 /* ---- Segments ----------------------------------------------------------------------------- */

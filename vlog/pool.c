@@ -8,6 +8,7 @@
 
 enum {
     FILL_CHUNK = 512 * 1024, /* About a quarter of a millisecond. */
+    PREFAULT_CHUNK = 2 << 20,
     RETRY_NS = 100 * 1000 * 1000,
 };
 
@@ -352,6 +353,22 @@ static struct status prepare_next(struct vlog *v, struct io_ring *ring, uint64_t
     return make(v, ring, size, &none, &p->next);
 }
 
+/* The images' memory is fresh in a young store, and putting pages behind it dear: some of it for
+ * the next segment, of this size. False if all of that has pages. */
+static bool prefault(struct vlog *v, uint64_t size) REQUIRES(v->pool.lock)
+{
+    for (int i = 0; i < VLOG_IMAGES; i++) {
+        struct vlog_image *image = &v->images[i];
+        size_t end = image->prefaulted + PREFAULT_CHUNK;
+        if (image->prefaulted < size && end <= image->capacity) {
+            alloc_prefault(image->data + image->prefaulted, PREFAULT_CHUNK);
+            image->prefaulted = end;
+            return true;
+        }
+    }
+    return false;
+}
+
 /* With nothing to prepare: finish one file that was used, or found, before it was filled; let go
  * of one that the growing log left behind (size is the next segment's). False if there is none. */
 static bool tidy(struct vlog *v, struct io_ring *ring, uint64_t size, struct status *out_status)
@@ -390,7 +407,7 @@ bool vlog_pool_step(struct vlog *v, struct io_ring *ring, uint64_t now_ns)
     if (p->next == NULL && vlog_pool_wants_next(active_end, active_size))
         s = prepare_next(v, ring, size);
     else
-        has_worked = tidy(v, ring, size, &s);
+        has_worked = (p->next != NULL && prefault(v, size)) || tidy(v, ring, size, &s);
     if (failed(s)) {
         /* The writer tries by itself when it must; here it can wait. A file that could not be
          * filled is not kept. */

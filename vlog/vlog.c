@@ -99,8 +99,8 @@ static struct status prepare(struct vlog *v, const struct vlog_config *config)
                           v->options.is_direct_value_io));
     for (size_t i = 0; i < config->file_count; i++)
         TRY(vlog_sources_put_file(&v->sources, &config->files[i]));
-    TRY(vlog_images_init(v));
-    return vlog_pool_init(&v->pool, v);
+    TRY(vlog_pool_init(&v->pool, v));
+    return vlog_images_init(v);
 }
 
 /* Go on where the log ended, in a fresh segment that says so. */

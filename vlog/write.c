@@ -34,9 +34,12 @@ static struct status image_resize(struct vlog *v, struct vlog_image *image, size
         budget_refund(v->env->budget, BUDGET_LOG_TAIL, capacity);
         return status_of(ST_NO_MEMORY);
     }
+    mutex_lock(&v->pool.lock);
     image_free(v, image);
     image->data = data;
     image->capacity = capacity;
+    image->prefaulted = 0;
+    mutex_unlock(&v->pool.lock);
     return status_ok();
 }
 
