@@ -71,8 +71,11 @@ struct status dir_prepare(const struct env *env, const char *path, const char *e
     }
     bool is_ours = read_marker(marker, maker, sizeof maker);
     if (keep && (!is_ours || strcmp(maker, engine) != 0)) {
-        errbuf_set(err, "--use_existing_db: \"%s\" holds %s%s, not a store of %s", path,
-                   is_ours ? "a store of " : "no benchmark's store", maker, engine);
+        if (is_ours)
+            errbuf_set(err, "--use_existing_db: \"%s\" holds a store of %s, not of %s", path, maker,
+                       engine);
+        else
+            errbuf_set(err, "--use_existing_db: \"%s\" holds no store that a benchmark made", path);
         return status_of(ST_NOT_FOUND);
     }
     if (is_ours && strcmp(maker, engine) != 0)
