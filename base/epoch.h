@@ -72,8 +72,8 @@ void epoch_retire(struct epoch *e, struct epoch_garbage *g);
 size_t epoch_collect(struct epoch *e);
 /* The least epoch any reader is in; current if none. */
 uint64_t epoch_oldest(struct epoch *e);
-/* The epoch that readers enter from now on: once epoch_oldest has come to it, all are gone who were
- * inside before this call. Any thread. */
+/* The epoch that readers enter from now on. Asked after a retire: once epoch_oldest has come to it,
+ * all are gone who could reach what was retired. Any thread. */
 uint64_t epoch_now(const struct epoch *e);
 
 #endif

@@ -18,7 +18,7 @@
 
 struct lsm_mem;
 
-enum { LSM_REQUESTS_MAX = 16, LSM_COMPACT_INPUTS_MAX = 4096 };
+enum { LSM_REQUESTS_MAX = 16 };
 
 /* A user's wish to have a range compacted to the bottom. */
 struct lsm_compact_request {

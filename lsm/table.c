@@ -328,6 +328,9 @@ uint64_t lsm_table_key_hash(struct bytes key)
     return hash_bytes(key, 0);
 }
 
+static_assert((int)LSM_TABLE_PREFETCH_STEPS == 2 + CACHE_PREFETCH_STEPS,
+              "two lines of the table, then the cache's");
+
 void lsm_table_prefetch(const struct lsm_table *t, uint64_t key_hash, unsigned step)
 {
     if (step == 0) {

@@ -83,7 +83,7 @@ struct lsm_version {
 
 /* ---- Edits -------------------------------------------------------------------------------- */
 
-enum { LSM_EDIT_TABLES_MAX = 4096, LSM_GROUPS_MAX = 64 };
+enum { LSM_GROUPS_MAX = 64 };
 
 struct lsm_edit_table {
     uint32_t level;

@@ -62,6 +62,26 @@ Test(epoch, deinit_destroys_what_destroying_retires)
     cr_assert_eq(destroyed, 2);
 }
 
+/* Who asks for the epoch after a retire knows later that no reader of before is left, though others
+ * have come. */
+Test(epoch, the_oldest_comes_to_now_when_old_readers_have_left)
+{
+    static struct epoch e;
+    int destroyed = 0;
+    struct counted a = counted_of(&e, &destroyed);
+
+    epoch_init(&e);
+    struct epoch_slot *before = epoch_enter(&e, 1);
+    epoch_retire(&e, &a.garbage);
+    uint64_t now = epoch_now(&e);
+    struct epoch_slot *after = epoch_enter(&e, 2);
+    cr_assert_lt(epoch_oldest(&e), now);
+    epoch_leave(before);
+    cr_assert_geq(epoch_oldest(&e), now);
+    epoch_leave(after);
+    epoch_deinit(&e);
+}
+
 Test(epoch, slots_run_out_and_come_back)
 {
     static struct epoch e;
