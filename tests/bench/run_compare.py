@@ -32,18 +32,22 @@ def run(*command):
 
 def compare_loads(folder):
     out, summary = os.path.join(folder, "out.tsv"), os.path.join(folder, "out.json")
+    table = os.path.join(folder, "out.md")
     status, text = run(*COMPARE, "--scale", "0.001", "--rounds", "2", "--ours",
                        "null", "--peers", "null-again", "--dir", folder, "fillrandom-1k")
     check("an unknown engine fails", status == 1 and "no engine" in text, text)
     status, text = run(*COMPARE, "--scale", "0.01", "--rounds", "3", "--ours",
                        "null", "--peers", "null", "--dir", folder, "--out", out, "--json", summary,
-                       "fillrandom-1k", "readrandom-1k")
+                       "--markdown", table, "fillrandom-1k", "readrandom-1k")
     check("a comparison ends well", status == 0, text)
     with open(out, encoding="utf-8") as file:
         rows = [line.split("\t") for line in file]
     check("a row each round", len(rows) == 1 + 3 + 3 and len({len(row) for row in rows}) == 1, rows)
     with open(summary, encoding="utf-8") as file:
         scenarios = json.load(file)
+    with open(table, encoding="utf-8") as file:
+        rows = [line.count("|") for line in file]
+    check("a table with a row a side", rows == [10] * (2 + 2), rows)
     check("a summary each scenario", [len(s["sides"]["null"]) for s in scenarios] == [3, 3])
     left = [name for name in os.listdir(folder) if name.startswith("varve-compare-")]
     check("nothing is left behind", not left, left)
