@@ -28,12 +28,18 @@ PRIVATE_HEADERS = {
     "base": ["io_backend.h", "io_host.h", "io_ring.h", "io_timers.h", "io_sim_*.h"],
 }
 
+# The files of Raft's core: a pure step, which is handed the time and asks for I/O.
+RAFT_CORE = [f"raft/{noun}.*" for noun in """check codec conf core election emit follow init lease
+    log marks membership mutant names persist progress quiesce raft read replicate snapshot
+    transfer view""".split()]
+
 # (files, may also include, may not include): for single files of a folder.
 FILE_INCLUDES = [
     # The log store keeps the group's entries in the one log.
     ("raft/log_store*", ["vlog"], []),
-    # The core decides: it is handed the time and asks for I/O.
-    ("raft/*", [], ["base/io*", "base/clock.h", "base/alloc.h", "base/thread.h", "base/log.h"]),
+] + [
+    (files, [], ["base/io*", "base/clock.h", "base/alloc.h", "base/thread.h", "base/log.h"])
+    for files in RAFT_CORE
 ]
 
 # ---- Calls -----------------------------------------------------------------------------------
@@ -73,6 +79,13 @@ CALLS_ALLOWED = [
 
 # (archive member, symbol, why it may be written to). No module has a writable global.
 WRITABLE_ALLOWED = []
+
+# ---- What objects need -----------------------------------------------------------------------
+
+# (files, names that their objects may leave to others to define). What begins with two underscores
+# is the compiler's: sanitizers, stack protection.
+NEEDS = [(files, ["mem*", "raft_*", "rand_below", "rand_seed", "rand_u64", "check_failed",
+                  "errbuf_set", "__*", "_GLOBAL_OFFSET_TABLE_"]) for files in RAFT_CORE]
 
 # ---- Text ------------------------------------------------------------------------------------
 

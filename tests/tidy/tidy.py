@@ -163,6 +163,16 @@ def rule_globals(tree):
                 yield member, 0, f"{symbol} in {section} can be written to"
 
 
+def rule_needs(tree):
+    """The core of Raft needs nothing of the machine but to copy and fill memory."""
+    for archive in archives(tree):
+        for member, section, symbol in symbols_of(archive):
+            for files, names in rules.NEEDS:
+                if section == "*UND*" and fnmatch.fnmatch(member, files) and \
+                        not any(fnmatch.fnmatch(symbol, n) for n in names):
+                    yield member, 0, f"{symbol} is not for {files}"
+
+
 def archives(tree):
     names = [f"lib{module}.a" for module in rules.MAY_INCLUDE]
     found = [os.path.join(tree.objects, n) for n in names
@@ -319,6 +329,7 @@ RULES = {
     "includes": rule_includes,
     "calls": rule_calls,
     "globals": rule_globals,
+    "needs": rule_needs,
     "format": rule_format,
     "comments": rule_comments,
     "lines": rule_lines,
@@ -326,6 +337,9 @@ RULES = {
     "links": rule_links,
     "promises": rule_promises,
 }
+
+
+OF_OBJECTS = ("globals", "needs")
 
 
 # ---- A report, no rule: functions that grew long ----------------------------------------------
@@ -374,7 +388,7 @@ def main():
     tree = Tree(os.path.abspath(options.root), objects)
     passed = failed = 0
     for name in options.rule or RULES:
-        if name == "globals" and not objects:
+        if name in OF_OBJECTS and not objects:
             continue
         found = sorted(set(RULES[name](tree)))
         for path, line, what in found:

@@ -9,7 +9,8 @@ A case is a text: its comment, the files of a small tree, and what the rule must
     == expect
     lsm/bad.c:1: lsm may not include server
 
-Files of a case of `globals` are compiled first. An empty expectation is a case that must pass.
+Files of a case of `globals` or `needs` are compiled first. An empty expectation
+is a case that must pass.
 """
 
 import os
@@ -56,7 +57,7 @@ def run_case(rule, path):
     files, expected = read_case(path)
     with tempfile.TemporaryDirectory() as root:
         write_tree(root, files)
-        if rule == "globals":
+        if rule in tidy.OF_OBJECTS:
             compile_tree(root, files)
         tree = tidy.Tree(root, root)
         found = [f"{p}:{line}: {what}" for p, line, what in sorted(set(tidy.RULES[rule](tree)))]
