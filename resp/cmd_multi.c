@@ -71,20 +71,23 @@ static struct status check_row(struct resp_call *call, const struct resp_watched
 
 /*
  * OK: the key is as it was. CONFLICT: it is not. Its database may have been flushed, so that its
- * number has another id: that changed the key if it was there when it was watched, or was written
- * before the flush (its old row tells), or has been since (its new row does).
+ * number has another id: that changed the key if it was there when it was watched, or was there
+ * under any id that the number has had since (its row there tells).
  */
 static struct status check_watched(struct resp_call *call, const struct resp_watched *watched)
 {
-    uint32_t id_then = watched->token.database;
-    uint32_t id_now = call->store->ops->database_id(call->store, watched->database);
+    const struct store_ops *ops = call->store->ops;
+    uint32_t id_now = ops->database_id(call->store, watched->database);
+    uint32_t id = watched->token.database;
 
-    TRY(check_row(call, watched, id_then));
-    if (id_now == id_then)
-        return status_ok();
-    if (watched->token.was_live)
-        return status_of(ST_CONFLICT);
-    return check_row(call, watched, id_now);
+    for (;;) {
+        TRY(check_row(call, watched, id));
+        if (id == id_now)
+            return status_ok();
+        id = ops->database_after(call->store, id);
+        if (watched->token.was_live || id == 0)
+            return status_of(ST_CONFLICT);
+    }
 }
 
 static struct status check_watches(struct resp_call *call)

@@ -84,6 +84,8 @@ struct store_ops {
     /* Databases. A number (SELECT) names an id; keys carry the id. */
     uint32_t (*database_count)(struct store *s);
     uint32_t (*database_id)(struct store *s, uint32_t number);
+    /* The id that took the place of this one; 0: none has, or it is too long ago to tell. */
+    uint32_t (*database_after)(struct store *s, uint32_t id);
     /* Give number a fresh id; the old id's rows are purged in the background. Part of the command.
      */
     struct status (*database_clear)(struct store *s, uint32_t number);

@@ -301,6 +301,16 @@ void server_store_begin(struct server_store *s, struct server_command *c)
     txn_begin(s->evaluator, &c->reader);
 }
 
+/* Its changes hold; who watches keys of a database that was flushed will ask what came after it. */
+static void take_record(struct server_store *s, const struct catalog_record *r)
+{
+    if (r->kind == CATALOG_CLEAR)
+        s->flushes[s->flush_count++ % STORE_FLUSHES_KEPT] =
+            (struct store_flush) { .before = server_catalog_id(&s->evaluated, r->number),
+                                   .after = r->id };
+    server_catalog_apply(&s->evaluated, r);
+}
+
 /* The changes of the catalog become records of the batch. */
 static struct status write_records(struct server_store *s, struct server_command *c)
 {
@@ -331,7 +341,7 @@ struct status server_store_keep(struct server_store *s, uint64_t *out_ticket)
     }
     st = txn_keep(s->evaluator, out_ticket);
     for (uint32_t i = 0; i < c->record_count && succeeded(st); i++)
-        server_catalog_apply(&s->evaluated, &c->records[i]);
+        take_record(s, &c->records[i]);
     s->running = NULL;
     return st;
 }

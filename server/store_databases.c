@@ -39,6 +39,17 @@ uint32_t server_database_id(struct store *door, uint32_t number)
     return server_catalog_id(&s->evaluated, number);
 }
 
+uint32_t server_database_after(struct store *door, uint32_t id)
+{
+    const struct server_store *s = server_store_of(door);
+
+    for (uint32_t i = 0; i < STORE_FLUSHES_KEPT && i < s->flush_count; i++) {
+        if (s->flushes[i].before == id)
+            return s->flushes[i].after;
+    }
+    return 0;
+}
+
 /* The id after those that are taken, by the running command too. */
 static uint32_t next_database(const struct server_store *s)
 {

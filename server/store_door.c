@@ -224,6 +224,7 @@ const struct store_ops server_store_door = {
     .fresh_id = server_fresh_id,
     .database_count = server_database_count,
     .database_id = server_database_id,
+    .database_after = server_database_after,
     .database_clear = server_database_clear,
     .counts = server_counts,
     .count = server_count,

@@ -226,8 +226,14 @@ static uint32_t database_id(struct store *s, uint32_t number)
 static struct status database_clear(struct store *s, uint32_t number)
 {
     TRY(fail_as_told(of(s)));
+    of(s)->after[of(s)->databases[number]] = (uint32_t)of(s)->next_id;
     of(s)->databases[number] = (uint32_t)of(s)->next_id++;
     return status_ok();
+}
+
+static uint32_t database_after(struct store *s, uint32_t id)
+{
+    return of(s)->after[id];
 }
 
 static void counts(struct store *s, uint32_t id, uint64_t *out_keys, uint64_t *out_expires)
@@ -370,6 +376,7 @@ static const struct store_ops OPS = {
     .fresh_id = fresh_id,
     .database_count = database_count,
     .database_id = database_id,
+    .database_after = database_after,
     .database_clear = database_clear,
     .counts = counts,
     .count = count,
@@ -445,6 +452,8 @@ void map_store_drop(struct map_store *m)
     m->next_id = m->next_id_before; /* Nobody saw those ids. */
     m->random_state = m->random_state_before;
     memcpy(m->databases, m->databases_before, sizeof m->databases);
+    for (size_t i = 0; i < MAP_DATABASES; i++)
+        m->after[m->databases[i]] = 0;
     memcpy(m->keys, m->keys_before, sizeof m->keys);
     memcpy(m->expires, m->expires_before, sizeof m->expires);
     /* What was asked for arrives before the next run. */

@@ -46,7 +46,8 @@ struct map_store {
     uint64_t random_state_before;
     uint32_t databases[MAP_DATABASES];
     uint32_t databases_before[MAP_DATABASES];
-    int64_t keys[1024]; /* By database id, as the next. */
+    uint32_t after[1024]; /* By database id: the one that took its place. */
+    int64_t keys[1024];   /* By database id, as the next. */
     int64_t expires[1024];
     int64_t keys_before[1024];
     int64_t expires_before[1024];
