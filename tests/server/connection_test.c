@@ -1,0 +1,79 @@
+/* Clients: pipelines, replies that wait for the disk, connections that go in between. */
+#include "support/sim_server.h"
+
+#include <criterion/criterion.h>
+
+#include <stdio.h>
+#include <string.h>
+
+enum { LATENCY_NS = 500 * 1000 };
+
+/* Writes of many clients that come while one is under way go to the disk together, and each is
+ * answered once it is there; whoever read them waits as long. */
+Test(server_connection, writes_of_a_turn_share_a_write_and_wait_for_it)
+{
+    struct io_sim *sim = io_sim_create(
+        &(struct io_sim_options) { .latency_min_ns = LATENCY_NS, .latency_max_ns = LATENCY_NS },
+        NULL);
+    struct sim_server s;
+
+    sim_server_open(&s, sim, NULL);
+    for (unsigned i = 0; i < 6; i++)
+        cr_assert_str_eq(sim_client_ask(&s, i, "PING"), "+PONG\r\n");
+    uint64_t before = io_sim_calls(sim, IO_SIM_WRITE);
+    for (unsigned i = 0; i < 5; i++)
+        sim_client_say(&s, i, "INCR n");
+    sim_client_say(&s, 5, "GET n");
+    for (int i = 0; i < 5; i++)
+        sim_server_turn(&s, 0);
+    for (unsigned i = 0; i < 6; i++)
+        cr_assert_str_eq(sim_client_take(&s, i), "", "%u was told before it was durable", i);
+    for (int i = 0; i < 10; i++)
+        sim_server_turn(&s, LATENCY_NS);
+    for (unsigned i = 0; i < 5; i++)
+        cr_assert_eq(sim_client_take(&s, i)[0], ':', "%u", i);
+    cr_assert_eq(sim_client_take(&s, 5)[0], '$');
+    cr_assert_leq(io_sim_calls(sim, IO_SIM_WRITE) - before, 4);
+    sim_server_close(&s);
+    io_sim_destroy(sim);
+}
+
+/* Its write was evaluated: it becomes durable, though nobody is there to hear it. */
+Test(server_connection, a_client_that_leaves_while_its_write_is_under_way)
+{
+    struct io_sim *sim = io_sim_create(
+        &(struct io_sim_options) { .latency_min_ns = LATENCY_NS, .latency_max_ns = LATENCY_NS },
+        NULL);
+    struct sim_server s;
+
+    sim_server_open(&s, sim, NULL);
+    cr_assert_str_eq(sim_client_ask(&s, 1, "PING"), "+PONG\r\n");
+    sim_client_say(&s, 0, "SET a 1");
+    for (int i = 0; i < 3; i++)
+        sim_server_turn(&s, 0);
+    sim_client_leave(&s, 0);
+    sim_client_say(&s, 1, "GET a");
+    sim_server_settle(&s);
+    cr_assert_str_eq(sim_client_take(&s, 1), "$1\r\n1\r\n");
+    cr_assert_eq(s.server.reactor.connection_count, 1);
+    sim_server_close(&s);
+    io_sim_destroy(sim);
+}
+
+Test(server_connection, client_list_names_every_connection_and_its_descriptor)
+{
+    struct io_sim *sim = io_sim_create(NULL, NULL);
+    struct sim_server s;
+    char expected[32];
+
+    sim_server_open(&s, sim, NULL);
+    cr_assert_str_eq(sim_client_ask(&s, 0, "MULTI\r\nPING"), "+OK\r\n+QUEUED\r\n");
+    const char *list = sim_client_ask(&s, 1, "CLIENT LIST");
+    (void)snprintf(expected, sizeof expected,
+                   " fd=%d name=", io_socket_number(s.server.reactor.oldest->socket));
+    cr_assert_not_null(strstr(list, expected), "%s", list);
+    cr_assert_not_null(strstr(list, " flags=x db=0 sub=0 psub=0 ssub=0 multi=1 "), "%s", list);
+    cr_assert_not_null(strstr(list, " cmd=client|list user=default redir=-1 resp=2"), "%s", list);
+    sim_server_close(&s);
+    io_sim_destroy(sim);
+}
