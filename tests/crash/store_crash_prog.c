@@ -17,7 +17,7 @@
  * What flushes, compacts, rewrites, adopts, recycles is counted among the cuts, and must be there.
  *
  *   store_crash_prog                     as in CI
- *   store_crash_prog --all               with far more states a cut: for a night
+ *   store_crash_prog --all               with more states a cut (eight minutes)
  *   store_crash_prog durable|relaxed OPS just this workload: what a failure prints
  */
 #include "base/check.h"
