@@ -61,12 +61,22 @@ static struct status check_options(const struct lsm_options *o, struct errbuf *e
     return status_ok();
 }
 
+/* A flush frees all segments of its memtable at once: a pool that holds as many as the log may have
+ * never fills a segment twice. */
+static uint32_t pool_for(uint64_t log_size, uint64_t segment_size)
+{
+    uint64_t count = log_size / segment_size;
+
+    return (uint32_t)(count < 4 ? 4 : count > VLOG_POOL_MAX ? VLOG_POOL_MAX : count);
+}
+
 static struct status fill_options(struct lsm_options *o, struct errbuf *err)
 {
     set_default(&o->log.segment_size, UINT64_C(64) << 20);
     set_default(&o->write_buffer_size, UINT64_C(64) << 20);
     set_default_u32(&o->write_buffer_count, 3);
     set_default(&o->log_size_max, UINT64_C(512) << 20);
+    set_default_u32(&o->log.pool_max, pool_for(o->log_size_max, o->log.segment_size));
     set_default_u32(&o->separation_min, 2048);
     set_default_u32(&o->block_size, 4096);
     set_default_u32(&o->filter_bits, 10);

@@ -32,7 +32,7 @@
 struct vlog;
 struct vlog_segment;
 
-enum { VLOG_POOL_MAX = 64, VLOG_FIRST_SIZE = 1 << 20 };
+enum { VLOG_FIRST_SIZE = 1 << 20 };
 
 struct vlog_free_file {
     uint64_t id;

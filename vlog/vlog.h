@@ -58,6 +58,8 @@ struct vlog_handle {
 /* Stored before each value, everywhere: {crc u32, length u32}; see vlog/format.h. */
 enum { VLOG_VALUE_HEADER = 8 };
 
+enum { VLOG_POOL_MAX = 64 }; /* Free segments that may be kept. */
+
 /* ---- Life --------------------------------------------------------------------------------- */
 
 enum vlog_mode {
