@@ -237,7 +237,7 @@ Test(raft_codec, a_later_field_is_skipped)
 
 Test(raft_codec, more_entries_than_asked_for_are_refused)
 {
-    struct raft_entry many[ENTRIES + 1];
+    struct raft_entry many[ENTRIES + 1] = { 0 };
     struct raft_message m = golden_message(many);
     struct raft_message back;
     uint8_t bytes[SIZE_MAX_];
