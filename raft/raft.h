@@ -554,7 +554,7 @@ struct raft_config {
     uint32_t quiesce_after;   /* Idle heartbeats until quiescence; 0: never. */
     uint32_t rank;            /* 0 campaigns first; each rank waits half an election_us longer. */
 
-    bool has_leases;          /* The same on all replicas of a group. */
+    bool has_leases;          /* The same on all replicas of a group; so is election_us. */
     uint32_t lease_drift_ppm; /* Between any two clocks; default 500. */
     uint32_t lease_slack_us;  /* Default a tenth of election_us. */
 
