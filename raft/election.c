@@ -20,6 +20,8 @@ void raft_draw_election(struct raft *r)
 
 enum raft_reason raft_withholds(const struct raft *r)
 {
+    if (RAFT_MUTANT(M_votes_not_withheld))
+        return RAFT_OK;
     if (r->now_us < r->grace_until_us)
         return RAFT_RESTART_GRACE;
     /* By time alone: whatever made us forget the leader, its lease may count on us. */
@@ -88,6 +90,8 @@ static void tell_commit(const struct raft *r, struct raft_message *m)
 
 static void learn_commit(struct raft *r, const struct raft_message *m)
 {
+    if (RAFT_MUTANT(M_votes_tell_nothing))
+        return;
     if (r->role != RAFT_LEADER && m->commit > r->log.commit &&
         raft_log_matches(&r->log, m->commit, m->hint_term))
         raft_commit_to(r, m->commit);
@@ -178,6 +182,10 @@ void raft_campaign(struct raft *r)
 {
     enum raft_reason why = r->role == RAFT_LEADER ? RAFT_NOTHING_TO_DO : raft_may_campaign(r);
 
+    /* Our own vote is promised to the leader's lease as everybody's is. */
+    if (why == RAFT_OK && r->config.has_leases)
+        why = raft_withholds(r);
+
     if (why != RAFT_OK) {
         r->fx->verdict = why;
         return;
@@ -214,6 +222,8 @@ void raft_emit_votes(struct raft *r)
     if (!is_pre && r->role != RAFT_CANDIDATE)
         return;
     uint64_t after = !is_pre && r->persisted_seq < r->vote_seq ? r->vote_seq : 0;
+    if (RAFT_MUTANT(M_campaign_not_durable))
+        after = 0;
     for (uint32_t i = 0; i < r->conf.count; i++) {
         struct raft_peer *p = &r->peers[i];
         if (!p->vote_due)
@@ -286,7 +296,7 @@ static void take_vote(struct raft *r, const struct raft_message *m, enum raft_ro
 
 void raft_recv_prevote_resp(struct raft *r, const struct raft_message *m)
 {
-    if (m->reject && m->term > r->term) {
+    if (m->reject && m->term > r->term && !RAFT_MUTANT(B12_prevote_term_ignored)) {
         raft_become_follower(r, m->term, 0); /* E5 */
         return;
     }
@@ -303,7 +313,7 @@ void raft_recv_vote(struct raft *r, const struct raft_message *m)
     enum raft_reason why = RAFT_OK;
 
     /* One vote a term (5.2), and only for a log that has all that ours has (5.4.1). */
-    if (r->vote != 0 ? r->vote != m->from : r->leader != 0)
+    if (!RAFT_MUTANT(M_votes_twice) && (r->vote != 0 ? r->vote != m->from : r->leader != 0))
         why = RAFT_VOTED;
     else if (!m->force && r->now_us < r->grace_until_us)
         why = RAFT_RESTART_GRACE;
@@ -315,12 +325,12 @@ void raft_recv_vote(struct raft *r, const struct raft_message *m)
         return;
     }
     CHECK(r->role != RAFT_LEADER);
-    if (r->vote == 0) {
+    if (r->vote == 0 || RAFT_MUTANT(M_votes_twice)) {
         r->vote = m->from;
         r->is_dirty = true;
         raft_draw_election(r);
     }
-    tell_commit(r, raft_reply(r, m, RAFT_VOTE_RESP, true));
+    tell_commit(r, raft_reply(r, m, RAFT_VOTE_RESP, !RAFT_MUTANT(M_vote_not_durable)));
 }
 
 void raft_recv_vote_resp(struct raft *r, const struct raft_message *m)
