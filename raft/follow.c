@@ -18,7 +18,9 @@ static uint32_t skip_known(const struct raft *r, const struct raft_message *m)
     uint32_t i = 0;
     while (i < m->entry_count &&
            (m->entries[i].index <= r->log.commit ||
-            raft_log_matches(&r->log, m->entries[i].index, m->entries[i].term)))
+            (RAFT_MUTANT(M_terms_not_compared)
+                 ? m->entries[i].index <= r->log.last
+                 : raft_log_matches(&r->log, m->entries[i].index, m->entries[i].term))))
         i++;
     return i;
 }
@@ -29,7 +31,7 @@ static bool cut_conflict(struct raft *r, const struct raft_message *m, uint32_t 
 {
     raft_index from = m->entries[at].index;
 
-    if (from > r->log.last)
+    if (from > r->log.last || RAFT_MUTANT(M_short_append_cuts))
         return true;
     if (from <= r->log.commit || r->log.acc_term >= m->term) {
         raft_alarm(r, RAFT_ALARM_SENDER_CONFLICT, m->from, from);
@@ -91,6 +93,8 @@ static void accept_append(struct raft *r, const struct raft_message *m)
     raft_index matched = m->index + at + r->fx->taken_count;
     if (matched < r->log.commit)
         matched = r->log.commit;
+    if (RAFT_MUTANT(M_matched_to_the_end))
+        matched = r->log.last;
     accepted_from(r, m->term, matched);
     raft_index commit = m->commit < matched ? m->commit : matched;
     if (commit > r->log.commit)
@@ -104,7 +108,7 @@ void raft_recv_append(struct raft *r, const struct raft_message *m)
 {
     if (!raft_hear_leader(r, m->from))
         return;
-    if (r->is_installing)
+    if (r->is_installing && !RAFT_MUTANT(B43_appends_while_installing))
         refuse_append(r, m, RAFT_INSTALLING);
     else if (r->conf.count == 0)
         /* Changes are changes of something, and the conf that a group began with is no entry. */
@@ -122,7 +126,9 @@ void raft_recv_heartbeat(struct raft *r, const struct raft_message *m)
     if (!raft_hear_leader(r, m->from))
         return;
     /* The leader names an entry that it knows to be here; its term proves that it is. */
-    if (m->commit > r->log.commit && raft_log_matches(&r->log, m->commit, m->log_term))
+    bool is_ours = raft_log_matches(&r->log, m->commit, m->log_term) ||
+                   (RAFT_MUTANT(M_heartbeat_names_commit) && m->commit <= r->log.last);
+    if (m->commit > r->log.commit && is_ours)
         raft_commit_to(r, m->commit);
     raft_take_quiet(r, m);
     struct raft_message *reply = raft_reply(r, m, RAFT_HEARTBEAT_RESP, false);

@@ -303,9 +303,9 @@ static void init_state(struct raft *r, const struct raft_restore *s, uint64_t no
     r->told_term = r->term;
     r->commit_due_us = RAFT_NEVER;
     /* No answer to an earlier life's question is taken for one to ours. */
-    r->read_seq = rand_u64(&r->rand) >> 2;
+    r->read_seq = RAFT_MUTANT(B04_read_numbers_start_over) ? 0 : rand_u64(&r->rand) >> 2;
     if (r->config.has_leases)
-        r->grace_until_us = now_us + r->config.election_us;
+        r->grace_until_us = RAFT_MUTANT(B09_no_grace) ? 0 : now_us + r->config.election_us;
     raft_draw_election(r);
     r->was_term = r->term;
     r->was_vote = r->vote;

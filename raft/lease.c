@@ -29,6 +29,8 @@ static uint64_t promised_until(const struct raft *r)
     uint64_t t = r->config.election_us;
     uint64_t start = raft_quorum_acked(r, r->now_us);
     uint64_t length = t - t * r->config.lease_drift_ppm / 1000000 - r->config.lease_slack_us;
+    if (RAFT_MUTANT(M_lease_too_long))
+        length = t + t / 2;
     return start == 0 ? 0 : start + length;
 }
 
@@ -36,8 +38,8 @@ uint64_t raft_lease_until(const struct raft *r)
 {
     if (!r->config.has_leases || r->role != RAFT_LEADER || r->is_leaving)
         return 0;
-    if (r->has_sent_timeout_now || r->lease_hold == RAFT_LEASE_SUSPENDED ||
-        r->now_us < r->lease_barred_until_us)
+    if ((r->has_sent_timeout_now && !RAFT_MUTANT(B08_lease_outlives_transfer)) ||
+        r->lease_hold == RAFT_LEASE_SUSPENDED || r->now_us < r->lease_barred_until_us)
         return 0;
     if (r->log.applied < r->own_first)
         return 0;
@@ -56,10 +58,12 @@ void raft_hold_lease(struct raft *r, enum raft_lease_hold hold)
 {
     if (hold == RAFT_LEASE_NO_RENEWAL && r->lease_hold != RAFT_LEASE_NO_RENEWAL)
         r->lease_frozen_us = raft_lease_until(r);
-    r->lease_hold = hold;
+    r->lease_hold = RAFT_MUTANT(B10_lease_not_held) ? RAFT_LEASE_FREE : hold;
 }
 
 void raft_bar_lease(struct raft *r)
 {
+    if (RAFT_MUTANT(B11_clock_jump_believed))
+        return;
     r->lease_barred_until_us = r->now_us + (uint64_t)JUMP_TIMEOUTS * r->config.election_us;
 }

@@ -51,7 +51,8 @@ bool raft_log_matches(const struct raft_log *l, raft_index index, raft_term term
 bool raft_log_is_up_to_date(const struct raft_log *l, raft_index index, raft_term term)
 {
     raft_term ours = raft_log_last_term(l);
-    return term > ours || (term == ours && index >= l->last);
+    return RAFT_MUTANT(M_votes_for_shorter_logs) || term > ours ||
+           (term == ours && index >= l->last);
 }
 
 raft_index raft_log_hint(const struct raft_log *l, raft_index index, raft_term term,
@@ -106,7 +107,7 @@ const struct raft_entry *raft_log_entry(const struct raft_log *l, raft_index ind
 static void release(struct raft_log *l, struct raft_entry *e, struct raft_effects *fx)
 {
     l->window_bytes -= e->data.size;
-    if (e->blob != NULL) {
+    if (e->blob != NULL && !(RAFT_MUTANT(M_payload_leaks) && e->index % 64 == 0)) {
         CHECK(fx->released_count < fx->released_capacity);
         fx->released[fx->released_count++] = e->blob;
     }

@@ -7,6 +7,10 @@
 void raft_marks_cut(struct raft_marks *m, raft_term acc_term, raft_index from)
 {
     CHECK(from > 0);
+    if (RAFT_MUTANT(B16_no_forks)) {
+        m->durable = m->durable >= from ? from - 1 : m->durable;
+        return;
+    }
     if (m->durable >= from)
         m->durable = from - 1;
     /* A cut below earlier ones covers them: what they wait for is not in the log any more. */

@@ -79,7 +79,7 @@ static void leader_conf_changed(struct raft *r)
     /* Thesis 4.2.2: a leader that is none of the voters any more stops. Before, it tells them that
      * it is none, brings one of them up to date and asks it to take over -- for an election
      * timeout. */
-    r->is_leaving = true;
+    r->is_leaving = !RAFT_MUTANT(B36_demoted_leader_stays);
     r->leave_due_us = r->now_us + r->config.election_us;
     raft_heartbeat_all(r);
 }
@@ -121,7 +121,7 @@ void raft_commit_to(struct raft *r, raft_index index)
     if (r->role == RAFT_LEADER) {
         for (raft_index i = from; i <= index; i++) {
             const struct raft_entry *e = raft_log_entry(&r->log, i);
-            r->uncommitted_bytes -= e != NULL ? e->data.size : 0;
+            r->uncommitted_bytes -= e != NULL && !RAFT_MUTANT(M_quota_leaks) ? e->data.size : 0;
         }
     }
     for (raft_index i = from; i <= index && r->log.changes > 0 && r->role != RAFT_HALTED; i++) {
@@ -147,9 +147,9 @@ static enum raft_reason gate(const struct raft *r)
         return RAFT_TRANSFERRING;
     /* The 2015 bug of single-server changes, and a recovered joint conf that would be left before
      * it is committed: no change before an entry of our own term. */
-    if (!raft_has_own_commit(r))
+    if (!raft_has_own_commit(r) && !RAFT_MUTANT(B02_change_before_own_commit))
         return RAFT_TERM_NOT_COMMITTED;
-    if (r->log.changes > 0)
+    if (r->log.changes > 0 && !RAFT_MUTANT(RR17_two_changes_at_once))
         return RAFT_CHANGE_PENDING;
     if (r->disk == RAFT_DISK_IS_FULL)
         return RAFT_DISK_FULL;

@@ -8,7 +8,8 @@ static void clear_inflight(struct raft_peer *p)
 {
     p->inflight_head = 0;
     p->inflight_count = 0;
-    p->inflight_bytes = 0;
+    if (!RAFT_MUTANT(M_inflight_bytes_leak))
+        p->inflight_bytes = 0;
 }
 
 static void enter(struct raft_peer *p, enum raft_progress progress, uint64_t seq)
@@ -76,6 +77,8 @@ void raft_peer_sent(struct raft_peer *p, raft_index last, uint64_t bytes, uint64
 
 void raft_peer_acked(struct raft_peer *p, raft_index index, uint64_t seq, uint32_t inflight_max)
 {
+    if (RAFT_MUTANT(B14_any_answer_is_the_last))
+        index = p->next - 1;
     if (index > p->match) {
         p->match = index;
         p->match_seq = seq;

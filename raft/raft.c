@@ -48,7 +48,8 @@ static enum raft_reason message_refusal(const struct raft *r, const struct raft_
 {
     if (m->group != r->config.group)
         return RAFT_WRONG_GROUP;
-    if (m->to != r->config.id || m->from == r->config.id || m->from == 0)
+    if ((m->to != r->config.id && !RAFT_MUTANT(B41_ids_not_compared)) || m->from == r->config.id ||
+        m->from == 0)
         return RAFT_WRONG_REPLICA;
     if (m->term == 0 || m->kind == 0 || m->kind >= RAFT_MESSAGE_KIND_END)
         return RAFT_MALFORMED;
@@ -63,6 +64,8 @@ static enum raft_reason message_refusal(const struct raft *r, const struct raft_
  * ignore each other for ever (E1). */
 static void recv_stale(struct raft *r, const struct raft_message *m)
 {
+    if (RAFT_MUTANT(B12_stale_leader_not_told))
+        return;
     switch (m->kind) {
     case RAFT_APPEND:
         raft_refuse(r, m, RAFT_APPEND_RESP, RAFT_STALE_TERM)->index = m->index;
@@ -166,9 +169,10 @@ static void receive(struct raft *r, const struct raft_message *m)
         raft_recv_prevote_resp(r, m);
         return;
     }
-    if (m->term < r->term)
+    if (m->term < r->term &&
+        !(RAFT_MUTANT(B15_answers_of_old_terms) && m->kind == RAFT_APPEND_RESP))
         recv_stale(r, m);
-    else if (m->term == r->term || take_up_term(r, m))
+    else if (m->term <= r->term || take_up_term(r, m))
         dispatch_message(r, m);
 }
 

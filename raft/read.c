@@ -46,7 +46,7 @@ static void begin(struct raft *r, struct raft_read *d)
     if (r->is_quiescent)
         raft_wake(r);
     r->idle_beats = 0;
-    if (!raft_has_own_commit(r))
+    if (!raft_has_own_commit(r) && !RAFT_MUTANT(B03_read_before_own_commit))
         return;
     number(r, d);
     if (raft_has_lease(r)) {
@@ -124,6 +124,8 @@ void raft_confirm_reads(struct raft *r)
     for (uint32_t i = 0; i < r->conf.count; i++)
         values[i] = r->peers[i].id == r->config.id ? r->read_seq : r->peers[i].read_acked;
     uint64_t confirmed = raft_conf_quorum(&r->conf, values);
+    if (RAFT_MUTANT(B06_reads_without_quorum))
+        confirmed = r->read_seq;
     for (uint32_t i = 0; i < r->read_count; i++) {
         struct raft_read *d = &r->reads[i];
         if (d->state == RAFT_READ_WAITING && d->seq != 0 && d->seq <= confirmed)
@@ -150,6 +152,8 @@ void raft_recv_read_resp(struct raft *r, const struct raft_message *m)
 
 void raft_lose_reads(struct raft *r, enum raft_reason reason)
 {
+    if (RAFT_MUTANT(B05_reads_outlive_the_leader) && reason == RAFT_LEADER_CHANGED)
+        return;
     for (uint32_t i = 0; i < r->read_count; i++) {
         if (r->reads[i].state != RAFT_READ_WAITING)
             continue;

@@ -62,7 +62,8 @@ void raft_become_leader(struct raft *r)
     r->quorum_grace_us = r->now_us;
     r->heartbeat_due_us = r->now_us + r->config.heartbeat_us;
     r->commit_due_us = RAFT_NEVER;
-    raft_leader_append(r, &noop);
+    if (!RAFT_MUTANT(RR18_no_first_entry))
+        raft_leader_append(r, &noop);
     r->uncommitted_bytes = tail_bytes(r);
 }
 
@@ -123,7 +124,8 @@ static void match_values(const struct raft *r, uint64_t *values)
 {
     for (uint32_t i = 0; i < r->conf.count; i++) {
         bool is_self = r->peers[i].id == r->config.id;
-        values[i] = is_self ? r->log.marks.durable : r->peers[i].match;
+        raft_index own = RAFT_MUTANT(B18_own_disk_not_awaited) ? r->log.last : r->log.marks.durable;
+        values[i] = is_self ? own : r->peers[i].match;
     }
 }
 
@@ -140,7 +142,7 @@ void raft_leader_advance(struct raft *r)
         if (index <= r->log.commit)
             return;
         /* Figure 8: entries of earlier terms are committed by one of ours behind them. */
-        if (raft_log_term_at(&r->log, index) != r->term)
+        if (raft_log_term_at(&r->log, index) != r->term && !RAFT_MUTANT(B01_commit_old_term))
             return;
         r->counted = index;
         if (!raft_conf_reached(&r->conf, values, index)) {
@@ -160,7 +162,7 @@ void raft_leader_advance(struct raft *r)
 static void note_answer(struct raft *r, struct raft_peer *p, const struct raft_message *m)
 {
     if (m->sent_us > p->acked_us && m->sent_us <= r->now_us)
-        p->acked_us = m->sent_us;
+        p->acked_us = RAFT_MUTANT(B07_lease_from_the_answer) ? r->now_us : m->sent_us;
     if (m->read_seq > p->read_acked && m->read_seq <= p->read_sent)
         p->read_acked = m->read_seq;
     if (p->progress == RAFT_DOWN)
@@ -253,7 +255,8 @@ void raft_recv_heartbeat_resp(struct raft *r, const struct raft_message *m)
     p->is_quiet = m->quiesce && raft_offers_quiet(r);
     if (p->progress == RAFT_SENDING) {
         /* The offer got lost, or is over: offer again. */
-        if (p->sending == RAFT_SENDING_OFFERED && !m->installing && m->seq > p->offer_seq)
+        if (p->sending == RAFT_SENDING_OFFERED && !m->installing && m->seq > p->offer_seq &&
+            !RAFT_MUTANT(B28_failed_snapshot_sticks))
             p->sending = RAFT_SENDING_OFFER;
     } else if (p->match < r->log.last && raft_peer_waits(p, m->seq)) {
         /* This heartbeat was sent after an append that is not answered: it may be lost. */
@@ -290,7 +293,7 @@ static bool send_append(struct raft *r, struct raft_peer *p, const struct raft_e
     m->seq = ++r->message_seq;
     m->index = p->next - 1;
     m->log_term = raft_log_term_at(&r->log, m->index);
-    m->commit = r->log.commit;
+    m->commit = RAFT_MUTANT(I15_append_without_commit) ? 0 : r->log.commit;
     m->read_seq = r->read_seq;
     m->sent_us = r->now_us;
     m->entries = entries;
@@ -339,7 +342,9 @@ static enum next_append choose(const struct raft *r, const struct raft_peer *p)
         return NOTHING;
     }
     if (p->next <= r->log.base_index || !has_term_of(r, p->next - 1))
-        return SNAPSHOT;
+        return RAFT_MUTANT(B29_purged_log_waits)                        ? NOTHING
+               : RAFT_MUTANT(B30_nudge_behind_the_base) && p->nudge_due ? EMPTY
+                                                                        : SNAPSHOT;
     if (!has_entries || (p->progress == RAFT_REPLICATE && p->nudge_due))
         return EMPTY;
     return p->next < r->log.first ? FETCH : ENTRIES;
@@ -426,6 +431,8 @@ static bool send_heartbeat(struct raft *r, struct raft_peer *p)
     m->seq = ++r->message_seq;
     m->log_term = raft_log_term_at(&r->log, commit);
     m->commit = m->log_term != 0 ? commit : 0;
+    if (RAFT_MUTANT(M_heartbeat_names_commit))
+        m->commit = r->log.commit;
     m->read_seq = r->read_seq;
     m->sent_us = r->now_us;
     if (raft_offers_quiet(r)) {
@@ -520,7 +527,7 @@ static uint64_t quorum_ends(const struct raft *r)
 
 static uint64_t stall_ends(const struct raft *r)
 {
-    if (r->persisted_seq == r->persist_seq)
+    if (r->persisted_seq == r->persist_seq || RAFT_MUTANT(B44_leads_with_a_hung_disk))
         return RAFT_NEVER;
     return r->write_since_us + r->config.disk_stall_us;
 }

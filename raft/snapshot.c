@@ -51,6 +51,8 @@ void raft_sent(struct raft *r, const struct raft_event *ev)
         r->fx->verdict = RAFT_NOTHING_TO_DO;
         return;
     }
+    if (RAFT_MUTANT(B28_failed_snapshot_sticks) && ev->u.sent.has_failed)
+        return;
     /* The probe finds out what the peer has made of it. */
     raft_peer_probe(p, ev->u.sent.has_failed ? p->match + 1 : p->offer.index + 1, r->message_seq);
 }
@@ -65,7 +67,8 @@ void raft_recv_snapshot_resp(struct raft *r, const struct raft_message *m)
         return;
     }
     p->refusal = m->reason;
-    p->sending = RAFT_SENDING_LATER;
+    if (!RAFT_MUTANT(B28_failed_snapshot_sticks))
+        p->sending = RAFT_SENDING_LATER;
 }
 
 void raft_emit_sending(struct raft *r, struct raft_peer *p)
@@ -139,7 +142,8 @@ void raft_recv_snapshot(struct raft *r, const struct raft_message *m)
     } else if (s->index <= r->log.commit) {
         r->fx->verdict = RAFT_SNAPSHOT_OLD;
         answer_matched(r, m, r->log.commit);
-    } else if (raft_log_matches(&r->log, s->index, s->term)) {
+    } else if (raft_log_matches(&r->log, s->index, s->term) ||
+               (RAFT_MUTANT(B25_conflict_kept) && s->index <= r->log.last)) {
         /* Rule 6: what we have is what it describes; keep what follows. */
         raft_commit_to(r, s->index);
         answer_matched(r, m, s->index);
@@ -161,6 +165,10 @@ static void replace_log(struct raft *r)
     r->truncate_from = 0;
     r->unwritten = r->log.last + 1;
     r->is_dirty = true;
+    if (RAFT_MUTANT(B27_snapshot_clears_vote))
+        r->vote = 0;
+    if (RAFT_MUTANT(B26_snapshot_conf_ignored) && r->conf.count > 0)
+        return;
     raft_set_conf(r, &r->restored.conf, r->restored.conf_index);
 }
 
@@ -176,7 +184,8 @@ static void answer_install(struct raft *r, enum raft_message_kind kind, enum raf
         asked.seq = r->install_seq;
         asked.sent_us = r->install_sent_us;
     }
-    struct raft_message *reply = raft_reply(r, &asked, kind, reason == RAFT_OK);
+    bool waits = reason == RAFT_OK && !RAFT_MUTANT(M_snapshot_ack_not_durable);
+    struct raft_message *reply = raft_reply(r, &asked, kind, waits);
     reply->reject = reason != RAFT_OK;
     reply->reason = reason;
     reply->index = index;

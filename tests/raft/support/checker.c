@@ -354,6 +354,9 @@ void checker_effect(struct checker *k, struct node *n, const struct raft_effect 
         if (e->u.apply.first != n->announced + 1 || e->u.apply.last < e->u.apply.first)
             checker_fail(k, 24, "node %llu applies %llu to %llu after %llu (L6)", ID(n->id),
                          ID(e->u.apply.first), ID(e->u.apply.last), ID(n->announced));
+        if (e->u.apply.last > disk_last(&n->disk) && e->u.apply.last > n->disk.base_index)
+            checker_fail(k, 24, "node %llu applies %llu, durable is %llu (L6)", ID(n->id),
+                         ID(e->u.apply.last), ID(disk_last(&n->disk)));
         if (e->u.apply.last > k->committed)
             checker_fail(k, 24, "node %llu applies %llu, committed is %llu", ID(n->id),
                          ID(e->u.apply.last), ID(k->committed));
@@ -371,7 +374,7 @@ void checker_effect(struct checker *k, struct node *n, const struct raft_effect 
         if (e->u.alarm.alarm == RAFT_ALARM_SENDER_CONFLICT)
             checker_fail(k, 7, "node %llu: %llu contradicts what is committed", ID(n->id),
                          ID(e->u.alarm.peer));
-        if (e->u.alarm.alarm == RAFT_ALARM_PEER_LOST_ENTRIES)
+        if (e->u.alarm.alarm == RAFT_ALARM_PEER_LOST_ENTRIES && !k->may_forget[e->u.alarm.peer])
             checker_fail(k, 12, "node %llu: %llu lost what it said was durable", ID(n->id),
                          ID(e->u.alarm.peer));
         break;

@@ -62,6 +62,7 @@ struct checker {
     uint64_t entries_capacity; /* A power of two. */
     struct vote votes[CLUSTER_IDS];
     raft_index matched_commit[CLUSTER_IDS]; /* Announced by each, in this life. */
+    bool may_forget[CLUSTER_IDS];           /* It got an old disk: that it is noticed is right. */
 
     uint8_t *outcomes; /* By serial. */
     uint64_t *floors;

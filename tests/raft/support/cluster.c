@@ -181,7 +181,7 @@ bool cluster_start(struct cluster *c, struct node *n, uint64_t seed, struct errb
     n->conf = d->hard.conf;
     n->announced = d->saved.index;
     n->written_last = last;
-    n->seq = n->durable_seq = 0;
+    n->seq = n->durable_seq = n->announced_seq = 0;
     n->is_installing = n->is_staged = false;
     n->effects_until_crash = 0;
     HOOK(c, started, n);
@@ -331,6 +331,7 @@ static void carry_out(struct cluster *c, struct node *n, const struct raft_effec
         break;
     case RAFT_EFFECT_APPLY:
         n->announced = e->u.apply.last;
+        n->announced_seq = n->seq;
         HOOK(c, apply_queued, n);
         break;
     case RAFT_EFFECT_READ_READY:
@@ -466,10 +467,9 @@ enum raft_reason cluster_event(struct cluster *c, struct node *n, enum raft_even
 
 /* ---- What the owner decides --------------------------------------------------------------- */
 
-void cluster_deliver(struct cluster *c, const struct packet *p)
+void cluster_deliver(struct cluster *c, struct node *n, const struct packet *p)
 {
-    struct node *n = cluster_node(c, p->m.to);
-    if (n == NULL || !node_is_up(n))
+    if (!node_is_up(n))
         return;
     struct packet *copy = c->through_codec ? packet_through_codec(p, &c->blobs) : NULL;
     struct raft_event event = { .kind = RAFT_EVENT_RECV };
@@ -594,6 +594,8 @@ void cluster_apply(struct cluster *c, struct node *n, uint32_t count)
 
 void cluster_flush(struct cluster *c, struct node *n)
 {
+    if (n->durable_seq < n->announced_seq && c->bug != CLUSTER_SAVES_EARLY)
+        return;
     if (c->bug == CLUSTER_APPLIED_AHEAD && n->disk.saved.index > 0) {
         n->disk.saved.index = n->fsm.index;
         n->disk.saved.term = n->fsm.term;

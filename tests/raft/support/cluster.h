@@ -39,7 +39,7 @@ enum cluster_bug {
     CLUSTER_STAGED_EARLY,    /* A snapshot that never arrived is reported as staged. */
     CLUSTER_DOUBLE_APPLY,    /* A restart repeats the last entry on the saved state (B13 of RR). */
     CLUSTER_READS_AT_ONCE,   /* A read does not wait for its index to be applied. */
-    CLUSTER_RELABELS,        /* Messages for a replica reach the one that replaced it (B41). */
+    CLUSTER_SAVES_EARLY,     /* The state is saved ahead of the hard state (L7). */
     CLUSTER_FAILS_TRUNCATED, /* An entry cut off here is reported as failed (B40). */
     CLUSTER_BUG_COUNT,
 };
@@ -73,8 +73,9 @@ struct node {
     raft_id leader;
     raft_index commit;
     struct raft_conf conf;
-    raft_index announced; /* APPLY ranges told so far. */
-    uint64_t seq;         /* Of the newest write asked for. */
+    raft_index announced;   /* APPLY ranges told so far. */
+    uint64_t announced_seq; /* The newest write when the last of them was told (L7). */
+    uint64_t seq;           /* Of the newest write asked for. */
     uint64_t durable_seq;
 
     struct disk disk;
@@ -185,8 +186,9 @@ enum raft_reason cluster_step(struct cluster *c, struct node *n, const struct ra
 /* The same for what is common. */
 enum raft_reason cluster_event(struct cluster *c, struct node *n, enum raft_event_kind kind,
                                uint64_t number);
-/* The message arrives, if its receiver is up; p stays the caller's. */
-void cluster_deliver(struct cluster *c, const struct packet *p);
+/* The message arrives, if n is up: at its receiver, or by mistake at another. p stays the
+ * caller's. */
+void cluster_deliver(struct cluster *c, struct node *n, const struct packet *p);
 /* One entry. out_term, out_index: where it was accepted. */
 enum raft_reason cluster_propose(struct cluster *c, struct node *n, struct bytes payload,
                                  raft_term *out_term, raft_index *out_index);
@@ -197,7 +199,7 @@ void cluster_disk_finish(struct cluster *c, struct node *n, uint32_t count);
 void cluster_disk_fail(struct cluster *c, struct node *n);
 /* Apply up to `count` of the entries announced, and report it. */
 void cluster_apply(struct cluster *c, struct node *n, uint32_t count);
-/* The saved state machine is the present one (a flush). */
+/* The saved state machine is the present one (a flush), if that may be yet (L7). */
 void cluster_flush(struct cluster *c, struct node *n);
 /* Drop log entries up to index, at most to the saved state; the core is told. */
 void cluster_compact(struct cluster *c, struct node *n, raft_index index);

@@ -256,7 +256,7 @@ void scene_deliver(struct scene *s, struct packet *p)
         (void)fputs(arrives ? "\n" : " (nobody there)\n", s->out);
     }
     if (arrives)
-        cluster_deliver(&s->c, p);
+        cluster_deliver(&s->c, to, p);
 }
 
 void scene_stage(struct scene *s, struct node *n, bool has_failed)

@@ -153,6 +153,9 @@ void clients_read(struct world *w)
 {
     struct node *n = draw_server(w, w->plan->follower_reads);
     post(w, HAPPENS_READ, NULL, until_next(w, w->plan->reads_per_s), (struct moment) { 0 });
+    /* Now and then the one that led before: it may not know yet. */
+    if (rand_below(&w->rand, 4) == 0 && node_is_up(&w->c.nodes[w->leader_before]))
+        n = &w->c.nodes[w->leader_before];
     if (n == NULL || w->c.now < w->quiet_until || w->drivers[n->id].paused_until > w->c.now)
         return;
     struct driver *d = &w->drivers[n->id];
@@ -229,6 +232,13 @@ static bool is_sane(struct world *w, struct raft_conf conf, const struct raft_ch
 {
     if (change->count > 0 && raft_conf_apply(&conf, change) != RAFT_OK)
         return true; /* The core has to refuse it. */
+    /* Who may have lost what it acknowledged does not vote any more. */
+    for (uint32_t i = 0; i < change->count; i++) {
+        const struct driver *d = &w->drivers[change->ops[i].id];
+        if (change->ops[i].op == RAFT_CHANGE_ADD_VOTER &&
+            (d->has_copy || d->wants_copy || w->checker.may_forget[change->ops[i].id]))
+            return false;
+    }
     for (int half = 0; half < 2; half++) {
         uint32_t voters = 0;
         uint32_t alive = 0;

@@ -62,6 +62,37 @@ static void cut_links(struct world *w, const struct planned *f)
     }
 }
 
+/* Whatever a leader believes to be its time, this shows: elections come as early as promises allow.
+ * Half of the time all others restart first, and may have forgotten theirs. */
+static void usurp(struct world *w, const struct planned *f)
+{
+    enum { TRIES = 40 };
+    uint64_t election_us = w->plan->config.election_us;
+    struct node *leader = find_leader(w);
+    struct cut *cut = leader != NULL ? begin_cut(w, f) : NULL;
+    if (cut == NULL)
+        return;
+    raft_id id_max = w->c.id_max;
+    for (raft_id id = 1; id <= id_max; id++) {
+        block(w, cut, leader->id, id);
+        block(w, cut, id, leader->id);
+    }
+    for (raft_id id = 1; id <= id_max; id++) {
+        struct node *n = &w->c.nodes[id];
+        if (n == leader || !node_is_up(n))
+            continue;
+        if (f->other % 2 == 0) {
+            crash_node(w, n, UINT32_MAX, 1000);
+            n->incarnation++; /* Of the life to come, which the tries are meant for. */
+        }
+        for (uint64_t i = 0; i < TRIES; i++)
+            post(w, HAPPENS_CAMPAIGN, n, 2000 + (i + (f->who + id) % 7) * election_us / 20,
+                 (struct moment) { 0 });
+        if (f->other % 2 == 0)
+            n->incarnation--;
+    }
+}
+
 static void replay(struct world *w, uint32_t number)
 {
     for (uint32_t i = 0; i < 1 + number % 16; i++) {
@@ -253,11 +284,15 @@ static void hit_node(struct world *w, struct node *n, const struct planned *f)
         post(w, HAPPENS_REACHABLE, n, f->duration_us, (struct moment) { .number = other });
         break;
     case FAULT_LEASE_HOLD:
+        if (f->other % 2 == 1)
+            d->no_lease_until = UINT64_MAX;
         (void)cluster_event(&w->c, n, RAFT_EVENT_LEASE, 1 + f->other % 2);
         post(w, HAPPENS_LEASE_FREE, n, f->duration_us, (struct moment) { 0 });
         break;
     case FAULT_CLOCK_JUMP:
         (void)cluster_event(&w->c, n, RAFT_EVENT_CLOCK_JUMP, 0);
+        if (d->no_lease_until != UINT64_MAX)
+            d->no_lease_until = n->clock_us + 10 * (uint64_t)w->plan->config.election_us;
         break;
     case FAULT_SLOW_APPLY:
         d->apply_slow_until = until;
@@ -293,6 +328,9 @@ void faults_happen(struct world *w, const struct planned *f)
     case FAULT_COMPACT:
         compact_all(w);
         return;
+    case FAULT_USURP:
+        usurp(w, f);
+        return;
     case FAULT_REPLAY:
         replay(w, f->who);
         return;
@@ -318,6 +356,7 @@ void faults_end(struct world *w)
             continue;
         (void)cluster_event(&w->c, n, RAFT_EVENT_DISK, RAFT_DISK_IS_OK);
         (void)cluster_event(&w->c, n, RAFT_EVENT_LEASE, RAFT_LEASE_FREE);
+        d->no_lease_until = d->no_lease_until == UINT64_MAX ? 0 : d->no_lease_until;
         for (raft_id other = 1; other <= w->c.id_max; other++) {
             if (other != id)
                 (void)cluster_event(&w->c, n, RAFT_EVENT_REACHABLE, other);

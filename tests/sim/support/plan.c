@@ -33,6 +33,7 @@ static const struct {
     [FAULT_CLOCK_JUMP] = { "clock-jump", 1 },
     [FAULT_REPLAY] = { "replay", 5 },
     [FAULT_SLOW_APPLY] = { "slow-apply", 3 },
+    [FAULT_USURP] = { "usurp", 6 },
 };
 
 const char *fault_name(enum fault fault)
@@ -155,7 +156,7 @@ void plan_fair_weather(struct plan *p, uint64_t seed, uint64_t safety_us)
         .seed = seed,
         .safety_us = safety_us,
         .voters = 5,
-        .config = { .group = 1 },
+        .config = { .group = 1, .election_us = 1000000 },
         .writes_per_s = 60,
         .reads_per_s = 10,
         .batch_max = 1,

@@ -44,6 +44,7 @@ enum fault {
     FAULT_CLOCK_JUMP,
     FAULT_REPLAY, /* Old messages arrive again. */
     FAULT_SLOW_APPLY,
+    FAULT_USURP, /* The leader is cut off, and the others try to replace it all the time. */
     FAULT_KINDS,
 };
 

@@ -19,6 +19,7 @@ enum happening {
     HAPPENS_REACHABLE,
     HAPPENS_DISK_OK,
     HAPPENS_LEASE_FREE,
+    HAPPENS_CAMPAIGN,
     HAPPENS_HEAL,
     HAPPENS_WRITES,
     HAPPENS_READ,
@@ -49,6 +50,8 @@ struct driver {
     bool wants_copy; /* Restart it with an older disk. */
     uint32_t since_flush;
     uint64_t paused_until;
+    uint64_t flush_began;    /* By its own clock, as is: */
+    uint64_t no_lease_until; /* The driver suspended it, or its clock jumped. */
     uint64_t disk_hangs_until;
     uint64_t disk_slow_until;
     uint64_t apply_slow_until;
@@ -89,6 +92,7 @@ struct world {
     uint64_t reads_made;
     raft_id next_id;
     raft_id last_leader;
+    raft_id leader_before;
     uint64_t hash;
     FILE *trace;
     uint64_t trace_from_us;

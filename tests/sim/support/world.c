@@ -75,7 +75,7 @@ void send_through(struct world *w, struct packet *p)
     raft_id to = p->m.to;
     struct node *n = cluster_node(&w->c, to);
     bool is_storm = w->c.now < w->storm_until;
-    if (n == NULL || n->state == NODE_NONE || n->state == NODE_GONE || w->blocked[from][to] > 0 ||
+    if (n == NULL || n->state == NODE_NONE || w->blocked[from][to] > 0 ||
         (!w->is_live && draw_ppm(w, is_storm ? STORM_PPM : w->plan->drop_ppm))) {
         packet_unref(p);
         return;
@@ -98,7 +98,8 @@ static void on_sent(void *ctx, struct node *n, struct packet *p)
     w->v->messages++;
     mix(w, p->m.kind * 64 + p->m.to);
     mix(w, p->m.index * 1024 + p->m.term);
-    if (!w->is_live && rand_below(&w->rand, 64) == 0) {
+    uint64_t rarity = p->m.kind == RAFT_READ_RESP ? 4 : 64;
+    if (!w->is_live && rand_below(&w->rand, rarity) == 0) {
         struct packet **place = &w->past[w->past_count++ % PAST_PACKETS];
         packet_unref(*place);
         packet_ref(p);
@@ -117,6 +118,7 @@ static void begin_flush(struct world *w, struct node *n)
     if (d->disk_slow_until > w->c.now)
         mean *= SLOW_FACTOR;
     d->is_flushing = true;
+    d->flush_began = node_clock(n, w->c.now);
     post(w, HAPPENS_WRITTEN, n, wait + draw_delay(w, mean), (struct moment) { .number = n->seq });
 }
 
@@ -250,6 +252,7 @@ static void on_effect(void *ctx, struct node *n, const struct raft_effect *e)
         mix(w, e->u.index);
     if (e->kind == RAFT_EFFECT_ROLE && e->u.role.role == RAFT_LEADER && n->role != RAFT_LEADER) {
         w->v->elections++;
+        w->leader_before = w->last_leader;
         w->last_leader = n->id;
     }
     if (e->kind == RAFT_EFFECT_CONF) {
@@ -277,11 +280,30 @@ static void on_effect(void *ctx, struct node *n, const struct raft_effect *e)
     }
 }
 
+/* What only the driver of n knows: how long its disk hangs, and when leases may not be used. */
+static void check_driver(struct world *w, struct node *n, const struct raft_effects *fx)
+{
+    const struct driver *d = &w->drivers[n->id];
+    uint64_t clock = n->clock_us;
+    if (n->role == RAFT_LEADER && d->is_flushing && !fx->more &&
+        clock > d->flush_began + 2 * (uint64_t)w->plan->config.election_us)
+        checker_fail(&w->checker, -1, "node %llu leads, and its disk hangs",
+                     (unsigned long long)n->id);
+    if (clock >= d->no_lease_until)
+        return;
+    for (uint32_t i = 0; i < fx->count; i++) {
+        if (fx->list[i].kind == RAFT_EFFECT_READ_READY && fx->list[i].u.read.by_lease)
+            checker_fail(&w->checker, 21, "node %llu uses a lease that it must not use",
+                         (unsigned long long)n->id);
+    }
+}
+
 static void on_stepped(void *ctx, struct node *n, const struct raft_event *event,
                        const struct raft_effects *fx)
 {
     struct world *w = ctx;
     checker_stepped(&w->checker, n, event, fx);
+    check_driver(w, n, fx);
     mix(w, (w->c.now << 8) + event->kind);
     mix(w, ((uint64_t)fx->verdict << 32) + fx->count);
     if (is_traced(w) && event->kind != RAFT_EVENT_DRAIN)
@@ -362,6 +384,7 @@ void crash_node(struct world *w, struct node *n, uint32_t kept, uint64_t down_us
     clients_crashed(w, n);
     cluster_crash(&w->c, n, kept);
     d->is_flushing = d->is_applying = d->has_crashed = false;
+    d->no_lease_until = 0;
     post(w, HAPPENS_RESTART, n, down_us, (struct moment) { .number = 0 });
     if (is_traced(w))
         (void)fprintf(w->trace, "%10llu %llu crashes\n", (unsigned long long)w->c.now,
@@ -381,6 +404,7 @@ void start_node(struct world *w, struct node *n)
             n->disk.tail = &n->disk.first;
         d->has_copy = false;
         w->checker.votes[n->id] = (struct vote) { .term = 0 };
+        w->checker.may_forget[n->id] = true;
     }
     d->wants_copy = false;
     if (is_traced(w))
@@ -460,6 +484,7 @@ static void begin_liveness(struct world *w)
 /* What needs its node up, in the same life. */
 static void happen_to(struct world *w, struct node *n, const struct moment *m)
 {
+    struct driver *d = &w->drivers[n->id];
     switch ((enum happening)m->kind) {
     case HAPPENS_WRITTEN:
         written(w, n, m->number);
@@ -486,7 +511,13 @@ static void happen_to(struct world *w, struct node *n, const struct moment *m)
         (void)cluster_event(&w->c, n, RAFT_EVENT_DISK, RAFT_DISK_IS_OK);
         break;
     case HAPPENS_LEASE_FREE:
+        if (d->no_lease_until == UINT64_MAX)
+            d->no_lease_until = 0;
         (void)cluster_event(&w->c, n, RAFT_EVENT_LEASE, RAFT_LEASE_FREE);
+        break;
+    case HAPPENS_CAMPAIGN:
+        if (n->role == RAFT_FOLLOWER || n->role == RAFT_PRECANDIDATE)
+            (void)cluster_event(&w->c, n, RAFT_EVENT_CAMPAIGN, 0);
         break;
     default:
         break;
@@ -496,13 +527,16 @@ static void happen_to(struct world *w, struct node *n, const struct moment *m)
 static void arrive(struct world *w, struct packet *p)
 {
     struct node *n = cluster_node(&w->c, p->m.to);
-    if (node_is_up(n)) {
+    /* An address that another replica has now. */
+    if (n->state == NODE_GONE)
+        n = draw_up_node(w, (uint32_t)p->m.seq);
+    if (n != NULL && node_is_up(n)) {
         if (is_traced(w)) {
             (void)fprintf(w->trace, "%10llu ", (unsigned long long)w->c.now);
             text_message(w->trace, &p->m);
             (void)fputc('\n', w->trace);
         }
-        cluster_deliver(&w->c, p);
+        cluster_deliver(&w->c, n, p);
     }
     packet_unref(p);
 }

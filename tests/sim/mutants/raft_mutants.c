@@ -1,0 +1,197 @@
+/*
+ * Bugs on purpose: does the simulator see them?
+ *
+ *     sim_raft_mutants                     ten of them, others each day; what CI runs
+ *     sim_raft_mutants --all [--seeds N]   the whole table, as docs/raft-mutants.md
+ *     sim_raft_mutants --only NAME ...     these
+ *
+ * Each runs in a process of its own, since some end in a failed assertion: that is caught, too.
+ */
+#include "tests/sim/mutants/mutants.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "tests/sim/support/campaign.h"
+
+enum raft_mutant raft_mutant;
+
+enum {
+    SEEDS_MAX = 20000,
+    SECONDS = 20,
+    ROTATING = 10,
+    MEDIAN_OF = 5,
+    MEDIANS = 10,
+    NAMES_MAX = 64
+};
+
+struct mutant {
+    const char *name;
+    const char *what;
+    enum raft_mutant core;
+    struct world_bugs bugs;
+};
+
+static const struct mutant mutants[] = {
+#define CORE(id, words) { .name = #id, .what = words, .core = RAFT_MUTANT_##id },
+    CORE_MUTANTS(CORE)
+#define DRIVER(id, bug, words) { .name = #id, .what = words, .bugs.cluster = bug },
+        DRIVER_MUTANTS(DRIVER)
+#define DISK(id, bug, words) { .name = #id, .what = words, .bugs.disk = bug },
+            DISK_MUTANTS(DISK)
+};
+enum { MUTANTS = sizeof mutants / sizeof mutants[0] };
+
+struct catch
+{
+    uint64_t seeds; /* Until caught; 0: it was not. */
+    uint64_t tried; /* Seeds begun, by a process that may have died. */
+    bool has_died;
+    struct verdict v;
+};
+
+/* In a child; *shared is what the parent sees of it. */
+static void hunt(const struct mutant *m, uint64_t first_seed, uint64_t seeds, struct catch *shared)
+{
+    struct campaign one = { .seeds = 1, .seconds = SECONDS, .bugs = m->bugs };
+    raft_mutant = m->core;
+    for (uint64_t i = 0; i < seeds && shared->seeds == 0; i++) {
+        shared->tried = i + 1;
+        one.first_seed = first_seed + i;
+        if (campaign_catch(&one, &shared->v) != 0)
+            shared->seeds = i + 1;
+    }
+}
+
+static void catch_one(const struct mutant *m, uint64_t first_seed, uint64_t seeds,
+                      struct catch *out_caught)
+{
+    struct catch *shared =
+        mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    CHECK(shared != MAP_FAILED);
+    (void)fflush(stdout);
+    pid_t pid = fork();
+    CHECK(pid >= 0);
+    if (pid == 0) {
+        (void)freopen("/dev/null", "w", stderr);
+        hunt(m, first_seed, seeds, shared);
+        _exit(0);
+    }
+    int status;
+    CHECK(waitpid(pid, &status, 0) == pid);
+    *out_caught = *shared;
+    out_caught->has_died = !WIFEXITED(status) || WEXITSTATUS(status) != 0;
+    if (out_caught->has_died)
+        out_caught->seeds = shared->tried;
+    (void)munmap(shared, sizeof *shared);
+}
+
+static const char *checker_of(const struct catch *c, char *text, size_t size)
+{
+    if (c->seeds == 0)
+        return "not caught";
+    if (c->has_died)
+        return "an assertion of the core";
+    bool is_own = strstr(c->v.text, "halts itself") != NULL;
+    if (c->v.invariant == 0)
+        (void)snprintf(text, size, "liveness");
+    else if (c->v.invariant < 0)
+        (void)snprintf(text, size, "the contract");
+    else
+        (void)snprintf(text, size, "%sI%d", is_own ? "the core's own " : "", c->v.invariant);
+    return text;
+}
+
+static int compare(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a;
+    uint64_t y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Five hunts over other seeds. */
+static uint64_t median_of(const struct mutant *m, uint64_t seeds)
+{
+    uint64_t found[MEDIAN_OF];
+    for (uint64_t i = 0; i < MEDIAN_OF; i++) {
+        struct catch c;
+        catch_one(m, 1 + (i + 1) * 1000000, seeds, &c);
+        found[i] = c.seeds == 0 ? UINT64_MAX : c.seeds;
+    }
+    qsort(found, MEDIAN_OF, sizeof found[0], compare);
+    return found[MEDIAN_OF / 2];
+}
+
+static bool run_one(const struct mutant *m, uint64_t seeds, bool with_median)
+{
+    struct catch c;
+    char checker[64];
+    catch_one(m, 1, seeds, &c);
+    printf("| %s | %s | ", m->name, m->what);
+    if (c.seeds == 0)
+        printf("> %llu | ", (unsigned long long)seeds);
+    else
+        printf("%llu | ", (unsigned long long)c.seeds);
+    if (with_median)
+        printf("%llu ", (unsigned long long)median_of(m, seeds));
+    printf("| %s |\n", checker_of(&c, checker, sizeof checker));
+    (void)fflush(stdout);
+    return c.seeds != 0;
+}
+
+static int run_rotating(uint64_t seeds)
+{
+    uint64_t day = (uint64_t)time(NULL) / 86400;
+    int missed = 0;
+    for (uint64_t i = 0; i < ROTATING; i++)
+        missed += !run_one(&mutants[(day * ROTATING + i) % MUTANTS], seeds, false);
+    printf("raft_mutants: %d of %d caught\n", ROTATING - missed, ROTATING);
+    return missed > 0;
+}
+
+static int run_all(uint64_t seeds)
+{
+    int missed = 0;
+    printf(
+        "# Mutants of the core\n\n"
+        "Known bugs, switched on one at a time (`raft/mutant.h`), and what the simulator needs to "
+        "see them: seeds of %d\nsimulated seconds until the first violation, the median of five "
+        "such hunts for ten of them, and who saw it.\nMade by `sim_raft_mutants --all > "
+        "docs/raft-mutants.md`; ten rotating ones run with the tests.\n\n"
+        "| mutant | what it does | seeds | median of 5 | caught by |\n|---|---|---:|---:|---|\n",
+        SECONDS);
+    for (int i = 0; i < MUTANTS; i++)
+        missed += !run_one(&mutants[i], seeds, i % (MUTANTS / MEDIANS) == 0);
+    return missed > 0;
+}
+
+int main(int argc, char **argv)
+{
+    uint64_t seeds = SEEDS_MAX;
+    bool is_all = false;
+    const char *names[NAMES_MAX];
+    int name_count = 0;
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--all") == 0)
+            is_all = true;
+        else if (strcmp(argv[i], "--seeds") == 0 && i + 1 < argc)
+            seeds = strtoull(argv[++i], NULL, 10);
+        else if (strcmp(argv[i], "--only") != 0 && name_count < NAMES_MAX)
+            names[name_count++] = argv[i];
+    }
+    if (is_all)
+        return run_all(seeds);
+    if (name_count == 0)
+        return run_rotating(seeds);
+    int missed = 0;
+    for (int i = 0; i < MUTANTS; i++) {
+        for (int j = 0; j < name_count; j++)
+            missed += strcmp(names[j], mutants[i].name) == 0 && !run_one(&mutants[i], seeds, false);
+    }
+    return missed > 0;
+}
