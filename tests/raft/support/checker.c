@@ -238,14 +238,18 @@ static void check_leader(struct checker *k, struct node *n, raft_term term)
 
     struct raft_view v;
     raft_view(n->raft, &v);
-    if (v.last < k->committed)
+    /* It may win late, when others lead later terms: what they commit it need not have. */
+    raft_index must = k->committed;
+    while (must > 0 && k->history[must].known_in >= term)
+        must--;
+    if (v.last < must)
         checker_fail(k, 8, "leader %llu of term %llu has %llu entries of %llu committed", ID(n->id),
-                     ID(term), ID(v.last), ID(k->committed));
-    if (k->committed > v.base_index) {
-        raft_term theirs = raft_term_at(n->raft, k->committed);
-        if (theirs != 0 && theirs != k->history[k->committed].term)
+                     ID(term), ID(v.last), ID(must));
+    if (must > v.base_index) {
+        raft_term theirs = raft_term_at(n->raft, must);
+        if (theirs != 0 && k->history[must].term != 0 && theirs != k->history[must].term)
             checker_fail(k, 8, "leader %llu of term %llu lacks entry %llu of term %llu", ID(n->id),
-                         ID(term), ID(k->committed), ID(k->history[k->committed].term));
+                         ID(term), ID(must), ID(k->history[must].term));
     }
     for (raft_id id = 1; id < CLUSTER_IDS; id++) {
         struct node *o = &k->c->nodes[id];
@@ -323,6 +327,8 @@ static void check_commit(struct checker *k, struct node *n, raft_index index)
         struct committed *h = history_at(k, i);
         if (h->term == 0)
             h->term = term;
+        if (h->known_in == 0 || h->known_in > n->term)
+            h->known_in = n->term;
         if (h->term != term)
             checker_fail(k, 7, "node %llu commits entry %llu of term %llu, it was of term %llu",
                          ID(n->id), ID(i), ID(term), ID(h->term));
@@ -500,6 +506,7 @@ void checker_started(struct checker *k, struct node *n)
         (void)history_at(k, v.commit);
         k->committed = v.commit;
         k->history[v.commit].term = raft_term_at(n->raft, v.commit);
+        k->history[v.commit].known_in = v.term;
     }
     if (v.term != h->term || v.vote != h->vote || v.acc_term != h->acc_term || v.commit < h->commit)
         checker_fail(k, 27, "node %llu does not restore its hard state", ID(n->id));

@@ -29,7 +29,8 @@ enum outcome {
 
 struct committed {
     raft_term term;
-    uint64_t digest; /* Of the state after it; 0: nobody has applied it. */
+    raft_term known_in; /* In this term at the latest it was known to be committed. */
+    uint64_t digest;    /* Of the state after it; 0: nobody has applied it. */
     uint64_t serial;
     struct raft_conf *conf; /* Active from here on, if it is a CONF entry that was applied. */
 };
