@@ -10,7 +10,7 @@
 
 #define ID(x) ((unsigned long long)(x))
 
-enum { WORDS_MAX = 64, WORD_SIZE = 128, GROUP = 1 };
+enum { WORDS_MAX = 64, WORD_SIZE = 128, INJECTED_MAX = 16, GROUP = 1 };
 
 struct script {
     struct scene scene;
@@ -229,6 +229,19 @@ static void do_nodes(struct script *t)
     }
 }
 
+/* The caller has the one reference to its payload. */
+static struct raft_entry named_entry(struct script *t, raft_index index, raft_term term)
+{
+    char payload[32];
+    (void)snprintf(payload, sizeof payload, "e%llu.%llu", ID(index), ID(term));
+    struct blob *b = blob_copy(&t->scene.c.blobs, bytes_str(payload));
+    return (struct raft_entry) { .index = index,
+                                 .term = term,
+                                 .kind = RAFT_ENTRY_DATA,
+                                 .data = bytes_of(b->data, b->size),
+                                 .blob = b };
+}
+
 /* preset N terms=1,1,2 [term=] [vote=] [commit=] [acc=]: what its disk holds before the start. */
 static void do_preset(struct script *t)
 {
@@ -239,16 +252,9 @@ static void do_preset(struct script *t)
     while (terms != NULL && *terms != '\0') {
         char *end;
         raft_term term = strtoull(terms, &end, 10);
-        char payload[32];
-        (void)snprintf(payload, sizeof payload, "e%llu.%llu", ID(index + 1), ID(term));
-        struct blob *b = blob_copy(&t->scene.c.blobs, bytes_str(payload));
-        struct raft_entry e = { .index = ++index,
-                                .term = term,
-                                .kind = RAFT_ENTRY_DATA,
-                                .data = bytes_of(b->data, b->size),
-                                .blob = b };
+        struct raft_entry e = named_entry(t, ++index, term);
         disk_append(d, &e);
-        blob_unref(b);
+        entries_unref(&e, 1);
         d->hard.acc_term = d->hard.term = term;
         terms = *end == ',' ? end + 1 : end;
     }
@@ -482,6 +488,21 @@ static void do_inflight(struct script *t)
     }
 }
 
+/* entries=4/2,5/2: data that name themselves, so that equal entries have equal payloads. */
+static uint32_t parse_entries(struct script *t, struct raft_entry *entries)
+{
+    const char *w = option(t, "entries");
+    uint32_t count = 0;
+    while (w != NULL && *w != '\0' && count < INJECTED_MAX) {
+        char *end;
+        raft_index index = strtoull(w, &end, 10);
+        raft_term term = *end == '/' ? strtoull(end + 1, &end, 10) : 0;
+        entries[count++] = named_entry(t, index, term);
+        w = *end == ',' ? end + 1 : "";
+    }
+    return count;
+}
+
 /* inject FROM>TO kind [term= index= log_term= commit= seq= hint= hint_term= reason= reject force].
  */
 static void do_inject(struct script *t)
@@ -501,8 +522,12 @@ static void do_inject(struct script *t)
         .reject = has_word(t, "reject"),
         .force = has_word(t, "force"),
     };
+    struct raft_entry entries[INJECTED_MAX];
+    m.entry_count = parse_entries(t, entries);
+    m.entries = entries;
     parse_link(word(t, 1), &m.from, &m.to);
     struct packet *p = packet_copy(&m);
+    entries_unref(entries, m.entry_count);
     scene_deliver(&t->scene, p);
     packet_unref(p);
 }
