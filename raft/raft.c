@@ -44,6 +44,26 @@ static bool snapshot_makes_sense(const struct raft_message *m)
            s->conf_index <= s->index && s->conf.count > 0 && raft_conf_is_valid(&s->conf);
 }
 
+/* No log is that long and no group that old; sums of such numbers do not overflow. */
+static bool is_in_range(const struct raft_message *m)
+{
+    static const uint64_t number_max = (uint64_t)1 << 62;
+    return m->term > 0 && m->term < number_max && m->index < number_max &&
+           m->log_term < number_max && m->commit < number_max && m->hint_index < number_max &&
+           (m->snapshot == NULL || m->snapshot->index < number_max);
+}
+
+static bool makes_sense(const struct raft_message *m)
+{
+    if (m->kind == 0 || m->kind >= RAFT_MESSAGE_KIND_END || !is_in_range(m))
+        return false;
+    if (m->kind == RAFT_APPEND)
+        return entries_make_sense(m);
+    if (m->kind == RAFT_SNAPSHOT)
+        return snapshot_makes_sense(m);
+    return m->kind != RAFT_TIMEOUT_NOW || m->commit <= m->index;
+}
+
 static enum raft_reason message_refusal(const struct raft *r, const struct raft_message *m)
 {
     if (m->group != r->config.group)
@@ -51,13 +71,7 @@ static enum raft_reason message_refusal(const struct raft *r, const struct raft_
     if ((m->to != r->config.id && !RAFT_MUTANT(B41_ids_not_compared)) || m->from == r->config.id ||
         m->from == 0)
         return RAFT_WRONG_REPLICA;
-    if (m->term == 0 || m->kind == 0 || m->kind >= RAFT_MESSAGE_KIND_END)
-        return RAFT_MALFORMED;
-    if (m->kind == RAFT_APPEND && !entries_make_sense(m))
-        return RAFT_MALFORMED;
-    if (m->kind == RAFT_SNAPSHOT && !snapshot_makes_sense(m))
-        return RAFT_MALFORMED;
-    return RAFT_OK;
+    return makes_sense(m) ? RAFT_OK : RAFT_MALFORMED;
 }
 
 /* From a term that is over. Its leader must learn that, or it and a voter with a later term would
