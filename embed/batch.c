@@ -15,6 +15,7 @@ enum varve_code varve_batch_create(struct varve *store, struct varve_batch **out
         return embed_error(error, status_of(ST_NO_MEMORY), "batch", NULL);
     b->store = store;
     txn_proposal_init(&store->commit.pipeline, &b->proposal);
+    buf_init(&b->keyspaces, store->env.alloc, SIZE_MAX);
     atomic_fetch_add_explicit(&store->held, 1, memory_order_relaxed);
     *out_batch = b;
     return VARVE_OK;
@@ -26,14 +27,21 @@ void varve_batch_destroy(struct varve_batch *batch)
         return;
     struct varve *v = batch->store;
     txn_proposal_deinit(&v->commit.pipeline, &batch->proposal);
+    buf_deinit(&batch->keyspaces);
     alloc_free(v->env.alloc, batch, sizeof *batch);
     atomic_fetch_sub_explicit(&v->held, 1, memory_order_release);
+}
+
+static void clear(struct varve_batch *b)
+{
+    lsm_batch_reset(&b->proposal.batch);
+    buf_reset(&b->keyspaces);
 }
 
 void varve_batch_clear(struct varve_batch *batch)
 {
     if (batch != NULL)
-        lsm_batch_reset(&batch->proposal.batch);
+        clear(batch);
 }
 
 size_t varve_batch_size(const struct varve_batch *batch)
@@ -75,13 +83,43 @@ static enum varve_code add_range(struct lsm_batch *b, varve_keyspace keyspace, c
         "delete_range", NULL);
 }
 
-static enum varve_code check_batch(const struct varve_batch *batch, varve_keyspace keyspace,
+/* For the look at them when the batch is written. */
+static enum varve_code note_keyspace(struct varve_batch *b, varve_keyspace keyspace,
+                                     struct varve_error *error)
+{
+    const varve_keyspace *noted = (const varve_keyspace *)b->keyspaces.data;
+    size_t count = b->keyspaces.size / sizeof *noted;
+
+    if (count > 0 && noted[count - 1] == keyspace)
+        return VARVE_OK;
+    buf_append(&b->keyspaces, bytes_of(&keyspace, sizeof keyspace));
+    if (!b->keyspaces.is_failed)
+        return VARVE_OK;
+    b->keyspaces.is_failed = false; /* What is in it stays. */
+    return embed_error(error, status_of(ST_NO_MEMORY), "batch", NULL);
+}
+
+static enum varve_code check_keyspaces(const struct varve_batch *b, struct varve_error *error)
+{
+    const varve_keyspace *noted = (const varve_keyspace *)b->keyspaces.data;
+    enum varve_code code = VARVE_OK;
+
+    for (size_t i = 0; i < b->keyspaces.size / sizeof *noted && code == VARVE_OK; i++)
+        code = embed_check_keyspace(b->store, noted[i], NULL, error);
+    return code;
+}
+
+static enum varve_code check_batch(struct varve_batch *batch, varve_keyspace keyspace,
                                    const void *key, size_t key_size, struct varve_error *error)
 {
     if (batch == NULL)
         return embed_invalid(error, "the batch is NULL");
     enum varve_code code = embed_check(batch->store, error);
-    return code != VARVE_OK ? code : embed_check_key(keyspace, key, key_size, error);
+    if (code == VARVE_OK)
+        code = embed_check_keyspace(batch->store, keyspace, NULL, error);
+    if (code == VARVE_OK)
+        code = embed_check_key(key, key_size, error);
+    return code != VARVE_OK ? code : note_keyspace(batch, keyspace, error);
 }
 
 enum varve_code varve_batch_put(struct varve_batch *batch, varve_keyspace keyspace, const void *key,
@@ -108,7 +146,7 @@ enum varve_code varve_batch_delete_range(struct varve_batch *batch, varve_keyspa
 {
     enum varve_code code = check_batch(batch, keyspace, begin, begin_size, error);
     if (code == VARVE_OK)
-        code = embed_check_key(keyspace, end, end_size, error);
+        code = embed_check_key(end, end_size, error);
     return code != VARVE_OK ? code
                             : add_range(&batch->proposal.batch, keyspace, begin, begin_size, end,
                                         end_size, error);
@@ -133,10 +171,13 @@ enum varve_code varve_write(struct varve *store, struct varve_batch *batch,
         return embed_invalid(error, "the batch is NULL or of another store");
     if (lsm_batch_is_empty(&batch->proposal.batch))
         return VARVE_OK;
+    code = check_keyspaces(batch, error);
+    if (code != VARVE_OK)
+        return code;
     struct status s =
         embed_commit(store, &batch->proposal, lsm_batch_is_delete_only(&batch->proposal.batch));
     if (succeeded(s))
-        lsm_batch_reset(&batch->proposal.batch);
+        clear(batch);
     else
         lsm_batch_unseal(&batch->proposal.batch);
     return write_error(store, s, "write", error);
@@ -153,7 +194,9 @@ static enum varve_code begin_one(struct varve *store, varve_keyspace keyspace, c
     enum varve_code code = embed_check(store, error);
 
     if (code == VARVE_OK)
-        code = embed_check_key(keyspace, key, key_size, error);
+        code = embed_check_keyspace(store, keyspace, NULL, error);
+    if (code == VARVE_OK)
+        code = embed_check_key(key, key_size, error);
     if (code == VARVE_OK)
         code = embed_error(error, embed_slot_take(store, out_slot), what, NULL);
     if (code == VARVE_OK)
@@ -210,7 +253,7 @@ enum varve_code varve_delete_range(struct varve *store, varve_keyspace keyspace,
 
     if (code != VARVE_OK)
         return code;
-    code = embed_check_key(keyspace, end, end_size, error);
+    code = embed_check_key(end, end_size, error);
     if (code == VARVE_OK)
         code = add_range(&slot->proposal.batch, keyspace, begin, begin_size, end, end_size, error);
     return write_one(store, slot, code, what, error);

@@ -5,6 +5,7 @@
  *   store.c     open, close, the background thread, care, numbers
  *   commit.c    writing: one of the waiting callers leads
  *   crowd.h     how many the leader waits for
+ *   keyspace.c  which numbers are in use
  *   batch.c     batches and single writes
  *   read.c      slots, get, multi_get, snapshots
  *   iterator.c  iterators
@@ -13,6 +14,7 @@
 #define VARVE_EMBED_INTERNAL_H
 
 #include "base/budget.h"
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/env.h"
 #include "base/log.h"
@@ -84,6 +86,15 @@ struct embed_commit {
     struct txn_pipeline pipeline;
 };
 
+/*
+ * The numbers that may be used, a bit each: set when a keyspace is there, cleared before it goes.
+ * Numbers are given in rising order and only once.
+ */
+struct embed_keyspaces {
+    _Atomic uint64_t words[LSM_KEYSPACE_MAX / 64 + 1];
+    _Atomic uint32_t end; /* Above every number that was given. */
+};
+
 struct varve {
     struct env env;
     struct budget budget;
@@ -93,6 +104,7 @@ struct varve {
     struct lsm *lsm;
     struct varve_options options;
     struct embed_commit commit;
+    struct embed_keyspaces keyspaces;
     struct mutex lock; /* RANK_EMBED */
     struct embed_slot slots[EMBED_SLOTS];
     struct embed_slot *more_slots; /* lock */
@@ -112,6 +124,7 @@ struct varve_snapshot {
 struct varve_batch {
     struct varve *store;
     struct txn_proposal proposal;
+    struct buf keyspaces; /* varve_keyspace: those it writes to, no two neighbours alike. */
 };
 
 /* ---- Errors ------------------------------------------------------------------------------- */
@@ -125,14 +138,23 @@ void embed_not_found(struct varve_error *error);
 enum varve_code embed_invalid(struct varve_error *error, const char *text);
 /* VARVE_OK if store is a handle of an open store. */
 enum varve_code embed_check(const struct varve *store, struct varve_error *error);
-enum varve_code embed_check_key(varve_keyspace keyspace, const void *key, size_t size,
-                                struct varve_error *error);
+enum varve_code embed_check_key(const void *key, size_t size, struct varve_error *error);
 /* VARVE_OK if snapshot is NULL or of this store. */
 enum varve_code embed_check_snapshot(const struct varve *store,
                                      const struct varve_snapshot *snapshot,
                                      struct varve_error *error);
+/* VARVE_OK if the keyspace is there; with a snapshot, if it was there once: the snapshot may be
+ * older than the drop. */
+enum varve_code embed_check_keyspace(const struct varve *store, varve_keyspace keyspace,
+                                     const struct varve_snapshot *snapshot,
+                                     struct varve_error *error);
 /* Why the store does not write: for the error of a write that was refused. */
 const char *embed_failure(const struct varve *v);
+
+/* ---- Keyspaces ---------------------------------------------------------------------------- */
+
+/* Those the open store has. */
+void embed_keyspaces_init(struct varve *v);
 
 /* ---- Slots -------------------------------------------------------------------------------- */
 

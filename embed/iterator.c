@@ -42,11 +42,11 @@ static void narrow(const struct varve_iterator_options *o, uint8_t *out_end,
 static enum varve_code check_options(const struct varve_iterator_options *o,
                                      struct varve_error *error)
 {
-    enum varve_code code = embed_check_key(o->keyspace, o->lower, o->lower_size, error);
+    enum varve_code code = embed_check_key(o->lower, o->lower_size, error);
     if (code == VARVE_OK)
-        code = embed_check_key(o->keyspace, o->upper, o->upper_size, error);
+        code = embed_check_key(o->upper, o->upper_size, error);
     if (code == VARVE_OK)
-        code = embed_check_key(o->keyspace, o->prefix, o->prefix_size, error);
+        code = embed_check_key(o->prefix, o->prefix_size, error);
     return code;
 }
 
@@ -81,6 +81,8 @@ enum varve_code varve_iterator_create(struct varve *store,
         code = check_options(o, error);
     if (code == VARVE_OK)
         code = embed_check_snapshot(store, o->snapshot, error);
+    if (code == VARVE_OK)
+        code = embed_check_keyspace(store, o->keyspace, o->snapshot, error);
     if (code != VARVE_OK)
         return code;
     if (out_iterator == NULL)
@@ -147,7 +149,7 @@ enum varve_code varve_iterator_seek(struct varve_iterator *iterator, const void 
 {
     enum varve_code code = check(iterator, error);
     if (code == VARVE_OK)
-        code = embed_check_key(0, key, key_size, error);
+        code = embed_check_key(key, key_size, error);
     if (code != VARVE_OK)
         return code;
     return moved(iterator, lsm_cursor_seek(iterator->cursor, bytes_of(key, key_size)), error);
@@ -158,7 +160,7 @@ enum varve_code varve_iterator_seek_for_prev(struct varve_iterator *iterator, co
 {
     enum varve_code code = check(iterator, error);
     if (code == VARVE_OK)
-        code = embed_check_key(0, key, key_size, error);
+        code = embed_check_key(key, key_size, error);
     if (code != VARVE_OK)
         return code;
     return moved(iterator, lsm_cursor_seek_for_prev(iterator->cursor, bytes_of(key, key_size)),

@@ -180,12 +180,14 @@ enum varve_code varve_get(struct varve *store, const struct varve_read_options *
     enum varve_code code = embed_check(store, error);
 
     if (code == VARVE_OK)
-        code = embed_check_key(o->keyspace, key, key_size, error);
+        code = embed_check_key(key, key_size, error);
     if (code != VARVE_OK)
         return code;
     if (out_value == NULL)
         return embed_invalid(error, "out_value is NULL");
     code = embed_check_snapshot(store, o->snapshot, error);
+    if (code == VARVE_OK)
+        code = embed_check_keyspace(store, o->keyspace, o->snapshot, error);
     if (code != VARVE_OK)
         return code;
     struct status s = embed_slot_take(store, &slot);
@@ -234,12 +236,14 @@ enum varve_code varve_get_copy(struct varve *store, const struct varve_read_opti
     enum varve_code code = embed_check(store, error);
 
     if (code == VARVE_OK)
-        code = embed_check_key(o->keyspace, key, key_size, error);
+        code = embed_check_key(key, key_size, error);
     if (code != VARVE_OK)
         return code;
     if (out_size == NULL || (buffer == NULL && room > 0))
         return embed_invalid(error, "out_size or buffer is NULL");
     code = embed_check_snapshot(store, o->snapshot, error);
+    if (code == VARVE_OK)
+        code = embed_check_keyspace(store, o->keyspace, o->snapshot, error);
     if (code != VARVE_OK)
         return code;
     struct status s = embed_slot_take(store, &slot);
@@ -305,9 +309,11 @@ enum varve_code varve_multi_get(struct varve *store, const struct varve_read_opt
     if (code == VARVE_OK && count > 0 && (keys == NULL || out_values == NULL || out_codes == NULL))
         code = embed_invalid(error, "an array is NULL");
     for (size_t i = 0; i < count && code == VARVE_OK; i++)
-        code = embed_check_key(o->keyspace, keys[i].data, keys[i].size, error);
+        code = embed_check_key(keys[i].data, keys[i].size, error);
     if (code == VARVE_OK)
         code = embed_check_snapshot(store, o->snapshot, error);
+    if (code == VARVE_OK)
+        code = embed_check_keyspace(store, o->keyspace, o->snapshot, error);
     if (code != VARVE_OK || count == 0)
         return code;
     struct status s = embed_slot_take(store, &slot);

@@ -110,13 +110,10 @@ enum varve_code embed_check(const struct varve *store, struct varve_error *error
     return VARVE_OK;
 }
 
-enum varve_code embed_check_key(varve_keyspace keyspace, const void *key, size_t size,
-                                struct varve_error *error)
+enum varve_code embed_check_key(const void *key, size_t size, struct varve_error *error)
 {
     if (key == NULL && size > 0)
         return embed_invalid(error, "the key is NULL");
-    if (keyspace > LSM_KEYSPACE_MAX)
-        return embed_invalid(error, "there is no such keyspace");
     if (size > LSM_USER_KEY_MAX) {
         if (error != NULL) {
             error->code = VARVE_LIMIT;
@@ -251,6 +248,7 @@ static struct status open_store(struct varve *v, const char *path, struct errbuf
     TRY(lsm_open(&config, v->background_ring, &v->lsm));
     TRY(embed_commit_init(v));
     lsm_on_work(v->lsm, wake_background, v);
+    embed_keyspaces_init(v);
     return thread_start("varve-work", run_background, v, &v->background);
 }
 
@@ -347,78 +345,6 @@ void varve_free(struct varve *store)
     alloc_free(alloc_heap(), store, sizeof *store);
 }
 
-/* ---- Keyspaces ---------------------------------------------------------------------------- */
-
-enum varve_code varve_keyspace_create(struct varve *store, const char *name,
-                                      varve_keyspace *out_keyspace, struct varve_error *error)
-{
-    struct embed_slot *slot;
-    enum varve_code code = embed_check(store, error);
-    if (code != VARVE_OK)
-        return code;
-    if (name == NULL || out_keyspace == NULL)
-        return embed_invalid(error, "name or out_keyspace is NULL");
-    struct status s = embed_slot_take(store, &slot);
-    if (failed(s))
-        return embed_error(error, s, "keyspace", NULL);
-    s = lsm_keyspace_create(store->lsm, slot->ring, name, out_keyspace);
-    embed_slot_give(slot);
-    return embed_error(error, s, "keyspace",
-                       s.code == ST_BUSY      ? "the name is taken"
-                       : s.code == ST_INVALID ? "a name has 1 to 255 bytes"
-                                              : NULL);
-}
-
-enum varve_code varve_keyspace_find(struct varve *store, const char *name,
-                                    varve_keyspace *out_keyspace, struct varve_error *error)
-{
-    enum varve_code code = embed_check(store, error);
-    if (code != VARVE_OK)
-        return code;
-    if (name == NULL || out_keyspace == NULL)
-        return embed_invalid(error, "name or out_keyspace is NULL");
-    return embed_error(error, lsm_keyspace_find(store->lsm, name, out_keyspace), "keyspace", NULL);
-}
-
-/* The name goes first: a crash in between leaves keys without a name, and numbers are not reused.
- */
-enum varve_code varve_keyspace_drop(struct varve *store, const char *name,
-                                    struct varve_error *error)
-{
-    varve_keyspace keyspace;
-    struct embed_slot *slot;
-    enum varve_code code = varve_keyspace_find(store, name, &keyspace, error);
-
-    if (code != VARVE_OK)
-        return code;
-    struct status s = embed_slot_take(store, &slot);
-    if (failed(s))
-        return embed_error(error, s, "keyspace", NULL);
-    s = lsm_keyspace_drop(store->lsm, slot->ring, name);
-    lsm_batch_reset(&slot->proposal.batch);
-    if (succeeded(s))
-        s = lsm_batch_delete_keyspace(&slot->proposal.batch, keyspace);
-    if (succeeded(s))
-        s = embed_commit(store, &slot->proposal, true);
-    embed_slot_give(slot);
-    return embed_error(error, s, "keyspace",
-                       s.code == ST_INVALID ? "the default keyspace stays" : NULL);
-}
-
-enum varve_code varve_keyspace_list(struct varve *store,
-                                    void (*visit)(void *context, const char *name,
-                                                  varve_keyspace keyspace),
-                                    void *context, struct varve_error *error)
-{
-    enum varve_code code = embed_check(store, error);
-    if (code != VARVE_OK)
-        return code;
-    if (visit == NULL)
-        return embed_invalid(error, "visit is NULL");
-    lsm_keyspace_list(store->lsm, visit, context);
-    return VARVE_OK;
-}
-
 /* ---- Care --------------------------------------------------------------------------------- */
 
 /* A call that waits for the background. */
@@ -507,9 +433,11 @@ enum varve_code varve_compact(struct varve *store, varve_keyspace keyspace, cons
     enum varve_code code = embed_check(store, error);
 
     if (code == VARVE_OK)
-        code = embed_check_key(keyspace, begin, begin_size, error);
+        code = embed_check_keyspace(store, keyspace, NULL, error);
     if (code == VARVE_OK)
-        code = embed_check_key(keyspace, end, end_size, error);
+        code = embed_check_key(begin, begin_size, error);
+    if (code == VARVE_OK)
+        code = embed_check_key(end, end_size, error);
     if (code == VARVE_OK)
         code = varve_flush(store, error);
     if (code != VARVE_OK)

@@ -147,8 +147,9 @@ typedef uint32_t varve_keyspace;
 #define VARVE_DEFAULT_KEYSPACE 0u
 
 /*
- * A keyspace is used by its number, which stays the same for its life. Use numbers that create and
- * find gave only: others are not refused. VARVE_BUSY if the name (1..255 bytes) is taken,
+ * A keyspace is used by its number, which stays the same for its life and is never given again. Any
+ * call with a number that was not given yet, or whose keyspace was dropped, is VARVE_INVALID; reads
+ * of a snapshot may name a keyspace dropped since. VARVE_BUSY if the name (1..255 bytes) is taken,
  * VARVE_LIMIT after 65535 of them. Durable on return.
  */
 VARVE_API enum varve_code varve_keyspace_create(struct varve *store, const char *name,
@@ -158,8 +159,9 @@ VARVE_API enum varve_code varve_keyspace_create(struct varve *store, const char 
 VARVE_API enum varve_code varve_keyspace_find(struct varve *store, const char *name,
                                               varve_keyspace *out_keyspace,
                                               struct varve_error *error);
-/* The keys go, and the name; its number is never given again. Not the default one. Snapshots taken
- * before still see the keys. */
+/* The keys go, then the name. Not the default one. Snapshots taken before still see the keys. If it
+ * fails, or the process does meanwhile, the keyspace may be there and empty: drop it again. Calls
+ * that write to it at the same time may return VARVE_OK: what they wrote is gone, too. */
 VARVE_API enum varve_code varve_keyspace_drop(struct varve *store, const char *name,
                                               struct varve_error *error);
 /* Calls visit for each, the default one ("default") first. name is borrowed for the call; visit
@@ -200,8 +202,9 @@ VARVE_API enum varve_code varve_batch_delete_range(struct varve_batch *batch,
                                                    varve_keyspace keyspace, const void *begin,
                                                    size_t begin_size, const void *end,
                                                    size_t end_size, struct varve_error *error);
-/* Write it. The batch is empty afterwards and may be filled again; on failure it is as it was,
- * unless the code is VARVE_FAILED. An empty batch is VARVE_OK. */
+/* Write it. VARVE_INVALID if a keyspace in it was dropped. The batch is empty afterwards and may be
+ * filled again; on failure it is as it was, unless the code is VARVE_FAILED. An empty batch is
+ * VARVE_OK. */
 VARVE_API enum varve_code varve_write(struct varve *store, struct varve_batch *batch,
                                       struct varve_error *error);
 VARVE_API void varve_batch_clear(struct varve_batch *batch);

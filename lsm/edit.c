@@ -33,6 +33,7 @@ struct status lsm_edit_snapshot(struct lsm *l, struct lsm_edit *out_edit, struct
     mutex_lock(&l->lock);
     out_edit->next_id = l->id_mark;
     out_edit->clock_mark = l->clock_mark;
+    out_edit->next_keyspace = l->next_keyspace;
     out_edit->flushed_lsn = l->flushed.lsn;
     memcpy(out_edit->groups, l->flushed.groups, sizeof l->flushed.groups);
     out_edit->group_count = l->flushed.group_count;

@@ -56,6 +56,8 @@ void lsm_keyspaces_install(struct lsm *l, const struct lsm_edit *edit)
         if (e->id >= l->next_keyspace)
             l->next_keyspace = e->id + 1;
     }
+    if (edit->next_keyspace > l->next_keyspace)
+        l->next_keyspace = edit->next_keyspace;
 }
 
 /* One edit that adds or drops the name. */

@@ -393,7 +393,7 @@ MUST_CHECK struct status lsm_verify(struct lsm *l, struct io_ring *ring, struct 
 MUST_CHECK struct status lsm_keyspace_create(struct lsm *l, struct io_ring *ring, const char *name,
                                              uint32_t *out_id);
 MUST_CHECK struct status lsm_keyspace_find(struct lsm *l, const char *name, uint32_t *out_id);
-/* Forgets the name; the caller range-deletes the keys. */
+/* Forgets the name; the caller has deleted the keys, or nobody will find them. */
 MUST_CHECK struct status lsm_keyspace_drop(struct lsm *l, struct io_ring *ring, const char *name);
 void lsm_keyspace_list(struct lsm *l, void (*visit)(void *context, const char *name, uint32_t id),
                        void *context);

@@ -105,6 +105,7 @@ enum edit_tag {
     TAG_KEYSPACE = 9,       /* id, sized name */
     TAG_DROP_KEYSPACE = 10, /* id, sized name */
     TAG_LOG_START = 11,     /* segment id, flushed lsn, is fresh */
+    TAG_NEXT_KEYSPACE = 12, /* id */
 };
 
 static void append_sized(struct buf *out, struct bytes b)
@@ -188,6 +189,7 @@ void lsm_edit_encode(const struct lsm_edit *e, struct buf *out)
     }
     encode_number(out, TAG_NEXT_ID, e->next_id);
     encode_number(out, TAG_CLOCK_MARK, e->clock_mark);
+    encode_number(out, TAG_NEXT_KEYSPACE, e->next_keyspace);
     if (e->log_start != 0) {
         buf_append_varint(out, TAG_LOG_START);
         buf_append_varint(out, e->log_start);
@@ -346,6 +348,10 @@ static struct status decode_field(struct bytes *p, struct alloc *a, struct lsm_e
     case TAG_LOG_START:
         return take_varint(p, &e->log_start) && take_varint(p, &e->flushed_lsn) &&
                        take_bool(p, &e->is_log_fresh)
+                   ? status_ok()
+                   : status_of(ST_CORRUPT);
+    case TAG_NEXT_KEYSPACE:
+        return take_u32_varint(p, &e->next_keyspace) && e->next_keyspace <= LSM_KEYSPACE_MAX + 1
                    ? status_ok()
                    : status_of(ST_CORRUPT);
     default:

@@ -120,6 +120,7 @@ struct lsm_edit {
     struct bytes sidecar; /* Borrowed from the maker. */
     uint64_t next_id;     /* 0: unchanged; here and below. */
     uint64_t clock_mark;
+    uint32_t next_keyspace;
     uint64_t log_start;
     uint64_t flushed_lsn;
     bool is_log_fresh; /* With log_start. */

@@ -465,6 +465,121 @@ Test(embed_reads, keyspaces_are_apart_and_a_batch_spans_them)
     deinit(&f);
 }
 
+/* Every call with a number that no keyspace has. */
+static void expect_no_keyspace(struct fixture *f, varve_keyspace keyspace)
+{
+    const struct varve_read_options read = { .keyspace = keyspace };
+    const struct varve_iterator_options iterate = { .keyspace = keyspace };
+    struct varve_slice key = { "k", 1 };
+    struct varve_pinned value;
+    struct varve_iterator *iterator;
+    struct varve_batch *batch;
+    enum varve_code code;
+    char room[8];
+    size_t size;
+    must(f, varve_batch_create(f->store, &batch, &f->error));
+#define REFUSED(call)                                                                              \
+    do {                                                                                           \
+        f->error.text[0] = '\0';                                                                   \
+        cr_assert_eq(call, VARVE_INVALID, #call);                                                  \
+        cr_assert_not_null(strstr(f->error.text, "no such keyspace"), #call);                      \
+    } while (0)
+    REFUSED(varve_put(f->store, keyspace, "k", 1, "v", 1, &f->error));
+    REFUSED(varve_delete(f->store, keyspace, "k", 1, &f->error));
+    REFUSED(varve_delete_range(f->store, keyspace, "a", 1, "z", 1, &f->error));
+    REFUSED(varve_batch_put(batch, keyspace, "k", 1, "v", 1, &f->error));
+    REFUSED(varve_batch_delete(batch, keyspace, "k", 1, &f->error));
+    REFUSED(varve_batch_delete_range(batch, keyspace, "a", 1, "z", 1, &f->error));
+    REFUSED(varve_get(f->store, &read, "k", 1, &value, &f->error));
+    REFUSED(varve_get_copy(f->store, &read, "k", 1, room, sizeof room, &size, &f->error));
+    REFUSED(varve_multi_get(f->store, &read, &key, 1, &value, &code, &f->error));
+    REFUSED(varve_iterator_create(f->store, &iterate, &iterator, &f->error));
+    REFUSED(varve_compact(f->store, keyspace, NULL, 0, NULL, 0, &f->error));
+#undef REFUSED
+    varve_batch_destroy(batch);
+}
+
+Test(embed_reads, a_number_that_no_keyspace_has_is_refused)
+{
+    struct fixture f;
+    varve_keyspace one;
+    varve_keyspace two;
+    init(&f);
+    must(&f, varve_keyspace_create(f.store, "one", &one, &f.error));
+    const varve_keyspace wrong[] = { one + 1, one + 63, 0xffff, 0x10000, UINT32_MAX };
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        expect_no_keyspace(&f, wrong[i]);
+    must(&f, varve_put(f.store, one, "k", 1, "v", 1, &f.error));
+    must(&f, varve_keyspace_drop(f.store, "one", &f.error));
+    expect_no_keyspace(&f, one);
+    must(&f, varve_keyspace_create(f.store, "two", &two, &f.error));
+    cr_assert_neq(one, two);
+    expect_keys(&f, &(struct varve_iterator_options) { .keyspace = two }, "");
+    must(&f, varve_put(f.store, two, "t", 1, "v", 1, &f.error));
+
+    must(&f, varve_close(f.store, &f.error));
+    varve_free(f.store);
+    f.store = NULL;
+    must(&f, varve_open(f.path, &f.options, &f.store, &f.error));
+    expect_no_keyspace(&f, one);
+    expect_no_keyspace(&f, two + 1);
+    expect_keys(&f, &(struct varve_iterator_options) { .keyspace = two }, "t ");
+
+    must(&f, varve_keyspace_drop(f.store, "two", &f.error));
+    for (int i = 0; i < 2; i++) { /* The second begins with a manifest that has no "two". */
+        must(&f, varve_close(f.store, &f.error));
+        varve_free(f.store);
+        f.store = NULL;
+        must(&f, varve_open(f.path, &f.options, &f.store, &f.error));
+    }
+    must(&f, varve_keyspace_create(f.store, "three", &one, &f.error));
+    cr_assert_gt(one, two);
+    deinit(&f);
+}
+
+Test(embed_reads, a_dropped_keyspace_is_in_older_snapshots_only)
+{
+    struct fixture f;
+    struct varve_snapshot *snapshot;
+    varve_keyspace one;
+    init(&f);
+    must(&f, varve_keyspace_create(f.store, "one", &one, &f.error));
+    must(&f, varve_put(f.store, one, "k", 1, "v", 1, &f.error));
+    must(&f, varve_snapshot_take(f.store, &snapshot, &f.error));
+    must(&f, varve_keyspace_drop(f.store, "one", &f.error));
+    const struct varve_iterator_options before = { .snapshot = snapshot, .keyspace = one };
+    expect_keys(&f, &before, "k ");
+    varve_snapshot_release(f.store, snapshot);
+    must(&f, varve_snapshot_take(f.store, &snapshot, &f.error));
+    const struct varve_iterator_options after = { .snapshot = snapshot, .keyspace = one };
+    expect_keys(&f, &after, "");
+    varve_snapshot_release(f.store, snapshot);
+    expect_no_keyspace(&f, one);
+    deinit(&f);
+}
+
+Test(embed_reads, a_batch_for_a_keyspace_dropped_since_is_refused)
+{
+    struct fixture f;
+    struct varve_batch *batch;
+    varve_keyspace one;
+    init(&f);
+    must(&f, varve_keyspace_create(f.store, "one", &one, &f.error));
+    must(&f, varve_batch_create(f.store, &batch, &f.error));
+    must(&f, varve_batch_put(batch, one, "k", 1, "v", 1, &f.error));
+    must(&f, varve_batch_put(batch, 0, "d", 1, "v", 1, &f.error));
+    must(&f, varve_keyspace_drop(f.store, "one", &f.error));
+    cr_assert_eq(varve_write(f.store, batch, &f.error), VARVE_INVALID);
+    cr_assert_not_null(strstr(f.error.text, "no such keyspace"));
+    expect_keys(&f, NULL, "");
+    varve_batch_clear(batch);
+    must(&f, varve_batch_put(batch, 0, "d", 1, "v", 1, &f.error));
+    must(&f, varve_write(f.store, batch, &f.error));
+    expect_keys(&f, NULL, "d ");
+    varve_batch_destroy(batch);
+    deinit(&f);
+}
+
 Test(embed_reads, a_checkpoint_is_a_store_of_its_own)
 {
     struct fixture f;
