@@ -4,10 +4,18 @@ the server is killed in the middle of it.
 
   1. Loaded with redis-cli --pipe, read back with redis-py and by SCAN.
   2. Loaded again, newer values over older ones, by a loader that records each reply, while the
-     server is killed ten times with SIGKILL: what was acknowledged is there, what was not is old or
-     new, never half. Small memtables, so that kills fall into flushes and compactions.
+     server is killed ten times with SIGKILL, in durable mode and in relaxed: what was acknowledged
+     is there, what was not is old or new, never half.
+
+Some of the kills must have come inside of a flush, and some inside of a compaction. Which of the
+two is under way follows from the flags of the round: buffers so small and levels so patient that
+tables come from flushes only; or tables in level 0 that wait to be compacted, and buffers so large
+that nothing is flushed. The kill follows the appearance of a table. It was inside if the table is
+gone when the server has started again with no work to do: then no edit had named it, and it was
+removed as what an unfinished job leaves.
 """
 
+import os
 import random
 import subprocess
 import sys
@@ -18,6 +26,21 @@ sys.path.insert(0, __file__.rsplit("/", 1)[0])
 from server import Checks, Connection, Server, command  # noqa: E402
 
 KILLS = 10
+KILLS_MAX = 40
+DIES_WITHIN_S = 30
+KILLER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "table_killer.py")
+
+PATIENT = ["--level0-compact", "100", "--level0-slow", "500", "--level0-stop", "1000",
+           "--level-base-size", "100gb"]
+FLAGS = {
+    "flush": ["--write-buffer-size", "1mb"] + PATIENT,
+    "compaction": ["--write-buffer-size", "256mb", "--level0-compact", "2",
+                   "--level-base-size", "2mb", "--table-size", "256kb"],
+    "anything": ["--write-buffer-size", "1mb", "--level0-compact", "3", "--level-base-size", "2mb",
+                 "--table-size", "256kb"],
+}
+NO_WORK = ["--write-buffer-size", "256mb"] + PATIENT
+TURNS = ["flush", "compaction", "flush", "compaction", "anything"]
 
 
 def records():
@@ -75,6 +98,18 @@ def read_by_scan(server, data):
     return ""
 
 
+def connect_when_up(port):
+    """At the first moment there is: the work that is to be interrupted may be short."""
+    deadline = time.monotonic() + DIES_WITHIN_S
+    while True:
+        try:
+            return Connection(port)
+        except ConnectionRefusedError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.002)
+
+
 class Loader(threading.Thread):
     """SETs in pipelines of 50, in order; remembers what was acknowledged and what was under way."""
 
@@ -85,7 +120,7 @@ class Loader(threading.Thread):
 
     def run(self):
         try:
-            c = Connection(self.port)
+            c = connect_when_up(self.port)
             while self.work:
                 part = self.work[-50:]
                 for key, value in part:
@@ -118,40 +153,79 @@ def check_after_kill(server, data, acknowledged, pending):
     return ""
 
 
-def info(server, field):
+def info(server, *fields):
     c = Connection(server.port)
     text = c.ask("INFO", "everything").decode()
     c.close()
-    for line in text.splitlines():
-        if line.startswith(field + ":"):
-            return int(line.split(":")[1])
-    return None
+    values = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
+    return [values[f] for f in fields]
 
 
-def killed_load(check, data):
-    flags = ["--write-buffer-size", "1mb", "--log-size-max", "4mb", "--log-segment-size", "1mb",
-             "--table-size", "512kb", "--level-base-size", "2mb", "--durability", "relaxed"]
-    rng = random.Random(7)
-    with Server(*flags) as server:
-        acknowledged, pending = {}, {}
-        wrong = ""
-        flushed = compacted = 0
-        for kill in range(KILLS):
-            work = [(k, b"%d:" % kill + v) for k, v in data.items()]
+def kill_at_table(server, count, delay_us):
+    """Start the server and have it killed when it has begun its count-th table: which one?"""
+    killer = subprocess.Popen([sys.executable, KILLER, server.folder(), str(count), str(delay_us)],
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    ready = killer.stdout.readline()
+    server.launch()
+    try:
+        name, _ = killer.communicate(f"{server.process.pid}\n", timeout=DIES_WITHIN_S)
+    except subprocess.TimeoutExpired:
+        killer.kill()
+        killer.communicate()
+        name = ""
+    server.kill()
+    return name.strip() if ready else ""
+
+
+def load_and_kill(server, aim, work, acknowledged, pending, rng):
+    """The name of the table that was being written, if there was one."""
+    server.flags = server.common + FLAGS[aim]
+    loader = Loader(server.port, work, acknowledged, pending)
+    loader.start()
+    if aim == "anything":
+        server.start()
+        time.sleep(rng.uniform(0.02, 0.5))
+        server.kill()
+        name = ""
+    else:
+        # Flushes leave some whole tables, so that there is something to compact.
+        count = rng.randint(3, 5) if aim == "flush" else rng.randint(1, 4)
+        name = kill_at_table(server, count, rng.choice((0, rng.randrange(3000))))
+    loader.join()
+    return name if name and os.path.exists(os.path.join(server.folder(), name)) else ""
+
+
+def was_inside(server, table):
+    """Started without work to do, the server had removed the table: nothing had named it."""
+    return (table and not os.path.exists(os.path.join(server.folder(), table)) and
+            info(server, "flushes", "compactions", "trivial_moves") == ["0", "0", "0"])
+
+
+def killed_load(check, data, durability):
+    rng = random.Random()
+    acknowledged, pending, inside = {}, {}, {"flush": 0, "compaction": 0}
+    wrong = ""
+    kills = 0
+    with Server("--durability", durability, "--log-segment-size", "1mb") as server:
+        server.common = list(server.flags)
+        server.kill()
+        while not wrong and (kills < KILLS or 0 in inside.values()) and kills < KILLS_MAX:
+            aim = TURNS[kills % len(TURNS)]
+            work = [(k, b"%d:" % kills + v) for k, v in data.items()]
             rng.shuffle(work)
-            loader = Loader(server.port, work, acknowledged, pending)
-            loader.start()
-            time.sleep(rng.uniform(0.15, 0.9))
-            flushed += (info(server, "flushes") or 0) > 0
-            compacted += (info(server, "compactions") or 0) > 0
-            server.kill()
-            loader.join()
+            table = load_and_kill(server, aim, work, acknowledged, pending, rng)
+            kills += 1
+            server.flags = server.common + NO_WORK
             server.start()
-            wrong = wrong or check_after_kill(server, data, acknowledged, pending)
-        check(f"{KILLS} kills -9 lose no acknowledged write ({len(acknowledged)} keys)", not wrong,
-              wrong)
-        check("kills fell among flushes and compactions", flushed > 0 and compacted > 0,
-              f"flushed {flushed}, compacted {compacted}")
+            if was_inside(server, table):
+                inside[aim] += 1
+            wrong = check_after_kill(server, data, acknowledged, pending)
+            server.kill()
+        check(f"{kills} kills -9 lose no acknowledged {durability} write "
+              f"({len(acknowledged)} keys)", not wrong, wrong)
+        check(f"of them {inside['flush']} came inside of a flush, {inside['compaction']} inside of "
+              "a compaction", all(inside.values()), inside)
+        server.start()
         check("it stops cleanly afterwards", server.stop() == 0, server.read_log())
 
 
@@ -171,7 +245,8 @@ def main():
         server.start()
         wrong = read_by_redis_py(server, data)
         check("it is all there after a restart", not wrong, wrong)
-    killed_load(check, data)
+    for durability in ("durable", "relaxed"):
+        killed_load(check, data, durability)
     return check.close()
 
 

@@ -24,11 +24,18 @@ class Server:
         self.port = free_port()
         self.process = None
 
-    def start(self):
+    def folder(self):
+        """Where the store's files are."""
+        return os.path.join(self.base, "data", "0")
+
+    def launch(self):
         self.log = open(os.path.join(self.base, "log"), "ab")
         self.process = subprocess.Popen(
             [VARVE, "server", "--port", str(self.port), "--dir", os.path.join(self.base, "data"),
              *self.flags], stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL)
+
+    def start(self):
+        self.launch()
         deadline = time.monotonic() + 60
         while True:
             try:
