@@ -2,7 +2,7 @@
  * cutrun -- cut the power under a program that acknowledges, and see what it kept.
  *
  *   cutrun [--backend uring|posix] [--cuts N] [--rounds N] [--within-ms N] [--fs ext4|xfs]
- *          [--size-mib N] [--seed N] [--expect-loss] -- PROGRAM [ARGUMENT...]
+ *          [--size-mib N] [--seed N] [--write-back] [--expect-loss] -- PROGRAM [ARGUMENT...]
  *
  * The program is any that knows two calls, with its own arguments first:
  *
@@ -16,13 +16,19 @@
  * What the program acknowledges after the cut does not count: there is nobody left to see it, and
  * the kernel's shutdown is not atomic (an fsync that meets it half way may say OK on ext4).
  *
+ * With --write-back, some files are written back at random moments before the cut, as the kernel
+ * may do at any time, so that what came later may be there without what came before. (Left alone it
+ * writes nothing back in so short a life.)
+ *
  * A cut comes at a random moment after the first line of a run; then the file system is mounted
  * again, verified, and written to again, --rounds times before it is made anew. The exit status is
  * 0 if nothing was lost (with --expect-loss: if something was), 1 if not, 2 if the run itself
  * failed, 77 if it cannot be done here.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -36,6 +42,7 @@
 #include "tests/crash/powercut/machine.h"
 
 enum { EXIT_SKIPPED = 77, ARGUMENTS_MAX = 32, READ_SIZE = 1 << 16 };
+enum { WRITE_BACK_MS = 8 }; /* The longest pause between two files. */
 enum { START_MS = 20 * 1000, END_MS = 20 * 1000 };
 static const uint64_t NS_PER_MS = 1000 * 1000;
 
@@ -48,6 +55,7 @@ struct options {
     unsigned size_mib;
     uint64_t seed;
     bool expects_loss;
+    bool writes_back;
     char **program;
     int program_count;
 };
@@ -162,6 +170,40 @@ static uint64_t draw_delay_ns(const struct options *o, struct rand *r)
     return rand_below(r, rand_below(r, 2) == 0 ? within_ns / 10 + 1 : within_ns + 1);
 }
 
+/* Read until deadline_ns, for pause_ns at most. */
+static bool read_until(struct acks *acks, int fd, uint64_t deadline_ns, uint64_t pause_ns)
+{
+    uint64_t now_ns = clock_ns(clock_system());
+
+    if (deadline_ns > now_ns && deadline_ns - now_ns > pause_ns)
+        deadline_ns = now_ns + pause_ns;
+    return read_acks(acks, fd, deadline_ns);
+}
+
+/* One file at random goes to the disk: its bytes alone, or all that the file system knows of it. */
+static void write_back_some(const struct machine *m, struct rand *r)
+{
+    char path[2 * PATH_MAX];
+    DIR *dir = opendir(m->store);
+    unsigned count = 0;
+
+    path[0] = '\0';
+    for (struct dirent *e; dir != NULL && (e = readdir(dir)) != NULL;) {
+        if (e->d_type == DT_REG && rand_below(r, ++count) == 0)
+            snprintf(path, sizeof path, "%s/%s", m->store, e->d_name);
+    }
+    if (dir != NULL)
+        closedir(dir);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return; /* It is gone by now. */
+    if (rand_below(r, 2) == 0)
+        (void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+    else
+        (void)fsync(fd);
+    close(fd);
+}
+
 static void write_and_cut(const struct options *o, struct machine *m, struct rand *r,
                           struct acks *acks)
 {
@@ -179,8 +221,12 @@ static void write_and_cut(const struct options *o, struct machine *m, struct ran
         }
     }
     uint64_t cut_ns = clock_ns(clock_system()) + draw_delay_ns(o, r);
-    while (is_open && clock_ns(clock_system()) < cut_ns)
-        is_open = read_acks(acks, c.fd, cut_ns);
+    while (is_open && clock_ns(clock_system()) < cut_ns) {
+        uint64_t pause_ns = o->writes_back ? rand_below(r, WRITE_BACK_MS) * NS_PER_MS : UINT64_MAX;
+        is_open = read_until(acks, c.fd, cut_ns, pause_ns);
+        if (o->writes_back)
+            write_back_some(m, r);
+    }
     if (!is_open)
         machine_die("the writer ended before the cut, status %d", finish(&c));
 
@@ -261,6 +307,10 @@ static void parse(struct options *o, int argc, char **argv)
     for (; i < argc && strcmp(argv[i], "--") != 0; i++) {
         if (strcmp(argv[i], "--expect-loss") == 0) {
             o->expects_loss = true;
+            continue;
+        }
+        if (strcmp(argv[i], "--write-back") == 0) {
+            o->writes_back = true;
             continue;
         }
         if (i + 1 >= argc)

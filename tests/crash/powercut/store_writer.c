@@ -1,14 +1,24 @@
 /*
- * store_writer -- a whole store under cutrun: what varve.h promises of a durable write.
+ * store_writer -- a whole store under cutrun: what varve.h promises of a durable write, and of a
+ * relaxed one.
  *
- *   store_writer write|verify DIR uring|posix
+ *   store_writer durable|relaxed write|verify DIR uring|posix
  *
  * Several threads write, each to its own keys, one batch after the other. Batch n of a thread sets
- * or deletes one of its slots and sets its counter to n, at once; when it returned, the thread
- * acknowledges "thread n". So the counter says exactly which batches a store holds, and verifying
- * is strict: the counter is not below what was acknowledged, every slot is as the batches up to
- * the counter left it, and the store proves its own files. Sizes are small and buffers smaller, so
- * that flushes, compactions, adopted segments and rewritten value files fall under the cut too.
+ * or deletes one of its slots and sets its counter, at once. The counter says n, and the last batch
+ * of each other thread that had returned before this one began. So a store says exactly which
+ * batches it holds, and verifying is strict:
+ *
+ *   1. A counter is not below what was acknowledged, as the line "thread n". In durable mode that
+ *      is every batch that returned; in relaxed mode what was there when the store was opened, and
+ *      what had returned before a flush that returned.
+ *   2. Every slot is as the batches up to the counter left it.
+ *   3. What a batch could know of is there if the batch is: no hole in time, whichever of the log's
+ *      files the kernel had written back by then. In relaxed mode that is the consistent prefix.
+ *   4. The store proves its own files.
+ *
+ * Sizes are small and buffers smaller, so that flushes, compactions, adopted segments and rewritten
+ * value files fall under the cut too.
  */
 #include <inttypes.h>
 #include <stdbool.h>
@@ -22,8 +32,13 @@
 #include "base/thread.h"
 #include "embed/varve.h"
 
-enum { THREADS = 4, SLOTS = 64, VALUE_MAX = 40000, KEY_SIZE = 24 };
+enum { THREADS = 4, SLOTS = 64, VALUE_MAX = 40000, KEY_SIZE = 24, FLUSH_EVERY = 100 };
 enum exit_code { IS_FINE = 0, IS_LOST = 1, IS_BROKEN = 3 };
+
+struct counter {
+    uint64_t n;
+    uint64_t seen[THREADS]; /* Batches that had returned when batch n began. */
+};
 
 struct value {
     uint8_t *data;
@@ -73,7 +88,7 @@ static size_t counter_key(char *key, unsigned thread)
 
 /* ---- Store --------------------------------------------------------------------------------- */
 
-static struct varve *open_store(const char *dir, const char *backend)
+static struct varve *open_store(const char *mode, const char *dir, const char *backend)
 {
     struct varve_options o;
     struct varve_error error;
@@ -81,6 +96,7 @@ static struct varve *open_store(const char *dir, const char *backend)
 
     varve_options_init(&o);
     o.io = strcmp(backend, "posix") == 0 ? VARVE_IO_POSIX : VARVE_IO_AUTO;
+    o.durability = strcmp(mode, "relaxed") == 0 ? VARVE_RELAXED : VARVE_DURABLE;
     o.write_buffer_size = 1 << 20;
     o.log_segment_size = 256 << 10;
     o.log_size_max = 4 << 20;
@@ -94,71 +110,115 @@ static struct varve *open_store(const char *dir, const char *backend)
     return store;
 }
 
-/* 0 if the store has none. */
-static uint64_t read_counter(struct varve *store, unsigned thread)
+/* Zeros if the store has none. */
+static struct counter read_counter(struct varve *store, unsigned thread)
 {
     char key[KEY_SIZE];
-    uint64_t n = 0;
+    struct counter c = { .n = 0 };
     size_t size = 0;
     size_t key_size = counter_key(key, thread);
-    enum varve_code code = varve_get_copy(store, NULL, key, key_size, &n, sizeof n, &size, NULL);
+    enum varve_code code = varve_get_copy(store, NULL, key, key_size, &c, sizeof c, &size, NULL);
 
     CHECK(code == VARVE_OK || code == VARVE_NOT_FOUND);
-    CHECK(code == VARVE_NOT_FOUND || size == sizeof n);
-    return n;
+    CHECK(code == VARVE_NOT_FOUND || size == sizeof c);
+    return c;
 }
 
 /* ---- Writing ------------------------------------------------------------------------------- */
 
-struct writer {
+struct crew {
     struct varve *store;
+    bool is_relaxed;
+    _Atomic uint64_t returned[THREADS]; /* Each thread's last batch that did. */
+};
+
+struct writer {
+    struct crew *crew;
     unsigned thread;
     enum varve_code code; /* Why it ended. */
 };
+
+static void acknowledge(unsigned thread, uint64_t n)
+{
+    char line[48];
+    int size = snprintf(line, sizeof line, "%u %" PRIu64 "\n", thread, n);
+
+    CHECK(write(STDOUT_FILENO, line, (size_t)size) == size);
+}
+
+static void look_around(struct crew *crew, uint64_t out_returned[THREADS])
+{
+    for (unsigned i = 0; i < THREADS; i++)
+        out_returned[i] = atomic_load(&crew->returned[i]);
+}
+
+/* What had returned before a flush is as durable as in the other mode after it. */
+static enum varve_code flush_and_acknowledge(struct crew *crew)
+{
+    uint64_t returned[THREADS];
+
+    look_around(crew, returned);
+    enum varve_code code = varve_flush(crew->store, NULL);
+    for (unsigned i = 0; i < THREADS && code == VARVE_OK; i++)
+        acknowledge(i, returned[i]);
+    return code;
+}
 
 static enum varve_code write_batch(const struct writer *w, struct varve_batch *batch, uint64_t n,
                                    struct value *v)
 {
     char key[KEY_SIZE];
     size_t size = slot_key(key, w->thread, slot_of(w->thread, n));
+    struct counter c = { .n = n };
 
+    look_around(w->crew, c.seen);
     varve_batch_clear(batch);
     if (make_value(w->thread, n, v))
         CHECK(varve_batch_put(batch, 0, key, size, v->data, v->size, NULL) == VARVE_OK);
     else
         CHECK(varve_batch_delete(batch, 0, key, size, NULL) == VARVE_OK);
     size = counter_key(key, w->thread);
-    CHECK(varve_batch_put(batch, 0, key, size, &n, sizeof n, NULL) == VARVE_OK);
-    return varve_write(w->store, batch, NULL);
+    CHECK(varve_batch_put(batch, 0, key, size, &c, sizeof c, NULL) == VARVE_OK);
+    return varve_write(w->crew->store, batch, NULL);
 }
 
 static void run_writer(void *context)
 {
     struct writer *w = context;
+    struct crew *crew = w->crew;
     struct value v = { .data = malloc(VALUE_MAX) };
     struct varve_batch *batch = NULL;
-    char line[48];
 
     CHECK(v.data != NULL);
-    CHECK(varve_batch_create(w->store, &batch, NULL) == VARVE_OK);
-    for (uint64_t n = read_counter(w->store, w->thread) + 1; w->code == VARVE_OK; n++) {
+    CHECK(varve_batch_create(crew->store, &batch, NULL) == VARVE_OK);
+    for (uint64_t n = atomic_load(&crew->returned[w->thread]) + 1; w->code == VARVE_OK; n++) {
         w->code = write_batch(w, batch, n, &v);
-        int size = snprintf(line, sizeof line, "%u %" PRIu64 "\n", w->thread, n);
-        if (w->code == VARVE_OK)
-            CHECK(write(STDOUT_FILENO, line, (size_t)size) == size);
+        if (w->code != VARVE_OK)
+            break;
+        atomic_store(&crew->returned[w->thread], n);
+        if (!crew->is_relaxed)
+            acknowledge(w->thread, n);
+        else if (w->thread == 0 && n % FLUSH_EVERY == 0)
+            w->code = flush_and_acknowledge(crew);
     }
     varve_batch_destroy(batch);
     free(v.data);
 }
 
-static enum exit_code write_all(struct varve *store)
+static enum exit_code write_all(struct varve *store, bool is_relaxed)
 {
+    struct crew crew = { .store = store, .is_relaxed = is_relaxed };
     struct writer writers[THREADS];
     struct thread *threads[THREADS];
     enum exit_code code = IS_FINE;
 
     for (unsigned i = 0; i < THREADS; i++) {
-        writers[i] = (struct writer) { .store = store, .thread = i };
+        uint64_t n = read_counter(store, i).n;
+        atomic_store(&crew.returned[i], n);
+        acknowledge(i, n); /* It is there, and was before this process. */
+    }
+    for (unsigned i = 0; i < THREADS; i++) {
+        writers[i] = (struct writer) { .crew = &crew, .thread = i };
         CHECK(succeeded(thread_start("writer", run_writer, &writers[i], &threads[i])));
     }
     for (unsigned i = 0; i < THREADS; i++) {
@@ -207,7 +267,7 @@ static bool is_thread_right(struct varve *store, unsigned thread, uint64_t ackno
 {
     uint64_t last[SLOTS];
     struct value v = { .data = malloc(VALUE_MAX) };
-    uint64_t count = read_counter(store, thread);
+    uint64_t count = read_counter(store, thread).n;
     bool is_right = count >= acknowledged;
 
     CHECK(v.data != NULL);
@@ -218,6 +278,25 @@ static bool is_thread_right(struct varve *store, unsigned thread, uint64_t ackno
     for (unsigned slot = 0; slot < SLOTS && is_right; slot++)
         is_right = is_slot_right(store, thread, slot, last[slot], &v);
     free(v.data);
+    return is_right;
+}
+
+/* What a thread's last batch could know of is there. */
+static bool has_no_hole(struct varve *store, unsigned thread)
+{
+    struct counter c = read_counter(store, thread);
+    bool is_right = true;
+
+    for (unsigned i = 0; i < THREADS; i++) {
+        struct counter other = read_counter(store, i);
+        if (other.n >= c.seen[i])
+            continue;
+        fprintf(stderr,
+                "store_writer: batch %" PRIu64 " of thread %u is there, and came after batch "
+                "%" PRIu64 " of thread %u, of which there are %" PRIu64 "\n",
+                c.n, thread, c.seen[i], i, other.n);
+        is_right = false;
+    }
     return is_right;
 }
 
@@ -235,7 +314,7 @@ static enum exit_code verify(struct varve *store)
             acknowledged[thread] = n;
     }
     for (unsigned i = 0; i < THREADS && is_right; i++)
-        is_right = is_thread_right(store, i, acknowledged[i]);
+        is_right = is_thread_right(store, i, acknowledged[i]) && has_no_hole(store, i);
     if (is_right && varve_verify(store, &error) != VARVE_OK) {
         fprintf(stderr, "store_writer: the store is damaged: %s\n", error.text);
         is_right = false;
@@ -247,15 +326,15 @@ int main(int argc, char **argv)
 {
     enum exit_code code;
 
-    if (argc != 4) {
-        fputs("usage: store_writer write|verify dir uring|posix\n", stderr);
+    if (argc != 5) {
+        fputs("usage: store_writer durable|relaxed write|verify dir uring|posix\n", stderr);
         return IS_BROKEN;
     }
-    bool is_verifying = strcmp(argv[1], "verify") == 0;
-    struct varve *store = open_store(argv[2], argv[3]);
+    bool is_verifying = strcmp(argv[2], "verify") == 0;
+    struct varve *store = open_store(argv[1], argv[3], argv[4]);
     if (store == NULL)
         return is_verifying ? IS_LOST : IS_BROKEN;
-    code = is_verifying ? verify(store) : write_all(store);
+    code = is_verifying ? verify(store) : write_all(store, strcmp(argv[1], "relaxed") == 0);
     varve_free(store);
     return code;
 }
