@@ -55,7 +55,8 @@ static struct status choose_sizes(struct server *s, struct errbuf *err)
     uint64_t work = clients; /* Flush, compaction, evaluation. */
     uint64_t reserve =
         o->write_buffer_size * o->write_buffer_count + 2 * o->log.segment_size + work;
-    uint64_t others = reserve + clients;
+    uint64_t least = total / 16; /* For all but the cache. */
+    uint64_t others = reserve + clients > least ? reserve + clients : least;
     s->cache_bytes = c->cache_size;
     if (s->cache_bytes == 0)
         s->cache_bytes = total > others + MIB(1) ? total - others : MIB(1);
@@ -63,7 +64,7 @@ static struct status choose_sizes(struct server *s, struct errbuf *err)
         s->cache_bytes = CACHE_SIZE_MIN;
     budget_init(&s->budget, total);
     server_client_memory_init(&s->client_memory, &s->env, reserve, clients / 2);
-    if (s->cache_bytes <= total - total / 16)
+    if (s->cache_bytes <= total - least)
         return status_ok();
     errbuf_set(err, "cache-size: %llu MB of the %llu MB of maxmemory leave too little for the rest",
                (unsigned long long)(s->cache_bytes >> 20), (unsigned long long)(total >> 20));
