@@ -419,10 +419,11 @@ static void do_lease(struct script *t)
 static void do_elect(struct script *t)
 {
     struct node *n = up_node(t, 1);
+    bool was_silent = t->scene.is_silent;
     t->scene.is_silent = !has_word(t, "aloud");
     enum raft_reason verdict = cluster_event(&t->scene.c, n, RAFT_EVENT_CAMPAIGN, 0);
     scene_settle(&t->scene);
-    t->scene.is_silent = false;
+    t->scene.is_silent = was_silent;
     if (n->role != RAFT_LEADER)
         (void)fprintf(t->out, "%llu does not lead: %s\n", ID(n->id), raft_reason_name(verdict));
     else
