@@ -201,8 +201,12 @@ void raft_staged(struct raft *r, const struct raft_event *ev)
     if (ev->u.staged.has_failed) {
         r->is_installing = false;
         answer_install(r, RAFT_SNAPSHOT_RESP, RAFT_SNAPSHOT_FAILED, r->install.index);
+    } else if (r->install.index <= r->log.commit) {
+        /* Nothing was appended since the offer was found to contradict our log: with its entry
+         * there committed, it contradicts that. */
+        raft_alarm(r, RAFT_ALARM_SENDER_CONFLICT, r->install_from, r->install.index);
+        raft_halt(r, RAFT_HALT_CONFLICT);
     } else {
-        /* Nothing was appended since the offer was found to be needed. */
         r->is_installing = false;
         replace_log(r);
         answer_install(r, RAFT_APPEND_RESP, RAFT_OK, r->install.index);
