@@ -65,6 +65,8 @@ void clients_write(struct world *w)
     if (n == NULL || is_quiet || w->drivers[n->id].paused_until > w->c.now)
         return;
     uint32_t count = 1 + (uint32_t)rand_below(&w->rand, w->plan->batch_max);
+    if (rand_below(&w->rand, 500) == 0)
+        count = BATCH_MAX; /* More than some groups take at once. */
     struct raft_entry entries[BATCH_MAX];
     struct blob *blobs[BATCH_MAX];
     uint64_t first = 0;
@@ -256,10 +258,30 @@ static bool is_sane(struct world *w, struct raft_conf conf, const struct raft_ch
     return true;
 }
 
+/* What a careless operator asks for: the core refuses it, or it makes sense by chance. */
+static void draw_any_change(struct world *w, const struct raft_view *v, struct raft_change *change)
+{
+    uint32_t count = (uint32_t)rand_below(&w->rand, 4);
+    for (uint32_t i = 0; i < count; i++) {
+        raft_id id = 1 + rand_below(&w->rand, w->c.id_max);
+        bool is_member = false;
+        for (uint32_t j = 0; j < v->conf.count; j++)
+            is_member |= v->conf.members[j].id == id;
+        /* But for one thing: ids are never used again. */
+        if (is_member || !w->drivers[id].was_member)
+            add_op(change, id,
+                   (enum raft_change_op)(RAFT_CHANGE_ADD_VOTER + rand_below(&w->rand, 3)));
+    }
+}
+
 static void draw_change(struct world *w, const struct raft_view *v, uint32_t number,
                         struct raft_change *change)
 {
     change->auto_leave = number % 3 != 0;
+    if (number % 11 == 0) {
+        draw_any_change(w, v, change);
+        return;
+    }
     if (v->is_joint)
         return; /* Leave. */
     uint32_t ops = 1 + number / 3 % 3;
@@ -293,7 +315,7 @@ void operator_change(struct world *w, uint32_t number)
     raft_view(n->raft, &v);
     struct raft_change change = { .count = 0 };
     draw_change(w, &v, number, &change);
-    if ((change.count == 0 && !v.is_joint) || !is_sane(w, v.conf, &change))
+    if (!is_sane(w, v.conf, &change))
         return;
     raft_term term;
     raft_index index;

@@ -294,6 +294,9 @@ static void hit_node(struct world *w, struct node *n, const struct planned *f)
         if (d->no_lease_until != UINT64_MAX)
             d->no_lease_until = n->clock_us + 10 * (uint64_t)w->plan->config.election_us;
         break;
+    case FAULT_WAKE:
+        (void)cluster_event(&w->c, n, RAFT_EVENT_WAKE, 0);
+        break;
     case FAULT_SLOW_APPLY:
         d->apply_slow_until = until;
         break;

@@ -33,6 +33,7 @@ static const struct {
     [FAULT_CLOCK_JUMP] = { "clock-jump", 1 },
     [FAULT_REPLAY] = { "replay", 5 },
     [FAULT_SLOW_APPLY] = { "slow-apply", 3 },
+    [FAULT_WAKE] = { "wake", 2 },
     [FAULT_USURP] = { "usurp", 6 },
 };
 
@@ -94,6 +95,7 @@ static void draw_weather(struct plan *p, struct rand *r)
     p->duplicate_ppm = (uint32_t)ONE_OF(r, 0, 1000, 50000);
     p->write_us = (uint32_t)ONE_OF(r, 100, 500, 2000, 10000);
     p->apply_us = (uint32_t)ONE_OF(r, 50, 50, 2000);
+    p->stage_us = (uint32_t)ONE_OF(r, 5000, 20000, 20000, 400000);
     p->flush_every = (uint32_t)ONE_OF(r, 10, 100, 1000);
     p->log_kept = (uint32_t)ONE_OF(r, 0, 20, 500);
     p->rate_max_ppm = (int32_t)ONE_OF(r, 0, 200, 200);
@@ -164,6 +166,7 @@ void plan_fair_weather(struct plan *p, uint64_t seed, uint64_t safety_us)
         .message_us = 500,
         .write_us = 500,
         .apply_us = 50,
+        .stage_us = 20000,
         .flush_every = 100,
         .log_kept = 500,
     };

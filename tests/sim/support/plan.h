@@ -44,6 +44,7 @@ enum fault {
     FAULT_CLOCK_JUMP,
     FAULT_REPLAY, /* Old messages arrive again. */
     FAULT_SLOW_APPLY,
+    FAULT_WAKE,
     FAULT_USURP, /* The leader is cut off, and the others try to replace it all the time. */
     FAULT_KINDS,
 };
@@ -89,6 +90,7 @@ struct plan {
     uint32_t duplicate_ppm;
     uint32_t write_us;
     uint32_t apply_us;
+    uint32_t stage_us;    /* The journey of a snapshot's data. */
     uint32_t flush_every; /* Entries applied. */
     uint32_t log_kept;
     int32_t rate_max_ppm;

@@ -11,7 +11,6 @@ enum {
     LATE_FACTOR = 100,
     STORM_PPM = 300000,
     SLOW_FACTOR = 50,
-    STAGE_US = 20000,
     CHECK_US = 20000,
     LIVE_ELECTIONS = 60, /* Progress within so many election timeouts, and */
     LIVE_US = 5000000,   /* this. */
@@ -206,7 +205,8 @@ static void on_fetch_wanted(void *ctx, struct node *n, raft_id peer, raft_index 
 static void on_snapshot_wanted(void *ctx, struct node *n, raft_id peer)
 {
     struct world *w = ctx;
-    post(w, HAPPENS_OFFERING, n, draw_delay(w, STAGE_US), (struct moment) { .number = peer });
+    post(w, HAPPENS_OFFERING, n, draw_delay(w, w->plan->stage_us),
+         (struct moment) { .number = peer });
 }
 
 static void offering(struct world *w, struct node *n, raft_id peer)
@@ -226,7 +226,7 @@ static void offering(struct world *w, struct node *n, raft_id peer)
 static void on_install_wanted(void *ctx, struct node *n)
 {
     struct world *w = ctx;
-    post(w, HAPPENS_STAGING, n, draw_delay(w, STAGE_US),
+    post(w, HAPPENS_STAGING, n, draw_delay(w, w->plan->stage_us),
          (struct moment) { .number = n->install.id, .peer = n->install_from });
 }
 
