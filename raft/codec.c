@@ -3,7 +3,6 @@
 #include "base/check.h"
 
 #include "raft/conf.h"
-#include "raft/mutant.h"
 
 enum { FLAG_REJECT = 1, FLAG_FORCE = 2, FLAG_QUIESCE = 4, FLAG_INSTALLING = 8, FLAG_FULL = 16 };
 enum { FLAGS_KNOWN = 31 };

@@ -199,14 +199,18 @@ void raft_propose(struct raft *r, const struct raft_event *ev);
 void raft_leader_advance(struct raft *r);
 void raft_recv_append_resp(struct raft *r, const struct raft_message *m);
 void raft_recv_heartbeat_resp(struct raft *r, const struct raft_message *m);
-void raft_fetched(struct raft *r, const struct raft_event *ev);
 void raft_heartbeat_all(struct raft *r);
 void raft_leader_timers(struct raft *r);
 uint64_t raft_leader_deadline(const struct raft *r);
-void raft_emit_replication(struct raft *r);
 /* The peer with this id, if we know it and it is not us. */
 struct raft_peer *raft_find_peer(struct raft *r, raft_id id);
 bool raft_has_own_commit(const struct raft *r);
+
+/* ---- send.c -------------------------------------------------------------------------------------
+ */
+
+void raft_fetched(struct raft *r, const struct raft_event *ev);
+void raft_emit_replication(struct raft *r);
 
 /* ---- persist.c ----------------------------------------------------------------------------------
  */

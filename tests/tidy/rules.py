@@ -30,8 +30,8 @@ PRIVATE_HEADERS = {
 
 # The files of Raft's core: a pure step, which is handed the time and asks for I/O.
 RAFT_CORE = [f"raft/{noun}.*" for noun in """check codec conf core election emit follow init lease
-    log marks membership mutant names persist progress quiesce raft read replicate snapshot
-    transfer view""".split()]
+    log marks membership mutant names persist progress quiesce raft read replicate send
+    snapshot transfer view""".split()]
 
 # (files, may also include, may not include): for single files of a folder.
 FILE_INCLUDES = [
