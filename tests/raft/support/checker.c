@@ -257,7 +257,7 @@ static void check_leader(struct checker *k, struct node *n, raft_term term)
             continue;
         raft_view(o->raft, &v);
         uint64_t clock = node_clock(o, k->c->now);
-        if (v.lease_until_us > clock)
+        if (v.term < term && v.lease_until_us > clock)
             checker_fail(k, 21, "%llu leads term %llu while %llu has a lease of term %llu",
                          ID(n->id), ID(term), ID(id), ID(v.term));
     }
