@@ -12,8 +12,6 @@
 
 static bool has_it_all(const struct raft *r, const struct raft_peer *p)
 {
-    if (RAFT_MUTANT(B50_sleeps_too_early))
-        return true;
     return p->progress == RAFT_REPLICATE && p->match == r->log.last &&
            p->acked_us + 2 * (uint64_t)r->config.heartbeat_us >= r->now_us;
 }
@@ -36,8 +34,7 @@ static bool is_idle(const struct raft *r)
 static bool all_are_quiet(const struct raft *r)
 {
     for (uint32_t i = 0; i < r->conf.count; i++) {
-        if (r->peers[i].id != r->config.id && !r->peers[i].is_quiet &&
-            !RAFT_MUTANT(B50_sleeps_too_early))
+        if (r->peers[i].id != r->config.id && !r->peers[i].is_quiet)
             return false;
     }
     return true;

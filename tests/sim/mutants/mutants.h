@@ -38,7 +38,6 @@
     X(B43_appends_while_installing, "appends are taken while the state is replaced")               \
     X(B44_leads_with_a_hung_disk, "a leader whose disk hangs goes on")                             \
     X(B48_one_half_is_enough, "in a joint conf one half is a quorum")                              \
-    X(B50_sleeps_too_early, "a group sleeps though a follower is behind")                          \
     X(RR17_two_changes_at_once, "a change while another is not committed")                         \
     X(RR18_no_first_entry, "a leader begins without an entry of its own")                          \
     X(I15_append_without_commit, "appends do not carry the commit index")                          \

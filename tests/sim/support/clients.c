@@ -24,6 +24,12 @@ void clients_begin(struct world *w)
     post(w, HAPPENS_OPERATOR, NULL, OPERATOR_US, (struct moment) { 0 });
 }
 
+/* At the end nobody asks for anything: who is behind catches up by itself. */
+static bool is_quiet(const struct world *w)
+{
+    return w->c.now < w->quiet_until || (w->is_live && w->live_serial != 0);
+}
+
 /* Whom a client asks: mostly who led last, as far as it knows. */
 static struct node *draw_server(struct world *w, bool any)
 {
@@ -60,9 +66,8 @@ static void end_write(struct world *w, uint64_t serial, enum outcome outcome)
 void clients_write(struct world *w)
 {
     struct node *n = draw_server(w, false);
-    bool is_quiet = w->c.now < w->quiet_until;
     post(w, HAPPENS_WRITES, NULL, until_next(w, w->plan->writes_per_s), (struct moment) { 0 });
-    if (n == NULL || is_quiet || w->drivers[n->id].paused_until > w->c.now)
+    if (n == NULL || is_quiet(w) || w->drivers[n->id].paused_until > w->c.now)
         return;
     uint32_t count = 1 + (uint32_t)rand_below(&w->rand, w->plan->batch_max);
     if (rand_below(&w->rand, 500) == 0)
@@ -158,7 +163,7 @@ void clients_read(struct world *w)
     /* Now and then the one that led before: it may not know yet. */
     if (rand_below(&w->rand, 4) == 0 && node_is_up(&w->c.nodes[w->leader_before]))
         n = &w->c.nodes[w->leader_before];
-    if (n == NULL || w->c.now < w->quiet_until || w->drivers[n->id].paused_until > w->c.now)
+    if (n == NULL || is_quiet(w) || w->drivers[n->id].paused_until > w->c.now)
         return;
     struct driver *d = &w->drivers[n->id];
     if (d->asked_count == d->asked_capacity) {

@@ -361,8 +361,11 @@ void faults_end(struct world *w)
         (void)cluster_event(&w->c, n, RAFT_EVENT_LEASE, RAFT_LEASE_FREE);
         d->no_lease_until = d->no_lease_until == UINT64_MAX ? 0 : d->no_lease_until;
         for (raft_id other = 1; other <= w->c.id_max; other++) {
+            /* That a peer is gone only the transport can tell a group that sleeps. */
+            bool is_gone = w->c.nodes[other].state == NODE_GONE;
             if (other != id)
-                (void)cluster_event(&w->c, n, RAFT_EVENT_REACHABLE, other);
+                (void)cluster_event(&w->c, n,
+                                    is_gone ? RAFT_EVENT_UNREACHABLE : RAFT_EVENT_REACHABLE, other);
         }
     }
 }
