@@ -85,10 +85,11 @@ struct world {
     struct packet *past[PAST_PACKETS];
     uint64_t past_count;
     uint32_t next_fault;
-    bool is_live; /* The liveness phase. */
-    uint64_t live_since;
-    uint64_t live_from;   /* Serials above were written in it. */
-    uint64_t live_serial; /* One of those that is done. */
+    bool is_live;          /* The liveness phase. */
+    uint64_t live_since;   /* When something was applied last, in it. */
+    uint64_t live_applied; /* By all. */
+    uint64_t live_from;    /* Serials above were written in it. */
+    uint64_t live_serial;  /* One of those that is done. */
     uint64_t reads_made;
     raft_id next_id;
     raft_id last_leader;
