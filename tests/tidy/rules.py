@@ -1,5 +1,7 @@
 """rules -- what tests/tidy holds the tree to, as data. Every exception says why."""
 
+import re
+
 # ---- Who may include whom --------------------------------------------------------------------
 
 # A folder's own headers are always open to it. A folder that is not here includes what it likes.
@@ -86,6 +88,11 @@ WRITABLE_ALLOWED = []
 # is the compiler's: sanitizers, stack protection.
 NEEDS = [(files, ["mem*", "raft_*", "rand_below", "rand_seed", "rand_u64", "check_failed",
                   "errbuf_set", "__*", "_GLOBAL_OFFSET_TABLE_"]) for files in RAFT_CORE]
+
+# ---- What switches a checker off -------------------------------------------------------------
+
+LOOKS_AWAY = re.compile(r"""no_sanitize\w*|no_instrument\w*|NOLINT\w*|suppressions=
+    |__[a-z]+san_default_\w+|pragma\ +(?:GCC|clang)\ +(?:diagnostic|optimize)""", re.VERBOSE)
 
 # ---- Text ------------------------------------------------------------------------------------
 

@@ -226,6 +226,15 @@ def rule_comments(tree):
                     yield path, line, f"{word.group(1)}: do it, or say what is so"
 
 
+def rule_watched(tree):
+    """Sanitizers, warnings and clang-tidy see everything: nothing tells them to look away."""
+    for path in tree.prose():
+        if os.path.dirname(path) != os.path.join("tests", "tidy"):
+            for match in rules.LOOKS_AWAY.finditer(tree.text(path)):
+                line = line_at(tree.text(path), match.start())
+                yield path, line, f"{match.group(0)} hides what a checker would see"
+
+
 def rule_lines(tree):
     """No line is longer than a page is wide."""
     for path in tree.prose():
@@ -332,6 +341,7 @@ RULES = {
     "needs": rule_needs,
     "format": rule_format,
     "comments": rule_comments,
+    "watched": rule_watched,
     "lines": rule_lines,
     "openings": rule_openings,
     "links": rule_links,
