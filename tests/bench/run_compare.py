@@ -53,6 +53,39 @@ def compare_loads(folder):
     check("nothing is left behind", not left, left)
 
 
+def flags_given(log):
+    """Of each run, in order: its engine, and all it was told but for where its files are."""
+    with open(log, encoding="utf-8") as file:
+        for line in file:
+            flags = line.split()
+            engine = next(f for f in flags if f.startswith("--engine="))
+            yield engine[len("--engine="):], [f for f in flags if not f.startswith(
+                ("--engine=", "--db=", "--results="))]
+
+
+def sides_are_equal(folder):
+    """Whatever varve is told, the engine beside it is told too, in turn."""
+    log, wrapper = os.path.join(folder, "given"), os.path.join(folder, "bench")
+    with open(wrapper, "w", encoding="utf-8") as file:
+        file.write(f'#!/bin/sh\necho "$@" >> {log}\nexec {VARVE} bench "$@"\n')
+    os.chmod(wrapper, 0o755)
+    status, text = run(COMPARE[0], "--bench", wrapper, "--scale", "0.001", "--rounds", "2",
+                       "--peers", "null", "--dir", folder, "fillrandom-1k", "readrandom-1k")
+    check("varve is compared", status == 0 and "varve / null:" in text, text)
+    given = list(flags_given(log))
+    ours, theirs = given[::2], given[1::2]
+    check("two rounds, a load and two rounds, by turns", len(given) == 4 + 6 and
+          all(engine == "varve" for engine, _ in ours) and
+          all(engine == "null" for engine, _ in theirs), given)
+    check("both are told the same", [f for _, f in ours] == [f for _, f in theirs], given)
+    loads = [f for _, f in given if "--benchmarks=fillrandom" in f]
+    reads = [f for _, f in given if "--benchmarks=readrandom[W2]" in f]
+    check("loads are settled", len(loads) == 6 and all("--settle" in f for f in loads), given)
+    check("reads are of a store opened anew",
+          len(reads) == 4 and all("--use_existing_db" in f for f in reads), given)
+    check("values are checked", not any("--noverify" in f for _, f in given), given)
+
+
 def compare_sync(folder):
     status, text = run(*COMPARE, "--scale", "0.1", "--rounds", "1", "--ours",
                        "null", "--peers", "bare", "--dir", folder, "fillsync-1k-8")
@@ -108,6 +141,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="bench-test-") as folder:
         compare_loads(folder)
         compare_sync(folder)
+        sides_are_equal(folder)
         varve_itself(folder)
         refusals(folder)
     print(f"{counts[True]} passed, {counts[False]} failed")
