@@ -1,10 +1,10 @@
 #!/usr/bin/python3
 """run_memory -- a server in a control group of 512 MiB keeps to the budget it takes from it.
 
-Several times its budget is loaded, read back, scanned, and read again after a restart. Then
-thousands of replies are asked for and not read, requests are begun and not finished, transactions
-are queued and not run. Whatever clients do: the budget holds, nobody is killed for want of memory,
-and other clients' writes go on.
+Several times its budget is loaded, read back, scanned with every value compared, and read again
+after a restart. Then thousands of replies are asked for and not read, requests are begun and not
+finished, transactions are queued and not run. Whatever clients do: the budget holds, nobody is
+killed for want of memory, and other clients' writes go on.
 """
 
 import os
@@ -96,18 +96,17 @@ def read_samples(server, count):
 
 
 def scan(server):
-    """SCAN to the end: every key, none twice."""
+    """SCAN to the end: every key, none twice, each with its value."""
     c = server.client(60)
-    seen, cursor, count = set(), b"0", 0
-    while True:
-        cursor, page = c.call("SCAN", cursor, "COUNT", 1000)
-        seen.update(page)
-        count += len(page)
-        if cursor == b"0":
-            break
-    must(c.call("DBSIZE") == RECORDS and len(seen) == RECORDS, len(seen), "keys were scanned")
-    must(count == RECORDS, "keys were shown twice")
-    must(seen == {key(i) for i in range(RECORDS)}, "other keys")
+    numbers = {key(i): i for i in range(RECORDS)}
+    must(c.call("DBSIZE") == RECORDS, "other keys are counted")
+    cursor = None
+    while cursor != b"0":
+        cursor, page = c.call("SCAN", cursor or b"0", "COUNT", 1000)
+        for k, v in zip(page, c.call("MGET", *page) if page else []):
+            must(k in numbers, "shown twice, or nobody's key:", k)
+            must(v == value(numbers.pop(k)), "another value of", k)
+    must(not numbers, len(numbers), "keys were not shown")
     c.close()
 
 
