@@ -3,7 +3,7 @@
 #include "base/budget.h"
 #include "base/check.h"
 
-enum { PIECE_SIZE = 512 << 10 };
+enum { PIECE_SIZE = 512 << 10, PIECES_SIZE = TABLE_WRITER_PIECES * PIECE_SIZE };
 
 static struct status create_file(struct table_writer *w)
 {
@@ -19,14 +19,14 @@ struct status table_writer_init(struct table_writer *w, const struct env *env, s
                                 const char *path)
 {
     *w = (struct table_writer) { .env = env, .ring = ring };
-    TRY(budget_charge(env->budget, BUDGET_JOB, 2 * (size_t)PIECE_SIZE));
-    uint8_t *pieces = alloc_aligned(env->alloc, IO_ALIGN, 2 * (size_t)PIECE_SIZE);
+    TRY(budget_charge(env->budget, BUDGET_JOB, PIECES_SIZE));
+    uint8_t *pieces = alloc_aligned(env->alloc, IO_ALIGN, PIECES_SIZE);
     if (pieces == NULL) {
-        budget_refund(env->budget, BUDGET_JOB, 2 * (size_t)PIECE_SIZE);
+        budget_refund(env->budget, BUDGET_JOB, PIECES_SIZE);
         return status_of(ST_NO_MEMORY);
     }
-    w->pieces[0] = pieces;
-    w->pieces[1] = pieces + PIECE_SIZE;
+    for (unsigned i = 0; i < TABLE_WRITER_PIECES; i++)
+        w->pieces[i] = pieces + (size_t)i * PIECE_SIZE;
     w->path = alloc_bytes(env->alloc, strlen(path) + 1);
     if (w->path == NULL)
         return status_of(ST_NO_MEMORY);
@@ -47,6 +47,12 @@ static void settle(struct table_writer *w, unsigned piece)
     op->file = NULL;
 }
 
+static void settle_all(struct table_writer *w)
+{
+    for (unsigned i = 0; i < TABLE_WRITER_PIECES; i++)
+        settle(w, i);
+}
+
 static void submit_piece(struct table_writer *w)
 {
     struct io_op *op = &w->ops[w->current];
@@ -61,7 +67,7 @@ static void submit_piece(struct table_writer *w)
     io_ring_wait(w->ring, 0);
     w->piece_at += w->fill;
     w->fill = 0;
-    w->current ^= 1;
+    w->current = (w->current + 1) % TABLE_WRITER_PIECES;
 }
 
 struct status table_writer_append(struct table_writer *w, struct bytes bytes)
@@ -85,8 +91,7 @@ struct status table_writer_finish(struct table_writer *w)
     CHECK(w->fill % IO_ALIGN == 0);
     if (w->fill > 0 && succeeded(w->status))
         submit_piece(w);
-    settle(w, 0);
-    settle(w, 1);
+    settle_all(w);
     if (succeeded(w->status))
         w->status = io_sync(w->ring, w->file);
     if (succeeded(w->status)) {
@@ -100,8 +105,7 @@ void table_writer_deinit(struct table_writer *w)
 {
     if (w->env == NULL)
         return;
-    settle(w, 0);
-    settle(w, 1);
+    settle_all(w);
     if (w->file != NULL) {
         io_close(w->file);
         status_ignore(io_unlink(w->env->io, w->path),
@@ -110,8 +114,8 @@ void table_writer_deinit(struct table_writer *w)
     if (w->path != NULL)
         alloc_free(w->env->alloc, w->path, strlen(w->path) + 1);
     if (w->pieces[0] != NULL) {
-        alloc_free(w->env->alloc, w->pieces[0], 2 * (size_t)PIECE_SIZE);
-        budget_refund(w->env->budget, BUDGET_JOB, 2 * (size_t)PIECE_SIZE);
+        alloc_free(w->env->alloc, w->pieces[0], PIECES_SIZE);
+        budget_refund(w->env->budget, BUDGET_JOB, PIECES_SIZE);
     }
     w->env = NULL;
 }
