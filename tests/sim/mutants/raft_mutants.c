@@ -79,7 +79,8 @@ static void catch_one(const struct mutant *m, uint64_t first_seed, uint64_t seed
     pid_t pid = fork();
     CHECK(pid >= 0);
     if (pid == 0) {
-        (void)freopen("/dev/null", "w", stderr);
+        if (freopen("/dev/null", "w", stderr) == NULL)
+            _exit(1);
         hunt(m, first_seed, seeds, shared);
         _exit(0);
     }
