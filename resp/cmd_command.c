@@ -105,24 +105,45 @@ static void reply_key_spec(struct resp_reply *r, const struct resp_key_spec *spe
     reply_pair_int(r, "limit", 0);
 }
 
+/* All keys as one range, as clients older than specifications know it; zeroes for none. */
+static struct resp_key_spec span_of(const struct resp_command *c)
+{
+    struct resp_key_spec span = { 0 };
+    const struct resp_key_spec *k = resp_command_next_spec(c, NULL);
+
+    if (k == NULL)
+        return span;
+    span = (struct resp_key_spec) { .first = k->first, .last = k->last, .step = k->step };
+    span.last += k->last >= 0 ? k->first : 0;
+    while ((k = resp_command_next_spec(c, k)) != NULL) {
+        span.last = k->last >= 0 ? k->first + k->last : k->last;
+        span.step = 1;
+    }
+    return span;
+}
+
 static void reply_info(struct resp_reply *r, const struct resp_command *c)
 {
-    const struct resp_key_spec *k = c->keys;
+    struct resp_key_spec span = span_of(c);
+    const struct resp_key_spec *k = NULL;
+    size_t specs = 0;
 
     resp_reply_array(r, 10);
     resp_reply_bulk_str(r, c->name);
     resp_reply_int(r, c->arity);
     reply_bits(r, c->flags, FLAG_NAMES, FLAGS);
-    resp_reply_int(r, k == NULL ? 0 : k->first);
-    resp_reply_int(r, k == NULL ? 0 : k->last >= 0 ? k->first + k->last : k->last);
-    resp_reply_int(r, k == NULL ? 0 : k->step);
+    resp_reply_int(r, span.first);
+    resp_reply_int(r, span.last);
+    resp_reply_int(r, span.step);
     reply_bits(r, resp_command_acl(c), ACL_NAMES, ACLS);
     size_t tips = count_tips(c);
     resp_reply_set(r, tips);
     for (size_t i = 0; i < tips; i++)
         resp_reply_bulk_str(r, c->tips[i]);
-    resp_reply_set(r, k != NULL);
-    if (k != NULL)
+    while ((k = resp_command_next_spec(c, k)) != NULL)
+        specs++;
+    resp_reply_set(r, specs);
+    while ((k = resp_command_next_spec(c, k)) != NULL)
         reply_key_spec(r, k);
     size_t subcommands = count_subcommands(c);
     resp_reply_set(r, subcommands);
@@ -132,8 +153,10 @@ static void reply_info(struct resp_reply *r, const struct resp_command *c)
 
 struct status resp_cmd_command(struct resp_call *call)
 {
+    const struct resp_command *c;
+
     resp_reply_array(call->reply, call->resp->commands.count);
-    for (const struct resp_command *c = resp_command_table(); c->name != NULL; c++)
+    for (size_t i = 0; (c = resp_command_at(i)) != NULL; i++)
         reply_info(call->reply, c);
     return status_ok();
 }
@@ -197,7 +220,7 @@ static void reply_arg(struct resp_reply *r, const struct resp_command_arg *a)
     reply_pair_str(r, "name", a->name);
     reply_pair_str(r, "type", arg_type_name(a->type));
     if (a->type == RESP_ARG_KEY)
-        reply_pair_int(r, "key_spec_index", 0);
+        reply_pair_int(r, "key_spec_index", a->key_spec);
     if (a->token != NULL)
         reply_pair_str(r, "token", a->token);
     if (a->since != NULL)
@@ -259,7 +282,8 @@ struct status resp_cmd_command_docs(struct resp_call *call)
 
     if (call->argc == 2) {
         resp_reply_map(r, call->resp->commands.count);
-        for (const struct resp_command *c = resp_command_table(); c->name != NULL; c++)
+        const struct resp_command *c;
+        for (size_t i = 0; (c = resp_command_at(i)) != NULL; i++)
             reply_docs(r, c);
         return status_ok();
     }
@@ -302,18 +326,17 @@ static bool is_let_through(const struct filter *f, const struct resp_command *c)
     return false;
 }
 
-/* List the commands of a table, and their subcommands. */
-static size_t list(struct resp_reply *r, const struct filter *f, const struct resp_command *table)
+/* List the command and its subcommands, as far as they are let through; answers how many are. */
+static size_t list(struct resp_reply *r, const struct filter *f, const struct resp_command *c)
 {
     size_t count = 0;
 
-    for (const struct resp_command *c = table; c != NULL && c->name != NULL; c++) {
-        if (is_let_through(f, c)) {
-            resp_reply_bulk_str(r, c->name);
-            count++;
-        }
-        count += list(r, f, c->subcommands);
+    if (is_let_through(f, c)) {
+        resp_reply_bulk_str(r, c->name);
+        count++;
     }
+    for (const struct resp_command *s = c->subcommands; s != NULL && s->name != NULL; s++)
+        count += list(r, f, s);
     return count;
 }
 
@@ -335,7 +358,11 @@ struct status resp_cmd_command_list(struct resp_call *call)
     } else if (call->argc != 2) {
         return resp_fail_syntax(call);
     }
-    resp_reply_array_at(call->reply, start, list(call->reply, &f, resp_command_table()));
+    const struct resp_command *c;
+    size_t count = 0;
+    for (size_t i = 0; (c = resp_command_at(i)) != NULL; i++)
+        count += list(call->reply, &f, c);
+    resp_reply_array_at(call->reply, start, count);
     return status_ok();
 }
 

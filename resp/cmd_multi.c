@@ -117,11 +117,14 @@ static struct status prefetch_queue(struct resp_call *call)
     call->database_id =
         call->store->ops->database_id(call->store, call->session->identity.database);
     while (count < KEYS_MAX && succeeded(resp_queue_next(q, &place, call->arena, &queued))) {
-        struct resp_key_range range = resp_command_keys(queued.command, queued.argc);
-        for (size_t i = range.first; i < range.end && count < KEYS_MAX; i += range.step) {
-            struct resp_entry e;
-            TRY(resp_entry_init(call, queued.argv[i], &e));
-            rows[count++] = e.row_key;
+        const struct resp_key_spec *spec = NULL;
+        while ((spec = resp_command_next_spec(queued.command, spec)) != NULL) {
+            struct resp_key_range range = resp_command_keys(spec, queued.argc);
+            for (size_t i = range.first; i < range.end && count < KEYS_MAX; i += range.step) {
+                struct resp_entry e;
+                TRY(resp_entry_init(call, queued.argv[i], &e));
+                rows[count++] = e.row_key;
+            }
         }
     }
     if (count > 0)

@@ -2,6 +2,8 @@
 
 #include "base/check.h"
 
+#include "resp/table.h"
+
 #include <stdio.h>
 
 static uint8_t lower(uint8_t c)
@@ -30,18 +32,45 @@ static size_t slot_of(struct bytes name)
     return (h ^ h >> 16) % RESP_COMMAND_SLOTS;
 }
 
+/* Places in an index are eight bits wide. */
+enum { GROUP_MAX = UINT8_MAX };
+
+static const struct resp_command_group *const GROUPS[] = {
+    &RESP_GROUP_CONNECTION, &RESP_GROUP_STRING,       &RESP_GROUP_GENERIC,
+    &RESP_GROUP_SERVER,     &RESP_GROUP_TRANSACTIONS,
+};
+enum { GROUPS_COUNT = sizeof GROUPS / sizeof GROUPS[0] };
+
+const struct resp_command *resp_command_at(size_t i)
+{
+    for (size_t g = 0; g < GROUPS_COUNT; g++) {
+        if (i < GROUPS[g]->count)
+            return &GROUPS[g]->commands[i];
+        i -= GROUPS[g]->count;
+    }
+    return NULL;
+}
+
+static void index_add(struct resp_command_index *index, size_t group, size_t command)
+{
+    const char *name = GROUPS[group]->commands[command].name;
+    size_t slot = slot_of(bytes_str(name));
+
+    while (index->slots[slot].group != 0)
+        slot = (slot + 1) % RESP_COMMAND_SLOTS;
+    index->slots[slot].group = (uint8_t)(group + 1);
+    index->slots[slot].command = (uint8_t)command;
+    index->slots[slot].name_size = (uint8_t)strlen(name);
+    index->count++;
+}
+
 void resp_command_index_init(struct resp_command_index *index)
 {
-    const struct resp_command *table = resp_command_table();
-
     *index = (struct resp_command_index) { .count = 0 };
-    for (size_t i = 0; table[i].name != NULL; i++) {
-        size_t slot = slot_of(bytes_str(table[i].name));
-        while (index->slots[slot].command != 0)
-            slot = (slot + 1) % RESP_COMMAND_SLOTS;
-        index->slots[slot].command = (uint8_t)(i + 1);
-        index->slots[slot].name_size = (uint8_t)strlen(table[i].name);
-        index->count++;
+    for (size_t g = 0; g < GROUPS_COUNT; g++) {
+        CHECK(GROUPS[g]->count <= GROUP_MAX);
+        for (size_t i = 0; i < GROUPS[g]->count; i++)
+            index_add(index, g, i);
     }
     CHECK(index->count < RESP_COMMAND_SLOTS / 2);
 }
@@ -49,11 +78,10 @@ void resp_command_index_init(struct resp_command_index *index)
 const struct resp_command *resp_command_find(const struct resp_command_index *index,
                                              struct bytes name)
 {
-    const struct resp_command *table = resp_command_table();
-
-    for (size_t slot = slot_of(name); index->slots[slot].command != 0;
+    for (size_t slot = slot_of(name); index->slots[slot].group != 0;
          slot = (slot + 1) % RESP_COMMAND_SLOTS) {
-        const struct resp_command *c = &table[index->slots[slot].command - 1];
+        const struct resp_command *c =
+            &GROUPS[index->slots[slot].group - 1]->commands[index->slots[slot].command];
         if (resp_text_equal(name, bytes_of(c->name, index->slots[slot].name_size)))
             return c;
     }
@@ -166,13 +194,18 @@ const struct resp_command *resp_command_resolve(const struct resp_command_index 
     return c;
 }
 
-struct resp_key_range resp_command_keys(const struct resp_command *c, size_t argc)
+const struct resp_key_spec *resp_command_next_spec(const struct resp_command *c,
+                                                   const struct resp_key_spec *spec)
 {
-    const struct resp_key_spec *spec = c->keys;
-
     if (spec == NULL)
-        return (struct resp_key_range) { .first = 1, .end = 1, .step = 1 };
+        return c->keys;
+    return spec[1].first == 0 ? NULL : spec + 1;
+}
+
+struct resp_key_range resp_command_keys(const struct resp_key_spec *spec, size_t argc)
+{
     size_t first = (size_t)spec->first;
     size_t last = spec->last >= 0 ? first + (size_t)spec->last : argc - (size_t)-spec->last;
+
     return (struct resp_key_range) { .first = first, .end = last + 1, .step = (size_t)spec->step };
 }

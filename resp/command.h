@@ -2,8 +2,8 @@
  * command -- the one table of commands, as data.
  *
  * What a command is called, how many arguments it takes, which of them are keys, what it does to
- * them, and how it is described to people, is said once, in command_table.c. Dispatch, arity
- * errors, key extraction, COMMAND INFO, DOCS, LIST and COUNT all read it there.
+ * them, and how it is described to people, is said once, in table_*.c: a file a group. Dispatch,
+ * arity errors, key extraction, COMMAND INFO, DOCS, LIST and COUNT all read it there.
  *
  * Invariants (checked by tests/resp/command_table_test.c):
  *   1. Names are lower case; a subcommand's is "container|word".
@@ -69,8 +69,9 @@ enum resp_key_flag {
     RESP_KEY_VARIABLE_FLAGS = 1 << 8,
 };
 
-/* The keys are arguments first, first + step ... up to last: relative to first if >= 0, counted
- * from the end (-1 is the last argument) if negative. */
+/* Where a command has keys: one specification for each way it treats them. Lists end with one whose
+ * first is 0. The keys are arguments first, first + step ... up to last: relative to first if >= 0,
+ * counted from the end (-1 is the last argument) if negative. */
 struct resp_key_spec {
     uint32_t flags;
     int first;
@@ -99,6 +100,7 @@ struct resp_command_arg {
     uint32_t flags;
     const char *token; /* May be NULL, as all below. */
     const char *since;
+    int key_spec;                        /* Of a KEY: which specification finds it. */
     const struct resp_command_arg *args; /* Of ONEOF and BLOCK. */
 };
 
@@ -120,18 +122,25 @@ struct resp_command {
     resp_command_fn *run;                   /* NULL for a container that does nothing itself. */
 };
 
-/* The table, in order of groups; ended by one without a name. */
-const struct resp_command *resp_command_table(void);
+/* Commands of one group, as COMMAND DOCS names it. */
+struct resp_command_group {
+    const struct resp_command *commands;
+    size_t count;
+};
+
+/* The command at place i of the table, group after group; NULL past the last one. */
+const struct resp_command *resp_command_at(size_t i);
 
 /* All categories: those of the table and those its flags imply. */
 uint32_t resp_command_acl(const struct resp_command *c);
 
-enum { RESP_COMMAND_SLOTS = 256 };
+enum { RESP_COMMAND_SLOTS = 512 };
 
 /* Names to commands. */
 struct resp_command_index {
     struct {
-        uint8_t command;   /* 1 + place in the table; 0 is free. */
+        uint8_t group;     /* 1 + that of the group; 0 is free. */
+        uint8_t command;   /* Place in it. */
         uint8_t name_size; /* Of its name: most that are not it differ here. */
     } slots[RESP_COMMAND_SLOTS];
     size_t count;
@@ -166,8 +175,11 @@ struct resp_key_range {
     size_t step;
 };
 
-/* The keys of a request of argc arguments, whose number is right. An empty range for none. */
-struct resp_key_range resp_command_keys(const struct resp_command *c, size_t argc);
+/* The keys that spec finds in a request of argc arguments, whose number is right. */
+struct resp_key_range resp_command_keys(const struct resp_key_spec *spec, size_t argc);
+/* The specification after spec, NULL after the last; of c the first, or NULL, if spec is NULL. */
+const struct resp_key_spec *resp_command_next_spec(const struct resp_command *c,
+                                                   const struct resp_key_spec *spec);
 
 /* "wrong number of arguments for 'get' command". */
 void resp_command_reply_arity_error(const struct resp_command *c, struct resp_reply *reply);

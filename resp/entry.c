@@ -96,7 +96,7 @@ struct status resp_entry_lookup(struct resp_call *call, struct bytes key, enum r
 struct status resp_entry_visit(struct resp_call *call, enum resp_entry_part part,
                                resp_entry_visitor *visit, void *context)
 {
-    struct resp_key_range range = resp_command_keys(call->command, call->argc);
+    struct resp_key_range range = resp_command_keys(call->command->keys, call->argc);
     struct resp_entry entries[WINDOW];
     struct bytes rows[WINDOW];
 
