@@ -40,6 +40,9 @@ resp_command_fn resp_cmd_dbsize, resp_cmd_keys, resp_cmd_randomkey, resp_cmd_sca
 /* cmd_multi.c */
 resp_command_fn resp_cmd_discard, resp_cmd_exec, resp_cmd_multi, resp_cmd_unwatch, resp_cmd_watch;
 
+/* cmd_script.c */
+resp_command_fn resp_cmd_function_flush, resp_cmd_script_flush;
+
 /* cmd_server.c */
 resp_command_fn resp_cmd_config_get, resp_cmd_config_help, resp_cmd_config_resetstat,
     resp_cmd_config_set, resp_cmd_flushall, resp_cmd_flushdb, resp_cmd_info, resp_cmd_shutdown,

@@ -32,9 +32,9 @@ struct status resp_reply_help(struct resp_call *call, const char *container,
 static const char *const FLAG_NAMES[] = { "write",    "readonly", "denyoom",  "admin",
                                           "noscript", "loading",  "stale",    "skip_slowlog",
                                           "fast",     "no_auth",  "no_multi", "allow_busy" };
-static const char *const ACL_NAMES[] = { "@keyspace",   "@read",       "@write", "@string",
-                                         "@admin",      "@fast",       "@slow",  "@dangerous",
-                                         "@connection", "@transaction" };
+static const char *const ACL_NAMES[] = { "@keyspace",   "@read",        "@write",    "@string",
+                                         "@admin",      "@fast",        "@slow",     "@dangerous",
+                                         "@connection", "@transaction", "@scripting" };
 static const char *const KEY_FLAG_NAMES[] = { "RO",     "RW",     "OW",
                                               "RM",     "access", "update",
                                               "insert", "delete", "variable_flags" };

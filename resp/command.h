@@ -54,6 +54,7 @@ enum resp_acl_category {
     RESP_ACL_DANGEROUS = 1 << 7,
     RESP_ACL_CONNECTION = 1 << 8,
     RESP_ACL_TRANSACTION = 1 << 9,
+    RESP_ACL_SCRIPTING = 1 << 10,
 };
 
 /* What a command does with the keys of a specification; order as listed. */

@@ -8,8 +8,8 @@
 #include "resp/cmd.h"
 #include "resp/command.h"
 
-extern const struct resp_command_group RESP_GROUP_CONNECTION, RESP_GROUP_GENERIC, RESP_GROUP_SERVER,
-    RESP_GROUP_STRING, RESP_GROUP_TRANSACTIONS;
+extern const struct resp_command_group RESP_GROUP_CONNECTION, RESP_GROUP_GENERIC,
+    RESP_GROUP_SCRIPTING, RESP_GROUP_SERVER, RESP_GROUP_STRING, RESP_GROUP_TRANSACTIONS;
 
 #define GROUP(commands)                                                                            \
     {                                                                                              \
@@ -34,6 +34,7 @@ extern const struct resp_command_group RESP_GROUP_CONNECTION, RESP_GROUP_GENERIC
 #define DANGEROUS RESP_ACL_DANGEROUS
 #define CONNECTION RESP_ACL_CONNECTION
 #define TRANSACTION RESP_ACL_TRANSACTION
+#define SCRIPTING RESP_ACL_SCRIPTING
 
 /* Which arguments are keys: the first; all; every second one. */
 #define KEY_SPECS(...) ((const struct resp_key_spec[]) { __VA_ARGS__, { 0 } })
