@@ -32,11 +32,13 @@ struct resp_call {
     /* Within EXEC: the keys its commands wrote, which cursors do not show. Else NULL. */
     struct resp_overlay *overlay;
 
-    uint32_t database_id; /* Of the selected database, at the start of the command. */
+    uint32_t database;    /* The number of the selected one, at the start of the command. */
+    uint32_t database_id; /* Its id. */
     uint64_t hash_seed;
     uint64_t now_ms;
     uint64_t hits; /* Counted when the request has run to its end. */
     uint64_t misses;
+    uint64_t expired; /* Keys whose time was over and that it removed; likewise. */
 };
 
 typedef struct status resp_command_fn(struct resp_call *call);

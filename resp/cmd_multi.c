@@ -159,6 +159,7 @@ static struct status run_queue(struct resp_call *call)
             return s;
         call->hits = inner.hits;
         call->misses = inner.misses;
+        call->expired = inner.expired;
     }
 }
 

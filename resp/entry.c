@@ -3,6 +3,7 @@
 #include "base/check.h"
 
 #include "resp/command.h"
+#include "resp/notify.h"
 
 #include <stdlib.h>
 
@@ -79,10 +80,12 @@ struct status resp_entry_open(struct resp_call *call, struct bytes key, enum res
 
 void resp_entry_score(struct resp_call *call, const struct resp_entry *e)
 {
-    if (e->is_live)
+    if (e->is_live) {
         call->hits++;
-    else
-        call->misses++;
+        return;
+    }
+    call->misses++;
+    resp_notify(call, RESP_EVENT_MISS, "keymiss", e->place.key);
 }
 
 struct status resp_entry_lookup(struct resp_call *call, struct bytes key, enum resp_entry_part part,
@@ -201,6 +204,16 @@ static struct status count_change(struct resp_call *call, const struct resp_entr
     return s->ops->count(s, e->place.database_id, key_change, expire_change);
 }
 
+/* What is stored is about to be replaced or removed: was it there only because nobody had looked
+ * since its time was over? */
+static void note_expired(struct resp_call *call, const struct resp_entry *e)
+{
+    if (!e->is_stored || e->is_live)
+        return;
+    call->expired++;
+    resp_notify(call, RESP_EVENT_EXPIRED, "expired", e->place.key);
+}
+
 /* Put the meta row, and everything that goes with it. */
 static struct status put_meta(struct resp_call *call, struct resp_entry *e, uint8_t type,
                               struct bytes value, uint64_t expire_ms)
@@ -213,6 +226,9 @@ static struct status put_meta(struct resp_call *call, struct resp_entry *e, uint
     TRY(move_expiry(call, e, expire_ms));
     TRY(count_change(call, e, 1, expire_ms));
     TRY(note_written(call, e));
+    note_expired(call, e);
+    if (!e->is_live)
+        resp_notify(call, RESP_EVENT_NEW, "new", e->place.key);
     e->is_stored = true;
     e->is_live = true;
     e->type = type;
@@ -290,6 +306,7 @@ struct status resp_entry_remove(struct resp_call *call, struct resp_entry *e)
     TRY(move_expiry(call, e, 0));
     TRY(count_change(call, e, 0, 0));
     TRY(note_written(call, e));
+    note_expired(call, e);
     e->is_stored = false;
     e->is_live = false;
     return status_ok();

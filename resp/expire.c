@@ -13,14 +13,16 @@ static struct status open_rows(struct store *store, uint32_t slot, struct store_
                                    STORE_CURSOR_KEYS, out_cursor);
 }
 
-/* Does a number name this database, or is it left to the purge? */
-static bool is_named(struct store *store, uint32_t database_id)
+/* The number that names this database; false if it is left to the purge. */
+static bool find_number(struct store *store, uint32_t database_id, uint32_t *out_number)
 {
     uint32_t count = store->ops->database_count(store);
 
     for (uint32_t number = 0; number < count; number++) {
-        if (store->ops->database_id(store, number) == database_id)
+        if (store->ops->database_id(store, number) == database_id) {
+            *out_number = number;
             return true;
+        }
     }
     return false;
 }
@@ -31,7 +33,7 @@ static struct status expire_row(struct resp_call *call, struct bytes row,
 {
     struct resp_entry e;
 
-    if (!is_named(call->store, key->place.database_id))
+    if (!find_number(call->store, key->place.database_id, &call->database))
         return call->store->ops->remove(call->store, row);
     call->database_id = key->place.database_id;
     TRY(resp_entry_open(call, key->place.key, RESP_ENTRY_FACTS, &e));
@@ -84,8 +86,10 @@ struct status resp_expire_slot(struct resp *resp, struct store *store, uint32_t 
     TRY(open_rows(store, slot, &cursor));
     struct status s = expire_rows(&call, cursor, rows_max, out_removed, out_next_ms);
     store->ops->cursor_close(cursor);
+    if (succeeded(s) && resp->post.items.is_failed)
+        s = status_of(resp->post.items.is_short ? ST_NO_MEMORY : ST_LIMIT);
     if (succeeded(s))
-        resp->stats.expired_keys += *out_removed;
+        resp->stats.expired_keys += call.expired;
     arena_reset(&resp->arena);
     return s;
 }

@@ -16,7 +16,11 @@
  *                          AGAIN: drop it; run again when the reads that were wanted are there,
  *                          or (out->is_short) when what waits in front of the reply has left.
  *                          Anything else: drop it; the reply says what failed.
+ *     resp_settle          At once after each run, and after what the store said to it: what the
+ *                          command has for other clients is sent to them, or dropped.
  *     then drop resp_session_request_size bytes, and close if resp_session_is_closing.
+ *
+ * and, before a request of it is run, resp_session_catch_up; with each turn resp_begin_turn.
  *
  *   1. The bytes of a request stay where they are, unchanged, until it has run.
  *   2. A run that answers AGAIN has appended nothing and changed nothing in the session.
@@ -74,6 +78,13 @@ struct resp_config_pair {
     struct bytes value;
 };
 
+/* What one client is sent because of another: `first` and the rest. */
+struct resp_push {
+    char first;
+    struct bytes rest;
+    uint64_t ticket; /* It may leave when this is applied. */
+};
+
 /* What the program around the gateway does for it. Calls return at once. */
 struct resp_host {
     const struct resp_host_ops *ops;
@@ -102,6 +113,10 @@ struct resp_host_ops {
     struct resp_session *(*next_session)(struct resp_host *h, struct resp_session *previous);
     void (*connection)(struct resp_host *h, const struct resp_session *s,
                        struct resp_connection *out);
+    /* Append to what the session is sent. False: it could not take it, and is no more. */
+    bool (*push)(struct resp_host *h, struct resp_session *s, const struct resp_push *push);
+    /* End its connection and the session; what it was to be sent is lost. */
+    void (*close)(struct resp_host *h, struct resp_session *s);
 
     /* Stop serving soon. OK: it will; the session that asked gets no reply. BUSY: why not, in why.
      */
@@ -115,10 +130,12 @@ struct resp_host_ops {
 struct resp_options {
     struct alloc *alloc;
     struct resp_host *host;
-    struct resp_limits limits;  /* See RESP_LIMITS_DEFAULT. */
-    size_t queue_max_bytes;     /* A transaction's queued commands; 0: 64 MiB. */
-    size_t queue_max_count;     /* 0: 65,536. */
-    size_t iteration_max_bytes; /* What KEYS may collect; 0: 512 MiB. */
+    struct resp_limits limits;      /* See RESP_LIMITS_DEFAULT. */
+    size_t queue_max_bytes;         /* A transaction's queued commands; 0: 64 MiB. */
+    size_t queue_max_count;         /* 0: 65,536. */
+    size_t iteration_max_bytes;     /* What KEYS may collect; 0: 512 MiB. */
+    size_t subscriptions_max_bytes; /* Of all sessions; 0: 64 MiB. */
+    uint64_t hash_seed;             /* Of tables in memory: not to be guessed. */
 };
 
 struct resp_stats {
@@ -137,6 +154,34 @@ void resp_destroy(struct resp *resp); /* Takes NULL. Requires: no sessions left.
 struct resp_limits *resp_limits(struct resp *resp);
 const struct resp_stats *resp_stats(const struct resp *resp);
 void resp_reset_stats(struct resp *resp);
+
+/* What is subscribed to. */
+struct resp_pubsub_counts {
+    uint32_t channels;
+    uint32_t patterns;
+    uint32_t shard_channels;
+};
+void resp_pubsub_counts(const struct resp *resp, struct resp_pubsub_counts *out);
+
+/* notify-keyspace-events: "KEA" to classes and back. False: an unknown letter. */
+enum { RESP_EVENTS_MAX_CHARS = 16 };
+bool resp_events_parse(struct bytes text, unsigned *out_classes);
+void resp_events_format(unsigned classes, char out[RESP_EVENTS_MAX_CHARS + 1]);
+void resp_set_events(struct resp *resp, unsigned classes);
+
+/*
+ * After every resp_session_run and resp_expire_slot, before the next. is_kept: it answered OK and
+ * the store has kept what it wrote: then what it has for other clients is pushed to them, under
+ * the ticket at which its own reply may leave. Sessions may be closed by that, this one too.
+ */
+void resp_settle(struct resp *resp, bool is_kept, uint64_t ticket);
+
+/* A new turn: it may push so much again; what waits goes first. */
+void resp_begin_turn(struct resp *resp);
+/* Messages wait for turns to come. */
+bool resp_is_delivering(const struct resp *resp);
+/* So many that no more commands should run in this turn. */
+bool resp_is_behind(const struct resp *resp);
 
 /* ---- Sessions ------------------------------------------------------------------------------ */
 
@@ -170,6 +215,11 @@ size_t resp_session_missing(const struct resp_session *s, size_t size);
 MUST_CHECK struct status resp_session_run(struct resp_session *s, struct store *store,
                                           bool may_wait, struct buf *out);
 
+/* Before a request is run: push what waits for the session, as it was said before. */
+void resp_session_catch_up(struct resp_session *s);
+
+/* Is it subscribed to channels, patterns or shard channels? */
+bool resp_session_is_subscriber(const struct resp_session *s);
 /* The client asked to leave, or lost the right to stay: send what there is, then close. */
 bool resp_session_is_closing(const struct resp_session *s);
 /* It watches keys: keep their versions' tombstones (TXN_WATCH_MAX_MS). */

@@ -10,6 +10,8 @@ enum {
     QUEUE_MAX_BYTES = 64 << 20,
     QUEUE_MAX_COUNT = 1 << 16,
     ITERATION_MAX_BYTES = 512 << 20,
+    SUBSCRIPTIONS_MAX_BYTES = 64 << 20,
+    POST_MAX_BYTES = 256 << 20,
 };
 
 struct status resp_create(const struct resp_options *options, struct resp **out_resp)
@@ -25,7 +27,12 @@ struct status resp_create(const struct resp_options *options, struct resp **out_
         r->options.queue_max_count = QUEUE_MAX_COUNT;
     if (r->options.iteration_max_bytes == 0)
         r->options.iteration_max_bytes = ITERATION_MAX_BYTES;
+    if (r->options.subscriptions_max_bytes == 0)
+        r->options.subscriptions_max_bytes = SUBSCRIPTIONS_MAX_BYTES;
     resp_command_index_init(&r->commands);
+    resp_topics_init(&r->topics, options->alloc, r->options.subscriptions_max_bytes,
+                     options->hash_seed);
+    resp_post_init(&r->post, options->alloc, options->host, &r->topics, POST_MAX_BYTES);
     arena_init(&r->arena, options->alloc, ARENA_CHUNK, ARENA_MAX);
     *out_resp = r;
     return status_ok();
@@ -35,8 +42,47 @@ void resp_destroy(struct resp *resp)
 {
     if (resp == NULL)
         return;
+    resp_post_deinit(&resp->post);
+    resp_topics_deinit(&resp->topics);
     arena_deinit(&resp->arena);
     alloc_free(resp->options.alloc, resp, sizeof *resp);
+}
+
+void resp_settle(struct resp *resp, bool is_kept, uint64_t ticket)
+{
+    if (is_kept)
+        resp_post_deliver(&resp->post, ticket);
+    else
+        resp_post_drop(&resp->post);
+}
+
+void resp_begin_turn(struct resp *resp)
+{
+    resp_post_begin_turn(&resp->post);
+}
+
+bool resp_is_delivering(const struct resp *resp)
+{
+    return resp_post_is_waiting(&resp->post);
+}
+
+bool resp_is_behind(const struct resp *resp)
+{
+    return resp_post_is_behind(&resp->post);
+}
+
+void resp_set_events(struct resp *resp, unsigned classes)
+{
+    resp->events = classes;
+}
+
+void resp_pubsub_counts(const struct resp *resp, struct resp_pubsub_counts *out)
+{
+    const uint32_t *counts = resp->topics.counts;
+
+    *out = (struct resp_pubsub_counts) { .channels = counts[RESP_TOPIC_CHANNEL],
+                                         .patterns = counts[RESP_TOPIC_PATTERN],
+                                         .shard_channels = counts[RESP_TOPIC_SHARD] };
 }
 
 struct resp_limits *resp_limits(struct resp *resp)
@@ -112,6 +158,7 @@ void resp_session_destroy(struct resp_session *s)
     if (s == NULL)
         return;
     struct alloc *alloc = s->resp->options.alloc;
+    resp_post_forget(&s->resp->post, s, &s->subscriptions);
     resp_walk_deinit(&s->walk);
     resp_watches_deinit(&s->watches);
     resp_queue_deinit(&s->queue);
@@ -146,6 +193,18 @@ size_t resp_session_request_size(const struct resp_session *s)
 size_t resp_session_missing(const struct resp_session *s, size_t size)
 {
     return resp_parser_missing(&s->parser, size);
+}
+
+void resp_session_catch_up(struct resp_session *s)
+{
+    resp_post_catch_up(&s->resp->post, s);
+}
+
+bool resp_session_is_subscriber(const struct resp_session *s)
+{
+    const uint32_t *counts = s->subscriptions.counts;
+
+    return counts[RESP_TOPIC_CHANNEL] + counts[RESP_TOPIC_PATTERN] + counts[RESP_TOPIC_SHARD] > 0;
 }
 
 bool resp_session_is_closing(const struct resp_session *s)
@@ -218,7 +277,8 @@ struct status resp_call_run(struct resp_call *call)
 {
     struct store *store = call->store;
 
-    call->database_id = store->ops->database_id(store, call->session->identity.database);
+    call->database = call->session->identity.database;
+    call->database_id = store->ops->database_id(store, call->database);
     call->now_ms = store->ops->now_ms(store);
     return call->command->run(call);
 }
@@ -337,6 +397,7 @@ static void settle(struct resp_call *call)
     stats->errors += call->reply->errors;
     stats->keyspace_hits += call->hits;
     stats->keyspace_misses += call->misses;
+    stats->expired_keys += call->expired;
     if (call->command != NULL)
         call->session->last_command = call->command;
     resp_walk_reset(&call->session->walk);
@@ -379,9 +440,12 @@ struct status resp_session_run(struct resp_session *s, struct store *store, bool
         st = status_of(!out->is_short ? ST_LIMIT : may_wait ? ST_AGAIN : ST_NO_MEMORY);
     if (st.code == ST_AGAIN && out->is_short)
         resp_walk_reset(&s->walk);
+    if (succeeded(st) && r->post.items.is_failed)
+        st = status_of(r->post.items.is_short ? ST_NO_MEMORY : ST_LIMIT);
     if (failed(st)) {
         resp_reply_rewind(&reply, start);
         reply.errors = 0;
+        call.expired = 0;
     }
     if (st.code != ST_AGAIN) {
         if (failed(st)) {

@@ -11,9 +11,11 @@
 #include "resp/call.h"
 #include "resp/command.h"
 #include "resp/parse.h"
+#include "resp/post.h"
 #include "resp/queue.h"
 #include "resp/resp.h"
 #include "resp/scan.h"
+#include "resp/topic.h"
 
 #include <stdbool.h>
 
@@ -22,6 +24,9 @@ struct resp {
     struct resp_command_index commands;
     struct resp_stats stats;
     struct arena arena; /* Of the request that is running. */
+    struct resp_topics topics;
+    struct resp_post post;
+    unsigned events; /* enum resp_event_class: those that are published. */
 };
 
 /* What commands change about a client, and a transaction that does not come to its end leaves as
@@ -57,6 +62,11 @@ struct resp_session {
     struct resp_queue queue;
     struct resp_watches watches;
     struct resp_walk walk; /* Of a blocked SCAN, KEYS or RANDOMKEY. */
+
+    struct resp_subscriptions subscriptions;
+    uint64_t heard; /* The number of the last message it was given. */
+    bool is_doomed; /* The command that runs ends its connection. */
+    struct resp_session *next_doomed;
 };
 
 /* Whether requests that need it may run, and how large they may be. */

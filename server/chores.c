@@ -27,13 +27,14 @@ void server_chores_deinit(struct server_chores *c)
 }
 
 /* After a run: keep or drop it. AGAIN: it waits. Otherwise the command is over. */
-static struct status settle(struct server_store *s, struct server_command **command,
+static struct status settle(struct server_chores *c, struct server_command **command,
                             struct status st, uint64_t *out_ticket)
 {
     if (succeeded(st))
-        st = server_store_keep(s, out_ticket);
+        st = server_store_keep(c->store, out_ticket);
     else
-        server_store_drop(s, out_ticket);
+        server_store_drop(c->store, out_ticket);
+    resp_settle(c->resp, succeeded(st), *out_ticket);
     if (st.code == ST_AGAIN)
         return st;
     server_command_give(*command);
@@ -55,7 +56,7 @@ static struct status expire_some(struct server_chores *c, uint64_t now_ns, uint6
     server_store_begin(s, c->expiring);
     struct status st =
         resp_expire_slot(c->resp, &s->door, c->slot, EXPIRE_KEYS_MAX, &removed, &next_ms);
-    st = settle(s, &c->expiring, st, &ticket);
+    st = settle(c, &c->expiring, st, &ticket);
     if (st.code == ST_AGAIN)
         return st;
     if (failed(st)) {
@@ -202,7 +203,7 @@ static void purge(struct server_chores *c, uint64_t now_ns)
         return;
     const struct catalog_purge p = s->applied.purges[0];
     server_store_begin(s, c->purging);
-    struct status st = settle(s, &c->purging, purge_some(s, &p), &c->purge_ticket);
+    struct status st = settle(c, &c->purging, purge_some(s, &p), &c->purge_ticket);
     if (st.code == ST_AGAIN)
         (void)server_store_wait(s, c->purging);
     else if (failed(st))

@@ -2,6 +2,8 @@
 
 #include "base/check.h"
 
+#include "resp/resp.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -217,6 +219,16 @@ static struct status parse_output_limits(struct server_config *c, const struct b
     return status_ok();
 }
 
+static struct status parse_events(struct bytes text, uint64_t *out, struct errbuf *err)
+{
+    unsigned classes;
+
+    if (!resp_events_parse(text, &classes))
+        return refuse(err, "Invalid event class character. Use 'Ag$lshzxeKEtmdn'.");
+    *out = classes;
+    return status_ok();
+}
+
 static struct status parse_yes_no(struct bytes text, bool *out, struct errbuf *err)
 {
     if (!is_word(text, "yes") && !is_word(text, "no"))
@@ -297,6 +309,8 @@ struct status server_config_set(struct server_config *c, const struct config_par
         return parse_ratio(p, text, field(c, p), err);
     case CONFIG_CHOICE:
         return parse_choice(p, text, field(c, p), err);
+    case CONFIG_EVENTS:
+        return parse_events(text, field(c, p), err);
     default:
         return set_string(c, text_field(c, p), text);
     }
@@ -332,6 +346,14 @@ static void append_output_limits(const struct server_config *c, struct buf *out)
     }
 }
 
+static void append_events(uint64_t classes, struct buf *out)
+{
+    char text[RESP_EVENTS_MAX_CHARS + 1];
+
+    resp_events_format((unsigned)classes, text);
+    buf_append(out, bytes_str(text));
+}
+
 void server_config_get(const struct server_config *c, const struct config_parameter *p,
                        struct buf *out)
 {
@@ -351,6 +373,9 @@ void server_config_get(const struct server_config *c, const struct config_parame
         break;
     case CONFIG_OUTPUT_LIMIT:
         append_output_limits(c, out);
+        break;
+    case CONFIG_EVENTS:
+        append_events(*(uint64_t *)field(c, p), out);
         break;
     default:
         buf_append_format(out, "%" PRIu64, *(uint64_t *)field(c, p));
@@ -388,6 +413,9 @@ void server_config_expected(const struct config_parameter *p, struct buf *out)
         break;
     case CONFIG_OUTPUT_LIMIT:
         buf_append(out, bytes_str("a class (normal), a size, a size and a number of seconds"));
+        break;
+    case CONFIG_EVENTS:
+        buf_append(out, bytes_str("letters of KEg$lshzxetdmn and A"));
         break;
     }
 }

@@ -97,6 +97,8 @@ struct server_config {
     uint64_t level0_stop;
     double space_amp_target;
 
+    uint64_t notify_events; /* enum resp_event_class */
+
     char *remembered[CONFIG_REMEMBERED_MAX]; /* Of parameters that do nothing. */
     char *file;                              /* Absolute path of the file; empty: none. */
 };
@@ -113,6 +115,7 @@ enum config_type {
     CONFIG_TEXT,   /* One word. */
     CONFIG_WORDS,  /* Several, joined by blanks. */
     CONFIG_OUTPUT_LIMIT,
+    CONFIG_EVENTS, /* Letters of keyspace events. */
 };
 
 enum config_flag {

@@ -101,6 +101,15 @@ static const struct config_parameter TABLE[] = {
          "A class (normal), and how many bytes may wait for a client before it is let go: at once, "
          "and for so many seconds. Only normal clients exist."),
 
+    /* ---- Events ---- */
+    { .name = "notify-keyspace-events",
+      .type = CONFIG_EVENTS,
+      .flags = CONFIG_MUTABLE,
+      .offset = AT(notify_events),
+      .initial = "",
+      .help = "What happens to keys is published: K under the key's name, E under the event's; of "
+              "the classes g$xn and so on, A for all." },
+
     /* ---- The tree and the log ---- */
     MEMORY(
         "write-buffer-size", write_buffer_size, "0", 0, GIB(4), 0,
@@ -175,7 +184,6 @@ static const struct config_parameter TABLE[] = {
     REDIS("min-replicas-max-lag", CONFIG_NUMBER, "10"),
     REDIS("min-replicas-to-write", CONFIG_NUMBER, "0"),
     REDIS("no-appendfsync-on-rewrite", CONFIG_YES_NO, "no"),
-    REDIS("notify-keyspace-events", CONFIG_TEXT, ""),
     REDIS("oom-score-adj", CONFIG_TEXT, "no"),
     REDIS("oom-score-adj-values", CONFIG_WORDS, "0 200 800"),
     REDIS("pidfile", CONFIG_TEXT, ""),

@@ -236,8 +236,5 @@ void server_connection_trim(struct server_connection *c)
 
 bool server_connection_has_lost(const struct server_connection *c, uint64_t applied)
 {
-    if (c->segment_count == 0)
-        return false;
-    uint32_t last = (c->segment_first + c->segment_count - 1) % CONNECTION_SEGMENTS;
-    return c->segments[last].ticket > applied;
+    return connection_ticket(c) > applied;
 }

@@ -125,6 +125,13 @@ static inline uint64_t connection_output(const struct server_connection *c)
 bool server_connection_is_full(const struct server_connection *c);
 /* What was appended to c->out may leave when ticket is applied. */
 void server_connection_close_output(struct server_connection *c, uint64_t ticket);
+/* The ticket that all that is there waits for; 0: none. */
+static inline uint64_t connection_ticket(const struct server_connection *c)
+{
+    uint32_t last = (c->segment_first + c->segment_count - 1) % CONNECTION_SEGMENTS;
+
+    return c->segment_count == 0 ? 0 : c->segments[last].ticket;
+}
 /* Send what may leave, now that applied is applied. True: more waits for a ticket. */
 bool server_connection_release(struct server_connection *c, struct io_ring *ring, uint64_t applied);
 /* The SEND is done; false if it failed. */

@@ -48,6 +48,7 @@ static void take_over(struct server *s)
 
     limits->bulk_max_bytes = s->config.proto_max_bulk_len;
     limits->request_max_bytes = s->config.client_query_buffer_limit;
+    resp_set_events(s->resp, (unsigned)s->config.notify_events);
     s->log.log.level = (enum log_level)s->config.loglevel;
 }
 
@@ -154,6 +155,16 @@ static void connection(struct resp_host *h, const struct resp_session *session,
     };
 }
 
+static bool push(struct resp_host *h, struct resp_session *session, const struct resp_push *push)
+{
+    return server_reactor_push(&server_of(h)->reactor, resp_session_owner(session), push);
+}
+
+static void close_session(struct resp_host *h, struct resp_session *session)
+{
+    server_reactor_close(&server_of(h)->reactor, resp_session_owner(session));
+}
+
 /* ---- Stopping ---------------------------------------------------------------------------------
  */
 
@@ -183,6 +194,8 @@ const struct resp_host_ops server_host_ops = {
     .reset_stats = reset_stats,
     .next_session = next_session,
     .connection = connection,
+    .push = push,
+    .close = close_session,
     .shutdown = shut_down,
     .shutdown_abort = shutdown_abort,
 };

@@ -171,7 +171,9 @@ static void info_stats(struct server *s, struct buf *out)
 {
     const struct reactor_stats *r = &s->reactor.stats;
     const struct resp_stats *c = resp_stats(s->resp);
+    struct resp_pubsub_counts pubsub;
 
+    resp_pubsub_counts(s->resp, &pubsub);
     field_u64(out, "total_connections_received", r->connections_received);
     field_u64(out, "total_commands_processed", c->commands);
     field_u64(out, "instantaneous_ops_per_sec", server_rate_per_s(&s->reactor.commands));
@@ -193,8 +195,9 @@ static void info_stats(struct server *s, struct buf *out)
     field_u64(out, "evicted_clients", 0);
     field_u64(out, "keyspace_hits", c->keyspace_hits);
     field_u64(out, "keyspace_misses", c->keyspace_misses);
-    field_u64(out, "pubsub_channels", 0);
-    field_u64(out, "pubsub_patterns", 0);
+    field_u64(out, "pubsub_channels", pubsub.channels);
+    field_u64(out, "pubsub_patterns", pubsub.patterns);
+    field_u64(out, "pubsubshard_channels", pubsub.shard_channels);
     field_u64(out, "latest_fork_usec", 0);
     field_u64(out, "total_forks", 0);
     field_u64(out, "total_error_replies", c->errors);

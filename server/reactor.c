@@ -210,13 +210,16 @@ static bool run_request(struct server_reactor *r, struct server_connection *c)
     bool may_wait =
         connection_output(c) > 0 || c->starving_ns == 0 || r->now_ns - c->starving_ns < STARVED_NS;
     struct status st = resp_session_run(c->session, &s->door, may_wait, &c->out);
+    struct status kept = st;
     if (succeeded(st)) {
-        struct status kept = server_store_keep(s, &ticket);
+        kept = server_store_keep(s, &ticket);
         if (failed(kept))
             replace_reply(c, before, kept);
     } else {
         server_store_drop(s, &ticket);
     }
+    if (failed(kept))
+        resp_settle(r->resp, false, 0);
     if (st.code == ST_AGAIN && c->out.is_short) {
         end_command(r, c, command);
         wait_for_memory(r, c);
@@ -242,7 +245,10 @@ static bool run_request(struct server_reactor *r, struct server_connection *c)
     server_connection_consume(c, resp_session_request_size(c->session));
     c->has_request = false;
     note_watching(r, c);
-    return true;
+    /* What it has for others leaves when its reply may, not before. */
+    if (succeeded(kept))
+        resp_settle(r->resp, true, connection_ticket(c));
+    return !c->is_closed;
 }
 
 /* No more will come and nothing can be run: leave when the output is gone. */
@@ -306,7 +312,8 @@ static unsigned visit(struct server_reactor *r, struct server_connection *c)
             }
             c->has_request = true;
         }
-        if (!run_request(r, c))
+        resp_session_catch_up(c->session);
+        if (c->is_closed || !run_request(r, c))
             break;
         count++;
         if (resp_session_is_closing(c->session))
@@ -319,7 +326,8 @@ static void run_ready(struct server_reactor *r)
 {
     unsigned count = 0;
 
-    while (r->ready_first != NULL && count < TURN_COMMANDS_MAX && !server_store_is_full(r->store)) {
+    while (r->ready_first != NULL && count < TURN_COMMANDS_MAX && !server_store_is_full(r->store) &&
+           !resp_is_behind(r->resp)) {
         struct server_connection *c = take_ready(r);
         if (!c->is_closed)
             count += visit(r, c);
@@ -349,18 +357,51 @@ static void feed_starving(struct server_reactor *r)
 
 static bool is_output_exceeded(struct server_reactor *r, struct server_connection *c)
 {
-    const struct config_output_limit *l = &r->config->output_limits[CONFIG_OUTPUT_NORMAL];
+    bool is_subscriber = c->session != NULL && resp_session_is_subscriber(c->session);
+    const struct config_output_limit *l =
+        &r->config->output_limits[is_subscriber ? CONFIG_OUTPUT_PUBSUB : CONFIG_OUTPUT_NORMAL];
     uint64_t waiting = connection_output(c);
 
-    if (l->hard_bytes != 0 && waiting > l->hard_bytes)
+    if (l->hard_bytes != 0 && waiting >= l->hard_bytes)
         return true;
-    if (l->soft_bytes == 0 || waiting <= l->soft_bytes) {
+    if (l->soft_bytes == 0 || waiting < l->soft_bytes) {
         c->soft_since_ns = 0;
         return false;
     }
     if (c->soft_since_ns == 0)
         c->soft_since_ns = r->now_ns;
     return r->now_ns - c->soft_since_ns > l->soft_s * NS_PER_S;
+}
+
+static void let_go_of_output(struct server_reactor *r, struct server_connection *c)
+{
+    r->stats.outputs_exceeded++;
+    log_warning(r->env->log, "Client id=%llu closed for overcoming of output buffer limits.",
+                (unsigned long long)c->id);
+    close_connection(r, c);
+}
+
+void server_reactor_close(struct server_reactor *r, struct server_connection *c)
+{
+    close_connection(r, c);
+    hold(r, c); /* Buried at the end of the turn: somebody may be looking at it. */
+}
+
+bool server_reactor_push(struct server_reactor *r, struct server_connection *c,
+                         const struct resp_push *push)
+{
+    if (c->is_closing)
+        return true; /* It has been sent its last. */
+    uint8_t *room = buf_extend(&c->out, 1 + push->rest.size);
+    if (room != NULL) {
+        room[0] = (uint8_t)push->first;
+        memcpy(room + 1, push->rest.data, push->rest.size);
+        server_connection_close_output(c, push->ticket);
+    }
+    hold(r, c);
+    if (room == NULL || is_output_exceeded(r, c))
+        let_go_of_output(r, c);
+    return !c->is_closed;
 }
 
 static void release_one(struct server_reactor *r, struct server_connection *c, uint64_t applied,
@@ -370,12 +411,8 @@ static void release_one(struct server_reactor *r, struct server_connection *c, u
         r->stats.lost_replies++;
         close_connection(r, c);
     }
-    if (!c->is_closed && is_output_exceeded(r, c)) {
-        r->stats.outputs_exceeded++;
-        log_warning(r->env->log, "Client id=%llu closed for overcoming of output buffer limits.",
-                    (unsigned long long)c->id);
-        close_connection(r, c);
-    }
+    if (!c->is_closed && is_output_exceeded(r, c))
+        let_go_of_output(r, c);
     if (c->is_closed)
         bury(r, c);
     else if (server_connection_release(c, r->ring, applied))
@@ -567,7 +604,13 @@ static void look_at_client(struct server_reactor *r, struct server_connection *c
         r->output_high = connection_output(c);
     if (idle_ns > TRIM_NS)
         server_connection_trim(c);
-    if (r->config->timeout == 0 || c->command != NULL || c->is_closed ||
+    if (!c->is_closed && is_output_exceeded(r, c)) {
+        let_go_of_output(r, c);
+        bury(r, c);
+        return;
+    }
+    bool may_idle = c->session != NULL && resp_session_is_subscriber(c->session);
+    if (r->config->timeout == 0 || c->command != NULL || c->is_closed || may_idle ||
         idle_ns < r->config->timeout * NS_PER_S)
         return;
     r->stats.timeouts++;
@@ -648,7 +691,7 @@ static uint64_t wait_until(const struct server_reactor *r, uint64_t now_ns)
 {
     uint64_t deadline = r->tick_ns;
 
-    if (r->ready_first != NULL)
+    if (r->ready_first != NULL || resp_is_delivering(r->resp))
         return 0;
     deadline = earlier(deadline, server_store_deadline(r->store, now_ns));
     return earlier(deadline,
@@ -672,7 +715,8 @@ static void begin_stop(struct server_reactor *r)
 static bool stop_some(struct server_reactor *r)
 {
     bool is_late = r->now_ns >= r->stop_deadline_ns;
-    bool is_busy = server_store_is_busy(r->store) && !server_store_has_failed(r->store);
+    bool is_busy = (server_store_is_busy(r->store) && !server_store_has_failed(r->store)) ||
+                   resp_is_delivering(r->resp);
 
     for (struct server_connection *c = r->oldest, *next; c != NULL; c = next) {
         next = c->next;
@@ -702,6 +746,7 @@ bool server_reactor_turn(struct server_reactor *r, uint64_t deadline_ns)
     r->now_ns = clock_ns(r->env->clock);
     while ((op = io_ring_done(r->ring)) != NULL)
         take_op(r, op);
+    resp_begin_turn(r->resp);
     if (!r->is_stopping) {
         run_ready(r);
         server_chores_run(&r->chores, r->now_ns, clock_wall_ms(r->env->clock));

@@ -118,6 +118,12 @@ void server_reactor_listen(struct server_reactor *r, struct io_socket *socket);
 void server_reactor_run(struct server_reactor *r);
 /* One turn; deadline_ns bounds its wait (0: does not wait). False: stopped, all is done. */
 bool server_reactor_turn(struct server_reactor *r, uint64_t deadline_ns);
+/* Append to what a client is sent, and let it leave when it may. False: there is no room for it, or
+ * more waits than its class may have; the client is let go. */
+bool server_reactor_push(struct server_reactor *r, struct server_connection *c,
+                         const struct resp_push *push);
+/* Let a client go at once. */
+void server_reactor_close(struct server_reactor *r, struct server_connection *c);
 /* Ask it to stop. Any thread. */
 void server_reactor_stop(struct server_reactor *r);
 /* Take that back; false if it is not stopping, or too late. The reactor's thread. */

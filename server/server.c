@@ -327,9 +327,12 @@ static struct status open_gateway(struct server *s)
                                     .host = &s->host,
                                     .limits = RESP_LIMITS_DEFAULT };
 
+    rand_entropy(&options.hash_seed, sizeof options.hash_seed);
     options.limits.bulk_max_bytes = s->config.proto_max_bulk_len;
     options.limits.request_max_bytes = s->config.client_query_buffer_limit;
-    return resp_create(&options, &s->resp);
+    TRY(resp_create(&options, &s->resp));
+    resp_set_events(s->resp, (unsigned)s->config.notify_events);
+    return status_ok();
 }
 
 struct status server_start(struct server *s, const struct env *machine, const char *io_reason,

@@ -20,6 +20,7 @@ static void expire(struct gateway *g, const char *key, size_t max, size_t expect
             map_store_keep(&g->store);
         else
             map_store_drop(&g->store);
+        resp_settle(g->resp, succeeded(s), 0);
     } while (s.code == ST_AGAIN);
     map_store_forget(&g->store);
     cr_assert(succeeded(s));

@@ -319,8 +319,10 @@ static struct status run_all(struct gateway *g, const char *requests)
             map_store_keep(&g->store);
         else
             map_store_drop(&g->store);
+        resp_settle(g->resp, succeeded(last), 0);
         done += resp_session_request_size(s);
     }
+    g->returned[0] = out->size;
     return last;
 }
 

@@ -94,6 +94,32 @@ static void connection(struct resp_host *h, const struct resp_session *s,
     *out = (struct resp_connection) { .age_s = 5, .idle_s = 1, .input_bytes = 26 };
 }
 
+static size_t place_of(const struct gateway *g, const struct resp_session *s)
+{
+    size_t i = 0;
+
+    while (g->clients[i] != s)
+        i++;
+    return i;
+}
+
+static bool push(struct resp_host *h, struct resp_session *s, const struct resp_push *push)
+{
+    struct buf *out = &of(h)->out[place_of(of(h), s)];
+
+    buf_append_u8(out, (uint8_t)push->first);
+    buf_append(out, push->rest);
+    return true;
+}
+
+static void close_session(struct resp_host *h, struct resp_session *s)
+{
+    size_t client = place_of(of(h), s);
+
+    resp_session_destroy(s);
+    of(h)->clients[client] = NULL;
+}
+
 static struct status shut_down(struct resp_host *h, unsigned flags, struct errbuf *why)
 {
     if (flags & RESP_SHUTDOWN_SAVE) {
@@ -123,6 +149,8 @@ static const struct resp_host_ops HOST = {
     .reset_stats = reset_stats,
     .next_session = next_session,
     .connection = connection,
+    .push = push,
+    .close = close_session,
     .shutdown = shut_down,
     .shutdown_abort = shutdown_abort,
 };
@@ -132,7 +160,11 @@ void gateway_open(struct gateway *g)
     struct resp_options options = { .host = &g->host, .limits = RESP_LIMITS_DEFAULT };
 
     *g = (struct gateway) {
-        .host = { .ops = &HOST }, .maxmemory = "0", .hz = "10", .reply_max = (size_t)1 << 30
+        .host = { .ops = &HOST },
+        .maxmemory = "0",
+        .hz = "10",
+        .reply_max = (size_t)1 << 30,
+        .deliver_at_once = true,
     };
     alloc_test_init(&g->alloc);
     map_store_init(&g->store);
@@ -173,12 +205,15 @@ static struct resp_session *client_of(struct gateway *g, size_t client)
     return g->clients[client];
 }
 
-/* Run the parsed request until it does not wait any more. */
-static void run(struct gateway *g, struct resp_session *s, struct buf *out)
+/* Run the request that was parsed until it does not wait any more. */
+static void run(struct gateway *g, size_t client)
 {
+    struct buf *out = &g->out[client];
     struct status st;
 
     do {
+        struct resp_session *s = g->clients[client];
+        resp_session_catch_up(s);
         size_t before = out->size;
         map_store_begin(&g->store);
         st = resp_session_run(s, &g->store.store, false, out);
@@ -189,8 +224,26 @@ static void run(struct gateway *g, struct resp_session *s, struct buf *out)
             map_store_drop(&g->store);
             CHECK(st.code != ST_AGAIN || out->size == before);
         }
+        resp_settle(g->resp, succeeded(st), 0);
     } while (st.code == ST_AGAIN);
     map_store_forget(&g->store);
+    while (g->deliver_at_once && resp_is_delivering(g->resp))
+        resp_begin_turn(g->resp);
+}
+
+/* What was returned before is forgotten; what was pushed since stays. */
+static void forget_returned(struct gateway *g, size_t client)
+{
+    buf_consume(&g->out[client], g->returned[client]);
+    g->returned[client] = 0;
+    g->out[client].is_failed = false;
+}
+
+struct bytes gateway_take(struct gateway *g, size_t client)
+{
+    forget_returned(g, client);
+    g->returned[client] = g->out[client].size;
+    return buf_bytes(&g->out[client]);
 }
 
 struct bytes gateway_send(struct gateway *g, size_t client, struct bytes request)
@@ -202,19 +255,21 @@ struct bytes gateway_send(struct gateway *g, size_t client, struct bytes request
 
     CHECK(data != NULL);
     memcpy(data, request.data, request.size);
-    buf_reset(out);
-    while (!resp_session_is_closing(s) && !out->is_failed &&
+    forget_returned(g, client);
+    while (s != NULL && !resp_session_is_closing(s) && !out->is_failed &&
            resp_session_parse(s, data + done, request.size - done, out) == RESP_PARSE_REQUEST) {
-        run(g, s, out);
         done += resp_session_request_size(s);
+        run(g, client);
+        s = g->clients[client];
     }
     free(data);
-    if (out->is_failed || resp_session_is_closing(s)) {
+    if (s != NULL && (out->is_failed || resp_session_is_closing(s))) {
         resp_session_destroy(s);
         g->clients[client] = NULL; /* The next request opens a new connection. */
     }
     if (out->is_failed)
-        buf_reset(out); /* There was no room for a reply: the connection is cut. */
+        out->size = 0; /* There was no room for a reply: the connection is cut. */
+    g->returned[client] = out->size;
     return buf_bytes(out);
 }
 
@@ -227,6 +282,7 @@ const char *gateway_ask(struct gateway *g, size_t client, const char *line)
     (void)gateway_send(g, client, buf_bytes(&request));
     buf_deinit(&request);
     buf_append_u8(&g->out[client], '\0');
+    g->returned[client] = g->out[client].size;
     return (const char *)g->out[client].data;
 }
 

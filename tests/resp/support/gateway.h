@@ -26,8 +26,10 @@ struct gateway {
     size_t stat_resets;
     struct resp_session *clients[GATEWAY_CLIENTS];
     struct buf out[GATEWAY_CLIENTS];
-    size_t reply_max; /* Bytes a client's replies may have. */
-    size_t runs;      /* Calls of resp_session_run. */
+    size_t returned[GATEWAY_CLIENTS]; /* How much of it, from its front. */
+    size_t reply_max;                 /* Bytes a client's replies may have. */
+    size_t runs;                      /* Calls of resp_session_run. */
+    bool deliver_at_once;             /* As many turns as messages need, after each command. */
 };
 
 void gateway_open(struct gateway *g);
@@ -41,6 +43,9 @@ struct bytes gateway_send(struct gateway *g, size_t client, struct bytes request
 /* The same for inline commands: text is a line without its end, or several. Returns the answer,
  * terminated. */
 const char *gateway_ask(struct gateway *g, size_t client, const char *line);
+
+/* What the client was pushed since then. */
+struct bytes gateway_take(struct gateway *g, size_t client);
 
 /* One command of these words, as an array. */
 struct bytes gateway_command(struct gateway *g, size_t client, const struct bytes *argv,
