@@ -23,6 +23,15 @@ resp_command_fn resp_cmd_append, resp_cmd_get, resp_cmd_getdel, resp_cmd_getex, 
     resp_cmd_getset, resp_cmd_mget, resp_cmd_mset, resp_cmd_msetnx, resp_cmd_psetex, resp_cmd_set,
     resp_cmd_setex, resp_cmd_setnx, resp_cmd_setrange, resp_cmd_strlen;
 
+/* cmd_match.c */
+resp_command_fn resp_cmd_delex, resp_cmd_digest;
+
+/* cmd_lcs.c */
+resp_command_fn resp_cmd_lcs;
+
+/* cmd_bit.c */
+resp_command_fn resp_cmd_bitfield, resp_cmd_bitfield_ro, resp_cmd_getbit, resp_cmd_setbit;
+
 /* cmd_number.c */
 resp_command_fn resp_cmd_decr, resp_cmd_decrby, resp_cmd_incr, resp_cmd_incrby,
     resp_cmd_incrbyfloat;

@@ -32,9 +32,10 @@ struct status resp_reply_help(struct resp_call *call, const char *container,
 static const char *const FLAG_NAMES[] = { "write",    "readonly", "denyoom",  "admin",
                                           "noscript", "loading",  "stale",    "skip_slowlog",
                                           "fast",     "no_auth",  "no_multi", "allow_busy" };
-static const char *const ACL_NAMES[] = { "@keyspace",   "@read",        "@write",    "@string",
-                                         "@admin",      "@fast",        "@slow",     "@dangerous",
-                                         "@connection", "@transaction", "@scripting" };
+static const char *const ACL_NAMES[] = {
+    "@keyspace", "@read", "@write",     "@string",     "@bitmap",      "@admin",
+    "@fast",     "@slow", "@dangerous", "@connection", "@transaction", "@scripting"
+};
 static const char *const KEY_FLAG_NAMES[] = { "RO",     "RW",     "OW",
                                               "RM",     "access", "update",
                                               "insert", "delete", "variable_flags" };
@@ -213,7 +214,7 @@ static void reply_args(struct resp_reply *r, const struct resp_command_arg *args
 
 static void reply_arg(struct resp_reply *r, const struct resp_command_arg *a)
 {
-    static const char *const NAMES[] = { "optional", "multiple" };
+    static const char *const NAMES[] = { "optional", "multiple", "multiple_token" };
 
     resp_reply_map(r, 2 + (a->type == RESP_ARG_KEY) + (a->token != NULL) + (a->since != NULL) +
                           (a->flags != 0) + (a->args != NULL));
@@ -227,7 +228,7 @@ static void reply_arg(struct resp_reply *r, const struct resp_command_arg *a)
         reply_pair_str(r, "since", a->since);
     if (a->flags != 0) {
         resp_reply_bulk_str(r, "flags");
-        reply_bits(r, a->flags, NAMES, 2);
+        reply_bits(r, a->flags, NAMES, sizeof NAMES / sizeof NAMES[0]);
     }
     if (a->args != NULL)
         reply_args(r, a->args);

@@ -2,6 +2,7 @@
 
 #include "resp/entry.h"
 #include "resp/expiry.h"
+#include "resp/match.h"
 #include "resp/number.h"
 #include "resp/session.h"
 #include "resp/string.h"
@@ -18,12 +19,14 @@ enum set_flag {
     SET_PX = 1 << 6,
     SET_EXAT = 1 << 7,
     SET_PXAT = 1 << 8,
+    SET_MATCH = 1 << 9, /* IFEQ, IFNE, IFDEQ or IFDNE. */
 };
 #define SET_TIMES (SET_EX | SET_PX | SET_EXAT | SET_PXAT)
 
 struct set_options {
     unsigned flags;
-    struct bytes time; /* With one of SET_TIMES. */
+    struct bytes time;       /* With one of SET_TIMES. */
+    struct resp_match match; /* With SET_MATCH. */
 };
 
 /* The words that SET and GETEX take behind their fixed arguments, and what each excludes. */
@@ -34,8 +37,12 @@ static const struct {
     bool is_of_set;
     bool is_of_getex;
 } SET_WORDS[] = {
-    { "nx", SET_NX, SET_XX, true, false },
-    { "xx", SET_XX, SET_NX, true, false },
+    { "nx", SET_NX, SET_XX | SET_MATCH, true, false },
+    { "xx", SET_XX, SET_NX | SET_MATCH, true, false },
+    { "ifeq", SET_MATCH, SET_NX | SET_XX | SET_MATCH, true, false },
+    { "ifne", SET_MATCH, SET_NX | SET_XX | SET_MATCH, true, false },
+    { "ifdeq", SET_MATCH, SET_NX | SET_XX | SET_MATCH, true, false },
+    { "ifdne", SET_MATCH, SET_NX | SET_XX | SET_MATCH, true, false },
     { "get", SET_GET, 0, true, false },
     { "keepttl", SET_KEEPTTL, SET_TIMES, true, false },
     { "persist", SET_PERSIST, SET_TIMES, false, true },
@@ -60,11 +67,15 @@ static bool parse_set_options(const struct resp_call *call, size_t arg, bool is_
             !(is_getex ? SET_WORDS[w].is_of_getex : SET_WORDS[w].is_of_set))
             return false;
         out->flags |= SET_WORDS[w].flag;
-        if (SET_WORDS[w].flag & SET_TIMES) {
-            if (++arg == call->argc)
-                return false;
+        if (!(SET_WORDS[w].flag & (SET_TIMES | SET_MATCH)))
+            continue;
+        if (++arg == call->argc)
+            return false;
+        if (SET_WORDS[w].flag == SET_MATCH)
+            out->match =
+                (struct resp_match) { resp_match_kind_of(call->argv[arg - 1]), call->argv[arg] };
+        else
             out->time = call->argv[arg];
-        }
     }
     return true;
 }
@@ -100,31 +111,42 @@ static bool parse_set_time(struct resp_call *call, const struct set_options *o, 
     return !(o->flags & SET_TIMES) || parse_time(call, o->time, form, out_ms);
 }
 
+/* May the key be set, as it is? *out_answer: RESP_MATCH_REPLIED after an error. */
+static struct status may_set(struct resp_call *call, const struct set_options *o,
+                             const struct resp_entry *e, enum resp_match_answer *out_answer)
+{
+    bool is_refused = (o->flags & SET_NX && e->is_live) || (o->flags & SET_XX && !e->is_live);
+
+    *out_answer = is_refused ? RESP_MATCH_NO : RESP_MATCH_YES;
+    if (!(o->flags & SET_MATCH))
+        return status_ok();
+    return resp_match(call, e, &o->match, out_answer);
+}
+
 struct status resp_cmd_set(struct resp_call *call)
 {
     struct set_options o;
     struct resp_entry e;
     uint64_t expire_ms;
+    enum resp_match_answer answer;
 
     if (!parse_set_options(call, 3, false, &o))
         return resp_fail_syntax(call);
     if (!parse_set_time(call, &o, &expire_ms))
         return status_ok();
     TRY(resp_entry_open(call, call->argv[1],
-                        o.flags & SET_GET ? RESP_ENTRY_VALUE : RESP_ENTRY_FACTS, &e));
-    if (o.flags & SET_GET) {
-        if (!resp_entry_is_string(&e))
-            return resp_fail_type(call);
-        if (e.is_live)
-            TRY(resp_string_reply(call, &e));
-        else
-            resp_reply_null(call->reply);
-    }
-    if ((o.flags & SET_NX && e.is_live) || (o.flags & SET_XX && !e.is_live)) {
-        if (!(o.flags & SET_GET))
-            resp_reply_null(call->reply);
+                        o.flags & (SET_GET | SET_MATCH) ? RESP_ENTRY_VALUE : RESP_ENTRY_FACTS, &e));
+    if (o.flags & SET_GET && !resp_entry_is_string(&e))
+        return resp_fail_type(call);
+    TRY(may_set(call, &o, &e, &answer));
+    if (answer == RESP_MATCH_REPLIED)
         return status_ok();
-    }
+    if (o.flags & SET_GET && e.is_live)
+        TRY(resp_string_reply(call, &e));
+    else if (o.flags & SET_GET || answer == RESP_MATCH_NO)
+        resp_reply_null(call->reply);
+    if (answer == RESP_MATCH_NO)
+        return status_ok();
     if (o.flags & SET_KEEPTTL && e.is_live)
         expire_ms = e.expire_ms;
     TRY(resp_entry_set_string(call, &e, call->argv[2], expire_ms));

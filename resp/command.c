@@ -36,7 +36,7 @@ static size_t slot_of(struct bytes name)
 enum { GROUP_MAX = UINT8_MAX };
 
 static const struct resp_command_group *const GROUPS[] = {
-    &RESP_GROUP_CONNECTION, &RESP_GROUP_STRING,       &RESP_GROUP_GENERIC,
+    &RESP_GROUP_CONNECTION, &RESP_GROUP_STRING,       &RESP_GROUP_BITMAP,    &RESP_GROUP_GENERIC,
     &RESP_GROUP_SERVER,     &RESP_GROUP_TRANSACTIONS, &RESP_GROUP_SCRIPTING,
 };
 enum { GROUPS_COUNT = sizeof GROUPS / sizeof GROUPS[0] };

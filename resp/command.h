@@ -48,13 +48,14 @@ enum resp_acl_category {
     RESP_ACL_READ = 1 << 1,
     RESP_ACL_WRITE = 1 << 2,
     RESP_ACL_STRING = 1 << 3,
-    RESP_ACL_ADMIN = 1 << 4,
-    RESP_ACL_FAST = 1 << 5,
-    RESP_ACL_SLOW = 1 << 6,
-    RESP_ACL_DANGEROUS = 1 << 7,
-    RESP_ACL_CONNECTION = 1 << 8,
-    RESP_ACL_TRANSACTION = 1 << 9,
-    RESP_ACL_SCRIPTING = 1 << 10,
+    RESP_ACL_BITMAP = 1 << 4,
+    RESP_ACL_ADMIN = 1 << 5,
+    RESP_ACL_FAST = 1 << 6,
+    RESP_ACL_SLOW = 1 << 7,
+    RESP_ACL_DANGEROUS = 1 << 8,
+    RESP_ACL_CONNECTION = 1 << 9,
+    RESP_ACL_TRANSACTION = 1 << 10,
+    RESP_ACL_SCRIPTING = 1 << 11,
 };
 
 /* What a command does with the keys of a specification; order as listed. */
@@ -92,7 +93,11 @@ enum resp_arg_type {
     RESP_ARG_BLOCK,
 };
 
-enum resp_arg_flag { RESP_ARG_OPTIONAL = 1 << 0, RESP_ARG_MULTIPLE = 1 << 1 };
+enum resp_arg_flag {
+    RESP_ARG_OPTIONAL = 1 << 0,
+    RESP_ARG_MULTIPLE = 1 << 1,
+    RESP_ARG_MULTIPLE_TOKEN = 1 << 2, /* The token is repeated with it. */
+};
 
 /* An argument as COMMAND DOCS tells it. Lists of arguments end with one without a name. */
 struct resp_command_arg {

@@ -2,6 +2,8 @@
 
 #include "base/check.h"
 
+#include "resp/bits.h"
+
 struct bytes resp_string_inline(const struct resp_entry *e)
 {
     CHECK(e->is_live && e->type == RESP_ROW_STRING);
@@ -9,9 +11,8 @@ struct bytes resp_string_inline(const struct resp_entry *e)
     return e->value;
 }
 
-/* Read a chunk's row; nothing is stored: empty. */
-static struct status get_chunk(struct resp_call *call, const struct resp_entry *e, uint32_t index,
-                               struct bytes *out_content)
+struct status resp_string_chunk(struct resp_call *call, const struct resp_entry *e, uint32_t index,
+                                struct bytes *out_content)
 {
     uint8_t key[RESP_CHUNK_KEY_BYTES];
     struct store_row row;
@@ -30,17 +31,17 @@ static struct status get_chunk(struct resp_call *call, const struct resp_entry *
     return status_ok();
 }
 
-/* Start the reads of chunks first to last. */
-static void prefetch_chunks(struct resp_call *call, const struct resp_entry *e, uint32_t first,
-                            uint32_t last)
+void resp_string_prefetch(struct resp_call *call, const struct resp_entry *e, uint64_t offset,
+                          uint64_t size)
 {
     enum { AT_ONCE = 64 };
     uint8_t keys[AT_ONCE][RESP_CHUNK_KEY_BYTES];
     struct bytes rows[AT_ONCE];
 
-    if (first == last)
+    if (e->type != RESP_ROW_STRING_CHUNKED || size == 0)
         return;
-    for (uint64_t i = first; i <= last;) {
+    uint64_t last = (offset + size - 1) / RESP_CHUNK_BYTES;
+    for (uint64_t i = offset / RESP_CHUNK_BYTES; i <= last;) {
         size_t n = 0;
         for (; n < AT_ONCE && i <= last; n++, i++) {
             resp_place_chunk(&e->place, e->object, (uint32_t)i, keys[n]);
@@ -61,15 +62,15 @@ struct status resp_string_read(struct resp_call *call, const struct resp_entry *
         return status_ok();
     }
     uint64_t end = offset + size;
-    prefetch_chunks(call, e, (uint32_t)(offset / RESP_CHUNK_BYTES),
-                    (uint32_t)((end - 1) / RESP_CHUNK_BYTES));
+    if (offset / RESP_CHUNK_BYTES != (end - 1) / RESP_CHUNK_BYTES)
+        resp_string_prefetch(call, e, offset, size);
     while (offset < end) {
         struct bytes content;
         size_t skip = offset % RESP_CHUNK_BYTES;
         size_t wanted = RESP_CHUNK_BYTES - skip;
         if (wanted > end - offset)
             wanted = (size_t)(end - offset);
-        TRY(get_chunk(call, e, (uint32_t)(offset / RESP_CHUNK_BYTES), &content));
+        TRY(resp_string_chunk(call, e, (uint32_t)(offset / RESP_CHUNK_BYTES), &content));
         size_t there = content.size > skip ? content.size - skip : 0;
         if (there > wanted)
             there = wanted;
@@ -78,6 +79,51 @@ struct status resp_string_read(struct resp_call *call, const struct resp_entry *
         memset(out + there, 0, wanted - there);
         out += wanted;
         offset += wanted;
+    }
+    return status_ok();
+}
+
+struct status resp_string_gather(struct resp_call *call, const struct resp_entry *e,
+                                 struct bytes *out_content)
+{
+    if (e->type == RESP_ROW_STRING) {
+        *out_content = resp_string_inline(e);
+        return status_ok();
+    }
+    uint8_t *content = arena_take(call->arena, (size_t)e->size_bytes);
+    if (content == NULL)
+        return status_of(ST_NO_MEMORY);
+    *out_content = bytes_of(content, (size_t)e->size_bytes);
+    return resp_string_read(call, e, 0, (size_t)e->size_bytes, content);
+}
+
+/* Is this what a chunk holds, of which stored is stored? */
+static bool is_content(struct bytes stored, struct bytes bytes)
+{
+    if (stored.size > bytes.size)
+        return false;
+    struct bytes rest = bytes_skip(bytes, stored.size);
+    uint64_t bits = 8 * (uint64_t)rest.size;
+    return bytes_has_prefix(bytes, stored) && resp_bits_find(rest, 0, bits, true) == bits;
+}
+
+struct status resp_string_equals(struct resp_call *call, const struct resp_entry *e,
+                                 struct bytes bytes, bool *out_is_equal)
+{
+    *out_is_equal = e->size_bytes == bytes.size;
+    if (!*out_is_equal)
+        return status_ok();
+    if (e->type == RESP_ROW_STRING) {
+        *out_is_equal = bytes_equal(resp_string_inline(e), bytes);
+        return status_ok();
+    }
+    resp_string_prefetch(call, e, 0, e->size_bytes);
+    for (uint32_t i = 0; bytes.size > 0 && *out_is_equal; i++) {
+        struct bytes stored;
+        size_t size = bytes.size < RESP_CHUNK_BYTES ? bytes.size : RESP_CHUNK_BYTES;
+        TRY(resp_string_chunk(call, e, i, &stored));
+        *out_is_equal = is_content(stored, bytes_of(bytes.data, size));
+        bytes = bytes_skip(bytes, size);
     }
     return status_ok();
 }
@@ -126,7 +172,7 @@ static struct status write_chunk(struct resp_call *call, const struct resp_entry
     struct bytes old = chunk_of(inlined, index);
 
     if (object == e->object && !is_covered)
-        TRY(get_chunk(call, e, index, &old));
+        TRY(resp_string_chunk(call, e, index, &old));
     if (old.size > 0)
         memcpy(content, old.data, old.size);
     size_t size = old.size;
@@ -157,7 +203,8 @@ static struct status write_chunked(struct resp_call *call, struct resp_entry *e,
     uint64_t expire_ms = e->is_live ? e->expire_ms : 0;
 
     if (has_object) {
-        prefetch_chunks(call, e, first, last);
+        if (first != last)
+            resp_string_prefetch(call, e, offset, bytes.size);
     } else {
         /* The chunks of the old content that the new bytes do not touch. */
         for (uint32_t i = 0; i < first && (uint64_t)i * RESP_CHUNK_BYTES < inlined.size; i++)

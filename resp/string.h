@@ -16,11 +16,30 @@
 MUST_CHECK struct status resp_string_read(struct resp_call *call, const struct resp_entry *e,
                                           uint64_t offset, size_t size, uint8_t *out);
 
+/* Start the reads of a part of a long string: of what will be asked for piece by piece. Requires:
+ * is_live. */
+void resp_string_prefetch(struct resp_call *call, const struct resp_entry *e, uint64_t offset,
+                          uint64_t size);
+
+/* What is stored of one chunk of a long string, borrowed until the command ends: no more than
+ * RESP_CHUNK_BYTES; what is missing is zeros. Requires: is_live, chunked. AGAIN, CORRUPT, IO. */
+MUST_CHECK struct status resp_string_chunk(struct resp_call *call, const struct resp_entry *e,
+                                           uint32_t index, struct bytes *out_content);
+
 /*
  * The whole content, borrowed until the command ends. Requires: is_live, loaded with its value,
  * not chunked.
  */
 struct bytes resp_string_inline(const struct resp_entry *e);
+
+/* The whole content in one piece, borrowed until the command ends; a long string is copied to the
+ * arena. Requires: is_live, loaded with its value. AGAIN, CORRUPT, IO, NO_MEMORY. */
+MUST_CHECK struct status resp_string_gather(struct resp_call *call, const struct resp_entry *e,
+                                            struct bytes *out_content);
+
+/* Is this the content? Requires: is_live, loaded with its value. AGAIN, CORRUPT, IO. */
+MUST_CHECK struct status resp_string_equals(struct resp_call *call, const struct resp_entry *e,
+                                            struct bytes bytes, bool *out_is_equal);
 
 /* Reply the whole content as a bulk string. */
 MUST_CHECK struct status resp_string_reply(struct resp_call *call, const struct resp_entry *e);

@@ -8,7 +8,7 @@
 #include "resp/cmd.h"
 #include "resp/command.h"
 
-extern const struct resp_command_group RESP_GROUP_CONNECTION, RESP_GROUP_GENERIC,
+extern const struct resp_command_group RESP_GROUP_BITMAP, RESP_GROUP_CONNECTION, RESP_GROUP_GENERIC,
     RESP_GROUP_SCRIPTING, RESP_GROUP_SERVER, RESP_GROUP_STRING, RESP_GROUP_TRANSACTIONS;
 
 #define GROUP(commands)                                                                            \
@@ -31,6 +31,7 @@ extern const struct resp_command_group RESP_GROUP_CONNECTION, RESP_GROUP_GENERIC
 #define IN_MULTI RESP_CMD_IN_MULTI
 #define KEYSPACE RESP_ACL_KEYSPACE
 #define STRING RESP_ACL_STRING
+#define BITMAP RESP_ACL_BITMAP
 #define DANGEROUS RESP_ACL_DANGEROUS
 #define CONNECTION RESP_ACL_CONNECTION
 #define TRANSACTION RESP_ACL_TRANSACTION

@@ -1,6 +1,13 @@
 /* The command table: strings. */
 #include "resp/table.h"
 
+/* Conditions on what is there: resp/match.h. */
+#define MATCH_ARGS                                                                                 \
+    ARG("ifeq-value", STRING, .token = "IFEQ", .since = "8.4.0"),                                  \
+        ARG("ifne-value", STRING, .token = "IFNE", .since = "8.4.0"),                              \
+        ARG("ifdeq-digest", STRING, .token = "IFDEQ", .since = "8.4.0"),                           \
+        ARG("ifdne-digest", STRING, .token = "IFDNE", .since = "8.4.0")
+
 static const struct resp_command COMMANDS[] = {
     {
         .name = "get",
@@ -22,7 +29,7 @@ static const struct resp_command COMMANDS[] = {
         .args = ARGS(
             ARG("key", KEY), ARG("value", STRING),
             ARG("condition", ONEOF, .flags = OPTIONAL, .since = "2.6.12",
-                .args = ARGS(TOKEN("nx", "NX"), TOKEN("xx", "XX"))),
+                .args = ARGS(TOKEN("nx", "NX"), TOKEN("xx", "XX"), MATCH_ARGS)),
             ARG("get", PURE_TOKEN, .flags = OPTIONAL, .token = "GET", .since = "6.2.0"),
             ARG("expiration", ONEOF, .flags = OPTIONAL,
                 .args = ARGS(
@@ -170,6 +177,18 @@ static const struct resp_command COMMANDS[] = {
         .run = resp_cmd_getrange,
     },
     {
+        .name = "substr",
+        .arity = 4,
+        .flags = READONLY,
+        .acl = STRING,
+        .keys = ONE_KEY(RESP_KEY_RO | RESP_KEY_ACCESS),
+        DOC("string", "1.0.0", "O(N), N bytes read", "Reads a part of the string at a key."),
+        .deprecated_since = "2.0.0",
+        .replaced_by = "`GETRANGE`",
+        .args = ARGS(ARG("key", KEY), ARG("start", INTEGER), ARG("end", INTEGER)),
+        .run = resp_cmd_getrange,
+    },
+    {
         .name = "setrange",
         .arity = 4,
         .flags = WRITE | DENYOOM,
@@ -229,6 +248,44 @@ static const struct resp_command COMMANDS[] = {
         DOC("string", "2.6.0", "O(1)", "Adds to the floating point number at a key."),
         .args = ARGS(ARG("key", KEY), ARG("increment", DOUBLE)),
         .run = resp_cmd_incrbyfloat,
+    },
+    {
+        .name = "lcs",
+        .arity = -3,
+        .flags = READONLY,
+        .acl = STRING,
+        .keys = KEY_SPECS(SPEC(RESP_KEY_RO | RESP_KEY_ACCESS, 1, 1, 1)),
+        DOC("string", "7.0.0", "O(N*M/64), N and M bytes in the strings",
+            "Finds the longest common subsequence of the strings at two keys."),
+        .args = ARGS(ARG("key1", KEY), ARG("key2", KEY),
+                     ARG("len", PURE_TOKEN, .flags = OPTIONAL, .token = "LEN"),
+                     ARG("idx", PURE_TOKEN, .flags = OPTIONAL, .token = "IDX"),
+                     ARG("min-match-len", INTEGER, .flags = OPTIONAL, .token = "MINMATCHLEN"),
+                     ARG("withmatchlen", PURE_TOKEN, .flags = OPTIONAL, .token = "WITHMATCHLEN")),
+        .run = resp_cmd_lcs,
+    },
+    {
+        .name = "delex",
+        .arity = -2,
+        .flags = WRITE | FAST,
+        .acl = STRING,
+        .keys = ONE_KEY(RESP_KEY_RW | RESP_KEY_DELETE | RESP_KEY_VARIABLE_FLAGS),
+        DOC("string", "8.4.0", "O(1) with IFEQ and IFNE, else O(N), N bytes in the string",
+            "Removes a key if the string there is, or is not, the one that is named."),
+        .args = ARGS(ARG("key", KEY),
+                     ARG("condition", ONEOF, .flags = OPTIONAL, .args = ARGS(MATCH_ARGS))),
+        .run = resp_cmd_delex,
+    },
+    {
+        .name = "digest",
+        .arity = 2,
+        .flags = READONLY | FAST,
+        .acl = STRING,
+        .keys = ONE_KEY(RESP_KEY_RO | RESP_KEY_ACCESS),
+        DOC("string", "8.4.0", "O(N), N bytes in the string",
+            "Tells the XXH3 hash of the string at a key."),
+        .args = ARGS(ARG("key", KEY)),
+        .run = resp_cmd_digest,
     },
 };
 

@@ -11,7 +11,7 @@
 static void check_command(const struct resp_command *c, const struct resp_command *container)
 {
     for (const char *p = c->name; *p != '\0'; p++)
-        cr_assert(islower((unsigned char)*p) || *p == '|' || *p == '-', "%s", c->name);
+        cr_assert(islower((unsigned char)*p) || strchr("|-_", *p) != NULL, "%s", c->name);
     cr_assert_eq(strchr(c->name, '|') != NULL, container != NULL, "%s", c->name);
     if (container != NULL)
         cr_assert(bytes_has_prefix(bytes_str(c->name), bytes_str(container->name)));

@@ -92,6 +92,16 @@ Test(resp_conformance, numbers)
     conforms("number", 65);
 }
 
+Test(resp_conformance, common_subsequences)
+{
+    conforms("lcs", 60);
+}
+
+Test(resp_conformance, single_bits_and_fields)
+{
+    conforms("bit", 160);
+}
+
 Test(resp_conformance, keys)
 {
     conforms("key", 140);
