@@ -53,9 +53,17 @@ resp_command_fn resp_cmd_discard, resp_cmd_exec, resp_cmd_multi, resp_cmd_unwatc
 resp_command_fn resp_cmd_function_flush, resp_cmd_script_flush;
 
 /* cmd_server.c */
+resp_command_fn resp_cmd_flushall, resp_cmd_flushdb, resp_cmd_shutdown, resp_cmd_time;
+
+/* cmd_info.c */
+resp_command_fn resp_cmd_info;
+
+/* cmd_config.c */
 resp_command_fn resp_cmd_config_get, resp_cmd_config_help, resp_cmd_config_resetstat,
-    resp_cmd_config_set, resp_cmd_flushall, resp_cmd_flushdb, resp_cmd_info, resp_cmd_shutdown,
-    resp_cmd_time;
+    resp_cmd_config_rewrite, resp_cmd_config_set;
+
+/* cmd_debug.c */
+resp_command_fn resp_cmd_debug;
 
 /* The shape of every HELP: what the container is called, the lines, NULL. */
 struct status resp_reply_help(struct resp_call *call, const char *container,

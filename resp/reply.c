@@ -183,6 +183,11 @@ void resp_reply_push(struct resp_reply *r, size_t count)
     put_header(r, r->version == 2 ? '*' : '>', (int64_t)count);
 }
 
+void resp_reply_attribute(struct resp_reply *r, size_t pairs)
+{
+    put_header(r, '|', (int64_t)pairs);
+}
+
 struct resp_mark resp_reply_mark(const struct resp_reply *r)
 {
     return (struct resp_mark) { .offset = r->out->size };

@@ -57,6 +57,8 @@ void resp_reply_array(struct resp_reply *r, size_t count);
 void resp_reply_map(struct resp_reply *r, size_t pairs);
 void resp_reply_set(struct resp_reply *r, size_t count);
 void resp_reply_push(struct resp_reply *r, size_t count);
+/* Facts about the reply that follows the pairs. Requires: version 3. */
+void resp_reply_attribute(struct resp_reply *r, size_t pairs);
 
 /* Where a reply, or a container whose size is not known yet, begins. */
 struct resp_mark {

@@ -101,12 +101,17 @@ struct resp_host_ops {
     void (*info)(struct resp_host *h, const char *title, struct buf *out);
     const char *(*info_section)(struct resp_host *h, size_t index);
 
-    /* Configuration, by place: the name, and the value appended to out_value; NULL at the end. */
-    const char *(*config_get)(struct resp_host *h, size_t index, struct buf *out_value);
-    /* Set all pairs or none. On failure *out_bad is the place of the pair to blame and why says
-     * what is wrong ("argument must be a memory value"); NOT_FOUND: no such parameter. */
-    struct status (*config_set)(struct resp_host *h, const struct resp_config_pair *pairs,
-                                size_t count, size_t *out_bad, struct errbuf *why);
+    /* Configuration, by place: the name, and the value appended to out_value; NULL at the end.
+     * *out_is_hidden: it is told to those only who name it. */
+    const char *(*config_get)(struct resp_host *h, size_t index, bool *out_is_hidden,
+                              struct buf *out_value);
+    /* Set all pairs or none, for who. On failure *out_bad is the place of the pair to blame and why
+     * says what is wrong ("argument must be a memory value"); NOT_FOUND: no such parameter. */
+    struct status (*config_set)(struct resp_host *h, const struct resp_session *who,
+                                const struct resp_config_pair *pairs, size_t count, size_t *out_bad,
+                                struct errbuf *why);
+    /* Write it to the file it came from. NOT_FOUND: from none; else why says what failed. */
+    struct status (*config_rewrite)(struct resp_host *h, struct errbuf *why);
     void (*reset_stats)(struct resp_host *h);
 
     /* The sessions, in order of ids; after NULL comes the first, after the last NULL. */
@@ -123,6 +128,13 @@ struct resp_host_ops {
     struct status (*shutdown)(struct resp_host *h, unsigned flags, struct errbuf *why);
     /* Take an earlier shutdown back; false if none is under way. */
     bool (*shutdown_abort)(struct resp_host *h);
+
+    /* For DEBUG: may this client use it; do nothing at all, for nobody, for so long; expire keys by
+     * themselves or not; a line for the log. */
+    bool (*may_debug)(struct resp_host *h, const struct resp_session *who);
+    void (*debug_sleep)(struct resp_host *h, uint64_t duration_us);
+    void (*debug_expire)(struct resp_host *h, bool is_active);
+    void (*debug_log)(struct resp_host *h, struct bytes text);
 };
 
 /* ---- The gateway --------------------------------------------------------------------------- */

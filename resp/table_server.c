@@ -79,6 +79,14 @@ static const struct resp_command CONFIG_SUBCOMMANDS[] = {
         .run = resp_cmd_config_resetstat,
     },
     {
+        .name = "config|rewrite",
+        .arity = 2,
+        .flags = ADMIN | NOSCRIPT | LOADING | STALE,
+        DOC("server", "2.8.0", "O(N), N parameters",
+            "Writes the parameters to the file they came from."),
+        .run = resp_cmd_config_rewrite,
+    },
+    {
         .name = "config|set",
         .arity = -4,
         .flags = ADMIN | NOSCRIPT | LOADING | STALE,
@@ -101,6 +109,14 @@ static const struct resp_command COMMANDS[] = {
         DOC("server", "2.8.13", "O(N), N commands", "Describes all commands for programs."),
         .subcommands = COMMAND_SUBCOMMANDS,
         .run = resp_cmd_command,
+    },
+    {
+        .name = "debug",
+        .arity = -2,
+        .flags = ADMIN | NOSCRIPT | LOADING | STALE,
+        DOC("server", "1.0.0", "Depends on the subcommand.",
+            "Holds the commands that tests of the server and of clients use."),
+        .run = resp_cmd_debug,
     },
     {
         .name = "dbsize",

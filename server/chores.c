@@ -73,8 +73,8 @@ static bool begin_expiry(struct server_chores *c, uint64_t now_ns, uint64_t now_
 {
     uint64_t at_ms;
 
-    if (now_ns < c->expire_ns || !server_expiry_next(&c->store->expiry, &c->slot, &at_ms) ||
-        at_ms > now_ms)
+    if (c->is_expiry_off || now_ns < c->expire_ns ||
+        !server_expiry_next(&c->store->expiry, &c->slot, &at_ms) || at_ms > now_ms)
         return false;
     if (failed(server_command_take(c->store, c, &c->expiring))) {
         c->expire_ns = now_ns + RETRY_NS;
@@ -229,7 +229,8 @@ uint64_t server_chores_deadline(const struct server_chores *c, uint64_t now_ns, 
 
     if (server_store_failure(c->store) != NULL)
         return deadline;
-    if (c->expiring == NULL && server_expiry_next(&c->store->expiry, &slot, &at_ms)) {
+    if (c->expiring == NULL && !c->is_expiry_off &&
+        server_expiry_next(&c->store->expiry, &slot, &at_ms)) {
         uint64_t in_ms = at_ms > now_ms ? at_ms - now_ms : 0;
         const uint64_t far_ms = 60 * 1000;
         deadline = now_ns + (in_ms < far_ms ? in_ms : far_ms) * NS_PER_MS;

@@ -21,6 +21,7 @@ struct server_chores {
     struct server_command *expiring; /* NULL: none. */
     uint32_t slot;
     uint64_t expire_ns; /* Not before: after a failure. */
+    bool is_expiry_off; /* DEBUG SET-ACTIVE-EXPIRE 0: keys are hidden, not removed. */
     /* Purge: what the one under way must see applied before the next. */
     struct server_command *purging;
     uint64_t purge_ticket;

@@ -12,6 +12,43 @@ static const char *const SUPERVISORS[] = { "no", "systemd", "auto", NULL };
 static const char *const DURABILITIES[] = { "durable", "relaxed", NULL };
 static const char *const BACKENDS[] = { "auto", "posix", NULL };
 static const char *const POLICIES[] = { "noeviction", NULL };
+static const char *const ACCESS[] = { "no", "yes", "local", NULL };
+static const char *const FSYNCS[] = { "everysec", "always", "no", NULL };
+static const char *const SYNC_LOADS[] = { "disabled", "on-empty-db", "swapdb", NULL };
+static const char *const SANITIZE[] = { "no", "yes", "clients", NULL };
+static const char *const CHANNELS[] = { "allchannels", "resetchannels", NULL };
+static const char *const OOM_ADJUST[] = { "no", "yes", "relative", "absolute", NULL };
+static const char *const ENDPOINTS[] = { "ip", "hostname", "unknown-endpoint", NULL };
+static const char *const PROPAGATION[] = { "ignore", "panic", "panic-on-replicas", NULL };
+static const char *const TLS_CLIENTS[] = { "no", "yes", "optional", NULL };
+static const char *const STOPS[] = { "default", "save", "nosave", "now", "force", NULL };
+static const char *const FACILITIES[] = { "user",   "local0", "local1", "local2", "local3",
+                                          "local4", "local5", "local6", "local7", NULL };
+
+/* Why parameters of Redis do nothing here, or must stay as they are. */
+#define TYPES                                                                                      \
+    "How collections are kept in memory; here they are rows on the disk, which have one form."
+#define APPEND_FILE                                                                                \
+    "There is no append-only file to rewrite: the log is always written, and durability says how."
+#define SNAPSHOT_FILE "Checkpoints are links to files with checksums; no RDB file is written."
+#define SAVE_POINTS                                                                                \
+    "Every write is in the log before it is answered; checkpoints are made by SAVE and BGSAVE."
+#define REPLICATION "There is no replication yet."
+#define CLUSTER "There is no cluster yet."
+#define ACLS "There are no access control lists yet: requirepass is the default user's password."
+#define TLS "There is no TLS yet; put stunnel or a service mesh in front."
+#define SCRIPTS "There are no scripts yet."
+#define MODULES "There are no modules."
+#define EVICTION "Keys are never evicted: data lives on the disk."
+#define LAZY "Removed data is given back in the background, whatever this says."
+#define TABLES "There are no tables of keys in memory to rehash or to defragment."
+#define THREADS "One thread serves and one works in the background."
+#define PLACEMENT "Left to the supervisor (systemd: CPUAffinity, OOMScoreAdjust)."
+#define SYSLOG "Lines go to logfile or stdout, where journald takes them."
+#define CRASHES "A crash ends the process; the supervisor has the core, and the log has the data."
+#define TRACKING "There is no client-side caching yet."
+#define SUITE "For Redis' own tests."
+#define TITLE "The process keeps its name."
 
 #define YES_NO(n, field, init, f, what)                                                            \
     {                                                                                              \
@@ -38,11 +75,36 @@ static const char *const POLICIES[] = { "noeviction", NULL };
         .name = (n), .type = (kind), .flags = (f), .offset = AT(field), .initial = (init),         \
         .help = (what)                                                                             \
     }
-/* A parameter of Redis that does nothing here. */
-#define REDIS(n, kind, init)                                                                       \
+/* A parameter of Redis: what it is here, its reason. */
+#define REDIS(n, kind, init, f, ...)                                                               \
     {                                                                                              \
-        .name = (n), .type = (kind), .flags = CONFIG_NOTHING | CONFIG_MUTABLE, .initial = (init),  \
-        .max = INT64_MAX, .help = "Accepted as Redis has it; does nothing."                        \
+        .name = (n), .type = CONFIG_##kind, .flags = (f), .initial = (init), __VA_ARGS__           \
+    }
+#define NOTHING(n, kind, init, least, most, why)                                                   \
+    REDIS(n, kind, init, CONFIG_NOTHING | CONFIG_MUTABLE, .min = (least), .max = (most),           \
+          .help = (why))
+#define NOTHING_YN(n, init, why)                                                                   \
+    REDIS(n, YES_NO, init, CONFIG_NOTHING | CONFIG_MUTABLE, .help = (why))
+#define NOTHING_TEXT(n, init, why)                                                                 \
+    REDIS(n, TEXT, init, CONFIG_NOTHING | CONFIG_MUTABLE, .help = (why))
+#define NOTHING_CHOICE(n, init, list, why)                                                         \
+    REDIS(n, CHOICE, init, CONFIG_NOTHING | CONFIG_MUTABLE, .choices = (list), .help = (why))
+/* The same, for what cannot be set while Redis runs. */
+#define FIXED_YN(n, init, why) REDIS(n, YES_NO, init, CONFIG_NOTHING, .help = (why))
+#define FIXED_TEXT(n, init, why) REDIS(n, TEXT, init, CONFIG_NOTHING, .help = (why))
+#define FIXED_NUMBER(n, init, least, most, why)                                                    \
+    REDIS(n, NUMBER, init, CONFIG_NOTHING, .min = (least), .max = (most), .help = (why))
+#define HIDDEN_NUMBER(n, init, least, most)                                                        \
+    REDIS(n, NUMBER, init, CONFIG_NOTHING | CONFIG_MUTABLE | CONFIG_HIDDEN, .min = (least),        \
+          .max = (most), .help = SUITE)
+/* What must stay as it is. */
+#define REFUSED(n, kind, init, why) REDIS(n, kind, init, CONFIG_REFUSED, .help = (why))
+#define REFUSED_LATER(n, kind, init, why)                                                          \
+    REDIS(n, kind, init, CONFIG_REFUSED | CONFIG_MUTABLE, .help = (why))
+/* Another name. */
+#define ALIAS(n, of)                                                                               \
+    {                                                                                              \
+        .name = (n), .same_as = (of)                                                               \
     }
 
 static const struct config_parameter TABLE[] = {
@@ -52,6 +114,12 @@ static const struct config_parameter TABLE[] = {
          "requirepass, or protected-mode no."),
     NUMBER("port", port, "6379", 0, 65535, 0, "TCP port; 0 listens on no address."),
     TEXT("unixsocket", CONFIG_TEXT, unixsocket, "", 0, "Path of a unix socket to listen on too."),
+    { .name = "unixsocketperm",
+      .type = CONFIG_OCTAL,
+      .offset = AT(unixsocketperm),
+      .initial = "0",
+      .max = 0777,
+      .help = "Who may connect to it, as chmod has it; 0: as the umask leaves it." },
     NUMBER("tcp-backlog", tcp_backlog, "511", 1, 65535, 0,
            "Connections that may wait to be accepted."),
     NUMBER("tcp-keepalive", tcp_keepalive, "300", 0, 32767, 0,
@@ -62,14 +130,24 @@ static const struct config_parameter TABLE[] = {
            "Connections at a time; further ones get an error."),
     YES_NO("protected-mode", protected_mode, "yes", CONFIG_MUTABLE,
            "Without a password, serve this machine's clients only."),
-    TEXT("requirepass", CONFIG_TEXT, requirepass, "", CONFIG_MUTABLE,
+    TEXT("requirepass", CONFIG_TEXT, requirepass, "", CONFIG_MUTABLE | CONFIG_SECRET,
          "The password that AUTH wants; empty for none."),
+    CHOICE("enable-debug-command", enable_debug_command, "no", ACCESS, 0,
+           "Who may use DEBUG; local: clients of this machine."),
+    CHOICE("enable-protected-configs", enable_protected_configs, "no", ACCESS, 0,
+           "Who may CONFIG SET what says where files go (dbfilename)."),
 
     /* ---- The process ---- */
-    TEXT("dir", CONFIG_TEXT, dir, ".", 0, "Where the data is; created if missing."),
+    TEXT("dir", CONFIG_TEXT, dir, ".", CONFIG_PROTECTED,
+         "Where the data is, and checkpoints; created if missing."),
+    TEXT("dbfilename", CONFIG_TEXT, dbfilename, "checkpoint", CONFIG_MUTABLE | CONFIG_PROTECTED,
+         "What the checkpoint of SAVE and BGSAVE is called in dir: a directory that opens as a "
+         "store."),
     NUMBER("databases", databases, "16", 1, 16384, 0, "How many SELECT can choose from."),
     CHOICE("loglevel", loglevel, "notice", LEVELS, CONFIG_MUTABLE, "Which lines are logged."),
     TEXT("logfile", CONFIG_TEXT, logfile, "", 0, "Where lines are logged; empty for stdout."),
+    TEXT("pidfile", CONFIG_TEXT, pidfile, "", 0,
+         "A file that holds the process' number while it runs; empty for none."),
     CHOICE("daemonize", daemonize, "no", ONLY_NO, 0,
            "Always in the foreground: a supervisor puts it into the background."),
     CHOICE("supervised", supervised, "auto", SUPERVISORS, 0,
@@ -77,6 +155,21 @@ static const struct config_parameter TABLE[] = {
     NUMBER("hz", hz, "10", 1, 500, CONFIG_MUTABLE, "How often a second routine work is done."),
     NUMBER("shutdown-timeout", shutdown_timeout, "10", 0, INT32_MAX, CONFIG_MUTABLE,
            "Seconds that a stop waits for clients to take their replies."),
+
+    /* ---- What is slow ---- */
+    NUMBER("slowlog-log-slower-than", slowlog_log_slower_than, "10000", -1, INT64_MAX,
+           CONFIG_MUTABLE,
+           "Microseconds from which a command is in SLOWLOG; 0 all, -1 none. Reading from the disk "
+           "counts, waiting for the log does not."),
+    NUMBER("slowlog-max-len", slowlog_max_len, "128", 0, INT64_MAX, CONFIG_MUTABLE,
+           "How many commands SLOWLOG remembers."),
+    NUMBER("latency-monitor-threshold", latency_monitor_threshold, "0", 0, INT64_MAX,
+           CONFIG_MUTABLE, "Milliseconds from which LATENCY remembers an event; 0: none."),
+    YES_NO(
+        "latency-tracking", latency_tracking, "yes", CONFIG_MUTABLE,
+        "Keep a histogram of each command's times, for LATENCY HISTOGRAM and INFO latencystats."),
+    TEXT("latency-tracking-info-percentiles", CONFIG_PERCENTILES, latency_percentiles, "50 99 99.9",
+         CONFIG_MUTABLE, "Which percentiles INFO latencystats tells."),
 
     /* ---- Data ---- */
     CHOICE("durability", durability, "durable", DURABILITIES, 0,
@@ -86,11 +179,11 @@ static const struct config_parameter TABLE[] = {
            "auto: io_uring where the kernel allows it. posix: plain calls."),
 
     /* ---- Memory ---- */
-    MEMORY("maxmemory", maxmemory, "0", 0, UINT64_MAX >> 1, 0,
+    MEMORY("maxmemory", maxmemory, "0", 0, INT64_MAX, 0,
            "What all parts together may hold, 32mb at least; 0: half of what the process may use."),
     CHOICE("maxmemory-policy", maxmemory_policy, "noeviction", POLICIES, 0,
            "Keys are never evicted: data lives on the disk."),
-    MEMORY("cache-size", cache_size, "0", 0, UINT64_MAX >> 1, 0,
+    MEMORY("cache-size", cache_size, "0", 0, INT64_MAX, 0,
            "What of it is for blocks read from the disk; 0: what the other parts leave."),
     MEMORY("proto-max-bulk-len", proto_max_bulk_len, "48mb", MIB(1), MIB(48), CONFIG_MUTABLE,
            "The longest argument a client may send."),
@@ -117,14 +210,14 @@ static const struct config_parameter TABLE[] = {
     NUMBER("write-buffer-count", write_buffer_count, "3", 2, 16, 0, "How many of them at most."),
     MEMORY("log-segment-size", log_segment_size, "0", 0, GIB(1), 0,
            "Size of a file of the log; 0: by maxmemory, at most 64mb."),
-    MEMORY("log-size-max", log_size_max, "512mb", KIB(64), UINT64_MAX >> 1, 0,
+    MEMORY("log-size-max", log_size_max, "512mb", KIB(64), INT64_MAX, 0,
            "How much log a memory of recent writes may hold on to."),
     MEMORY("value-separation-min", value_separation_min, "2kb", 512, UINT32_MAX, 0,
            "Values from this size stay in the log's files instead of the tree."),
     MEMORY("block-size", block_size, "4kb", 512, KIB(256), 0, "Size of a block of a table."),
     NUMBER("filter-bits", filter_bits, "10", 1, 32, 0, "Bits a key in the filters of tables."),
     MEMORY("table-size", table_size, "64mb", KIB(4), GIB(4), 0, "Size of a table below level 0."),
-    MEMORY("level-base-size", level_base_size, "256mb", KIB(4), UINT64_MAX >> 1, 0,
+    MEMORY("level-base-size", level_base_size, "256mb", KIB(4), INT64_MAX, 0,
            "Size of the first level below level 0."),
     NUMBER("level-fanout", level_fanout, "10", 2, 100, 0, "How much larger the next level is."),
     NUMBER("level0-compact", level0_compact, "4", 1, 100, 0,
@@ -140,93 +233,198 @@ static const struct config_parameter TABLE[] = {
       .max = 100,
       .help = "Disk space over live data that rewriting of values aims at." },
 
-    /* ---- Redis' own ---- */
-    REDIS("activedefrag", CONFIG_YES_NO, "no"),
-    REDIS("activerehashing", CONFIG_YES_NO, "yes"),
-    REDIS("always-show-logo", CONFIG_YES_NO, "no"),
-    REDIS("aof-load-truncated", CONFIG_YES_NO, "yes"),
-    REDIS("aof-rewrite-incremental-fsync", CONFIG_YES_NO, "yes"),
-    REDIS("aof-timestamp-enabled", CONFIG_YES_NO, "no"),
-    REDIS("aof-use-rdb-preamble", CONFIG_YES_NO, "yes"),
-    REDIS("appenddirname", CONFIG_TEXT, "appendonlydir"),
-    REDIS("appendfilename", CONFIG_TEXT, "appendonly.aof"),
-    REDIS("appendfsync", CONFIG_TEXT, "always"),
-    REDIS("appendonly", CONFIG_YES_NO, "yes"),
-    REDIS("auto-aof-rewrite-min-size", CONFIG_MEMORY, "64mb"),
-    REDIS("auto-aof-rewrite-percentage", CONFIG_NUMBER, "100"),
-    REDIS("busy-reply-threshold", CONFIG_NUMBER, "5000"),
-    REDIS("dbfilename", CONFIG_TEXT, "dump.rdb"),
-    REDIS("disable-thp", CONFIG_YES_NO, "yes"),
-    REDIS("dynamic-hz", CONFIG_YES_NO, "yes"),
-    REDIS("hash-max-listpack-entries", CONFIG_NUMBER, "128"),
-    REDIS("hash-max-listpack-value", CONFIG_NUMBER, "64"),
-    REDIS("hash-max-ziplist-entries", CONFIG_NUMBER, "128"),
-    REDIS("hash-max-ziplist-value", CONFIG_NUMBER, "64"),
-    REDIS("hll-sparse-max-bytes", CONFIG_NUMBER, "3000"),
-    REDIS("io-threads", CONFIG_NUMBER, "1"),
-    REDIS("io-threads-do-reads", CONFIG_YES_NO, "no"),
-    REDIS("jemalloc-bg-thread", CONFIG_YES_NO, "yes"),
-    REDIS("latency-monitor-threshold", CONFIG_NUMBER, "0"),
-    REDIS("latency-tracking", CONFIG_YES_NO, "yes"),
-    REDIS("lazyfree-lazy-eviction", CONFIG_YES_NO, "no"),
-    REDIS("lazyfree-lazy-expire", CONFIG_YES_NO, "no"),
-    REDIS("lazyfree-lazy-server-del", CONFIG_YES_NO, "no"),
-    REDIS("lazyfree-lazy-user-del", CONFIG_YES_NO, "no"),
-    REDIS("lazyfree-lazy-user-flush", CONFIG_YES_NO, "no"),
-    REDIS("lfu-decay-time", CONFIG_NUMBER, "1"),
-    REDIS("lfu-log-factor", CONFIG_NUMBER, "10"),
-    REDIS("list-compress-depth", CONFIG_NUMBER, "0"),
-    REDIS("list-max-listpack-size", CONFIG_TEXT, "-2"),
-    REDIS("list-max-ziplist-size", CONFIG_TEXT, "-2"),
-    REDIS("lua-time-limit", CONFIG_NUMBER, "5000"),
-    REDIS("maxmemory-clients", CONFIG_MEMORY, "0"),
-    REDIS("maxmemory-samples", CONFIG_NUMBER, "5"),
-    REDIS("min-replicas-max-lag", CONFIG_NUMBER, "10"),
-    REDIS("min-replicas-to-write", CONFIG_NUMBER, "0"),
-    REDIS("no-appendfsync-on-rewrite", CONFIG_YES_NO, "no"),
-    REDIS("oom-score-adj", CONFIG_TEXT, "no"),
-    REDIS("oom-score-adj-values", CONFIG_WORDS, "0 200 800"),
-    REDIS("pidfile", CONFIG_TEXT, ""),
-    REDIS("proc-title-template", CONFIG_TEXT, "{title} {listen-addr} {server-mode}"),
-    REDIS("rdb-del-sync-files", CONFIG_YES_NO, "no"),
-    REDIS("rdb-save-incremental-fsync", CONFIG_YES_NO, "yes"),
-    REDIS("rdbchecksum", CONFIG_YES_NO, "yes"),
-    REDIS("rdbcompression", CONFIG_YES_NO, "yes"),
-    REDIS("repl-backlog-size", CONFIG_MEMORY, "1mb"),
-    REDIS("repl-backlog-ttl", CONFIG_NUMBER, "3600"),
-    REDIS("repl-disable-tcp-nodelay", CONFIG_YES_NO, "no"),
-    REDIS("repl-diskless-load", CONFIG_TEXT, "disabled"),
-    REDIS("repl-diskless-sync", CONFIG_YES_NO, "yes"),
-    REDIS("repl-diskless-sync-delay", CONFIG_NUMBER, "5"),
-    REDIS("repl-diskless-sync-max-replicas", CONFIG_NUMBER, "0"),
-    REDIS("repl-ping-replica-period", CONFIG_NUMBER, "10"),
-    REDIS("repl-timeout", CONFIG_NUMBER, "60"),
-    REDIS("replica-announced", CONFIG_YES_NO, "yes"),
-    REDIS("replica-ignore-maxmemory", CONFIG_YES_NO, "yes"),
-    REDIS("replica-lazy-flush", CONFIG_YES_NO, "no"),
-    REDIS("replica-priority", CONFIG_NUMBER, "100"),
-    REDIS("replica-read-only", CONFIG_YES_NO, "yes"),
-    REDIS("replica-serve-stale-data", CONFIG_YES_NO, "yes"),
-    REDIS("save", CONFIG_WORDS, ""),
-    REDIS("set-max-intset-entries", CONFIG_NUMBER, "512"),
-    REDIS("set-max-listpack-entries", CONFIG_NUMBER, "128"),
-    REDIS("set-max-listpack-value", CONFIG_NUMBER, "64"),
-    REDIS("set-proc-title", CONFIG_YES_NO, "yes"),
-    REDIS("slave-read-only", CONFIG_YES_NO, "yes"),
-    REDIS("slave-serve-stale-data", CONFIG_YES_NO, "yes"),
-    REDIS("slowlog-log-slower-than", CONFIG_TEXT, "10000"),
-    REDIS("slowlog-max-len", CONFIG_NUMBER, "128"),
-    REDIS("stop-writes-on-bgsave-error", CONFIG_YES_NO, "yes"),
-    REDIS("stream-node-max-bytes", CONFIG_MEMORY, "4096"),
-    REDIS("stream-node-max-entries", CONFIG_NUMBER, "100"),
-    REDIS("syslog-enabled", CONFIG_YES_NO, "no"),
-    REDIS("syslog-ident", CONFIG_TEXT, "redis"),
-    REDIS("tracking-table-max-keys", CONFIG_NUMBER, "1000000"),
-    REDIS("unixsocketperm", CONFIG_TEXT, "0"),
-    REDIS("zset-max-listpack-entries", CONFIG_NUMBER, "128"),
-    REDIS("zset-max-listpack-value", CONFIG_NUMBER, "64"),
-    REDIS("zset-max-ziplist-entries", CONFIG_NUMBER, "128"),
-    REDIS("zset-max-ziplist-value", CONFIG_NUMBER, "64"),
+    /* ---- Redis' own: remembered ---- */
+    NOTHING_YN("appendonly", "yes", APPEND_FILE),
+    NOTHING_CHOICE("appendfsync", "always", FSYNCS, APPEND_FILE),
+    FIXED_TEXT("appendfilename", "appendonly.aof", APPEND_FILE),
+    FIXED_TEXT("appenddirname", "appendonlydir", APPEND_FILE),
+    NOTHING("auto-aof-rewrite-min-size", MEMORY, "64mb", 0, INT64_MAX, APPEND_FILE),
+    NOTHING("auto-aof-rewrite-percentage", NUMBER, "100", 0, INT32_MAX, APPEND_FILE),
+    NOTHING_YN("aof-load-truncated", "yes", APPEND_FILE),
+    NOTHING_YN("aof-rewrite-incremental-fsync", "yes", APPEND_FILE),
+    NOTHING_YN("aof-timestamp-enabled", "no", APPEND_FILE),
+    NOTHING_YN("aof-use-rdb-preamble", "yes", APPEND_FILE),
+    NOTHING_YN("no-appendfsync-on-rewrite", "no", APPEND_FILE),
+    REDIS("save", SAVE, "", CONFIG_NOTHING | CONFIG_MUTABLE, .help = SAVE_POINTS),
+    NOTHING_YN("stop-writes-on-bgsave-error", "yes", SAVE_POINTS),
+    NOTHING_YN("rdb-del-sync-files", "no", SNAPSHOT_FILE),
+    NOTHING_YN("rdb-save-incremental-fsync", "yes", SNAPSHOT_FILE),
+    FIXED_YN("rdbchecksum", "yes", SNAPSHOT_FILE),
+    NOTHING_YN("rdbcompression", "yes", SNAPSHOT_FILE),
+    NOTHING_CHOICE("sanitize-dump-payload", "no", SANITIZE,
+                   "RESTORE checks what it is given, whatever this says."),
+    NOTHING("hash-max-listpack-entries", NUMBER, "512", 0, INT64_MAX, TYPES),
+    ALIAS("hash-max-ziplist-entries", "hash-max-listpack-entries"),
+    NOTHING("hash-max-listpack-value", MEMORY, "64", 0, INT64_MAX, TYPES),
+    ALIAS("hash-max-ziplist-value", "hash-max-listpack-value"),
+    NOTHING("hll-sparse-max-bytes", MEMORY, "3000", 0, INT64_MAX, TYPES),
+    NOTHING("list-compress-depth", NUMBER, "0", 0, INT32_MAX, TYPES),
+    NOTHING("list-max-listpack-size", NUMBER, "-2", INT32_MIN, INT32_MAX, TYPES),
+    ALIAS("list-max-ziplist-size", "list-max-listpack-size"),
+    NOTHING("set-max-intset-entries", NUMBER, "512", 0, INT64_MAX, TYPES),
+    NOTHING("set-max-listpack-entries", NUMBER, "128", 0, INT64_MAX, TYPES),
+    NOTHING("set-max-listpack-value", NUMBER, "64", 0, INT64_MAX, TYPES),
+    NOTHING("stream-node-max-bytes", MEMORY, "4096", 0, INT64_MAX, TYPES),
+    NOTHING("stream-node-max-entries", NUMBER, "100", 0, INT64_MAX, TYPES),
+    NOTHING("zset-max-listpack-entries", NUMBER, "128", 0, INT64_MAX, TYPES),
+    ALIAS("zset-max-ziplist-entries", "zset-max-listpack-entries"),
+    NOTHING("zset-max-listpack-value", MEMORY, "64", 0, INT64_MAX, TYPES),
+    ALIAS("zset-max-ziplist-value", "zset-max-listpack-value"),
+    NOTHING_YN("activerehashing", "yes", TABLES),
+    NOTHING_YN("activedefrag", "no", TABLES),
+    NOTHING("active-defrag-cycle-max", NUMBER, "25", 1, 99, TABLES),
+    NOTHING("active-defrag-cycle-min", NUMBER, "1", 1, 99, TABLES),
+    NOTHING("active-defrag-ignore-bytes", MEMORY, "100mb", 1, INT64_MAX, TABLES),
+    NOTHING("active-defrag-max-scan-fields", NUMBER, "1000", 1, INT64_MAX, TABLES),
+    NOTHING("active-defrag-threshold-lower", NUMBER, "10", 0, 1000, TABLES),
+    NOTHING("active-defrag-threshold-upper", NUMBER, "100", 0, 1000, TABLES),
+    NOTHING_YN("jemalloc-bg-thread", "yes", TABLES),
+    NOTHING("active-expire-effort", NUMBER, "1", 1, 10,
+            "Keys are removed when their time is over, not by looking for them."),
+    NOTHING_YN("lazyfree-lazy-eviction", "no", LAZY),
+    NOTHING_YN("lazyfree-lazy-expire", "no", LAZY),
+    NOTHING_YN("lazyfree-lazy-server-del", "no", LAZY),
+    NOTHING_YN("lazyfree-lazy-user-del", "no", LAZY),
+    NOTHING_YN("lazyfree-lazy-user-flush", "no", LAZY),
+    NOTHING("lfu-decay-time", NUMBER, "1", 0, INT32_MAX, EVICTION),
+    NOTHING("lfu-log-factor", NUMBER, "10", 0, INT32_MAX, EVICTION),
+    NOTHING("maxmemory-samples", NUMBER, "5", 1, INT32_MAX, EVICTION),
+    NOTHING("maxmemory-eviction-tenacity", NUMBER, "10", 0, 100, EVICTION),
+    NOTHING("maxmemory-clients", SHARE, "0", 0, INT64_MAX,
+            "Clients have a share of maxmemory, which no client can pass; none is disconnected "
+            "for others."),
+    NOTHING_YN("dynamic-hz", "yes", "Clients are looked at once a second, however many there are."),
+    FIXED_NUMBER("io-threads", "1", 1, 128, THREADS),
+    FIXED_YN("io-threads-do-reads", "no", THREADS),
+    FIXED_TEXT("server-cpulist", "", PLACEMENT),
+    ALIAS("server_cpulist", "server-cpulist"),
+    FIXED_TEXT("bio-cpulist", "", PLACEMENT),
+    ALIAS("bio_cpulist", "bio-cpulist"),
+    FIXED_TEXT("aof-rewrite-cpulist", "", PLACEMENT),
+    ALIAS("aof_rewrite_cpulist", "aof-rewrite-cpulist"),
+    FIXED_TEXT("bgsave-cpulist", "", PLACEMENT),
+    ALIAS("bgsave_cpulist", "bgsave-cpulist"),
+    NOTHING_CHOICE("oom-score-adj", "no", OOM_ADJUST, PLACEMENT),
+    REDIS("oom-score-adj-values", WORDS, "0 200 800", CONFIG_NOTHING | CONFIG_MUTABLE,
+          .help = PLACEMENT),
+    FIXED_YN("disable-thp", "yes", "Memory is mapped as it suits the allocator."),
+    FIXED_YN("syslog-enabled", "no", SYSLOG),
+    FIXED_TEXT("syslog-ident", "redis", SYSLOG),
+    REDIS("syslog-facility", CHOICE, "local0", CONFIG_NOTHING, .choices = FACILITIES,
+          .help = SYSLOG),
+    FIXED_YN("always-show-logo", "no", "There is no logo; LOLWUT has one."),
+    FIXED_YN("set-proc-title", "yes", TITLE),
+    NOTHING_TEXT("proc-title-template", "{title} {listen-addr} {server-mode}", TITLE),
+    NOTHING_TEXT("locale-collate", "", "Nothing here sorts by a locale."),
+    NOTHING_TEXT("ignore-warnings", "", "No start is refused for a warning."),
+    NOTHING_YN("crash-log-enabled", "yes", CRASHES),
+    NOTHING_YN("crash-memcheck-enabled", "yes", CRASHES),
+    REDIS("use-exit-on-panic", YES_NO, "no", CONFIG_NOTHING | CONFIG_HIDDEN, .help = CRASHES),
+    REDIS("shutdown-on-sigint", CHOICES, "default", CONFIG_NOTHING | CONFIG_MUTABLE,
+          .choices = STOPS, .help = "A signal stops as SHUTDOWN does; there is nothing to save."),
+    REDIS("shutdown-on-sigterm", CHOICES, "default", CONFIG_NOTHING | CONFIG_MUTABLE,
+          .choices = STOPS, .help = "A signal stops as SHUTDOWN does; there is nothing to save."),
+    NOTHING_TEXT("bind-source-addr", "", REPLICATION),
+    FIXED_NUMBER("socket-mark-id", "0", 0, UINT32_MAX, "Sockets carry no mark."),
+    NOTHING("busy-reply-threshold", NUMBER, "5000", 0, INT64_MAX, SCRIPTS),
+    ALIAS("lua-time-limit", "busy-reply-threshold"),
+    REDIS("enable-module-command", CHOICE, "no", CONFIG_NOTHING, .choices = ACCESS,
+          .help = MODULES),
+    NOTHING("tracking-table-max-keys", NUMBER, "1000000", 0, INT64_MAX, TRACKING),
+    NOTHING_CHOICE("acl-pubsub-default", "resetchannels", CHANNELS, ACLS),
+    NOTHING("acllog-max-len", NUMBER, "128", 0, INT64_MAX, ACLS),
+    NOTHING("repl-backlog-size", MEMORY, "1mb", 1, INT64_MAX, REPLICATION),
+    NOTHING("repl-backlog-ttl", NUMBER, "3600", 0, INT64_MAX, REPLICATION),
+    NOTHING_YN("repl-disable-tcp-nodelay", "no", REPLICATION),
+    NOTHING_CHOICE("repl-diskless-load", "disabled", SYNC_LOADS, REPLICATION),
+    NOTHING_YN("repl-diskless-sync", "yes", REPLICATION),
+    NOTHING("repl-diskless-sync-delay", NUMBER, "5", 0, INT32_MAX, REPLICATION),
+    NOTHING("repl-diskless-sync-max-replicas", NUMBER, "0", 0, INT32_MAX, REPLICATION),
+    NOTHING("repl-ping-replica-period", NUMBER, "10", 1, INT32_MAX, REPLICATION),
+    ALIAS("repl-ping-slave-period", "repl-ping-replica-period"),
+    NOTHING("repl-timeout", NUMBER, "60", 1, INT32_MAX, REPLICATION),
+    NOTHING("min-replicas-to-write", NUMBER, "0", 0, INT32_MAX, REPLICATION),
+    ALIAS("min-slaves-to-write", "min-replicas-to-write"),
+    NOTHING("min-replicas-max-lag", NUMBER, "10", 0, INT32_MAX, REPLICATION),
+    ALIAS("min-slaves-max-lag", "min-replicas-max-lag"),
+    NOTHING_TEXT("replica-announce-ip", "", REPLICATION),
+    ALIAS("slave-announce-ip", "replica-announce-ip"),
+    NOTHING("replica-announce-port", NUMBER, "0", 0, 65535, REPLICATION),
+    ALIAS("slave-announce-port", "replica-announce-port"),
+    NOTHING_YN("replica-announced", "yes", REPLICATION),
+    NOTHING_YN("replica-ignore-disk-write-errors", "no", REPLICATION),
+    NOTHING_YN("replica-ignore-maxmemory", "yes", REPLICATION),
+    ALIAS("slave-ignore-maxmemory", "replica-ignore-maxmemory"),
+    NOTHING_YN("replica-lazy-flush", "no", REPLICATION),
+    ALIAS("slave-lazy-flush", "replica-lazy-flush"),
+    NOTHING("replica-priority", NUMBER, "100", 0, INT32_MAX, REPLICATION),
+    ALIAS("slave-priority", "replica-priority"),
+    NOTHING_YN("replica-read-only", "yes", REPLICATION),
+    ALIAS("slave-read-only", "replica-read-only"),
+    NOTHING_YN("replica-serve-stale-data", "yes", REPLICATION),
+    ALIAS("slave-serve-stale-data", "replica-serve-stale-data"),
+    NOTHING_CHOICE("propagation-error-behavior", "ignore", PROPAGATION, REPLICATION),
+    NOTHING_YN("cluster-allow-pubsubshard-when-down", "yes", CLUSTER),
+    NOTHING_YN("cluster-allow-reads-when-down", "no", CLUSTER),
+    NOTHING_YN("cluster-allow-replica-migration", "yes", CLUSTER),
+    NOTHING("cluster-announce-bus-port", NUMBER, "0", 0, 65535, CLUSTER),
+    NOTHING_TEXT("cluster-announce-hostname", "", CLUSTER),
+    NOTHING_TEXT("cluster-announce-human-nodename", "", CLUSTER),
+    NOTHING_TEXT("cluster-announce-ip", "", CLUSTER),
+    NOTHING("cluster-announce-port", NUMBER, "0", 0, 65535, CLUSTER),
+    NOTHING("cluster-announce-tls-port", NUMBER, "0", 0, 65535, CLUSTER),
+    FIXED_TEXT("cluster-config-file", "nodes.conf", CLUSTER),
+    NOTHING("cluster-link-sendbuf-limit", MEMORY, "0", 0, INT64_MAX, CLUSTER),
+    NOTHING("cluster-migration-barrier", NUMBER, "1", 0, INT32_MAX, CLUSTER),
+    NOTHING("cluster-node-timeout", NUMBER, "15000", 0, INT64_MAX, CLUSTER),
+    FIXED_NUMBER("cluster-port", "0", 0, 65535, CLUSTER),
+    NOTHING_CHOICE("cluster-preferred-endpoint-type", "ip", ENDPOINTS, CLUSTER),
+    NOTHING_YN("cluster-replica-no-failover", "no", CLUSTER),
+    ALIAS("cluster-slave-no-failover", "cluster-replica-no-failover"),
+    NOTHING("cluster-replica-validity-factor", NUMBER, "10", 0, INT32_MAX, CLUSTER),
+    ALIAS("cluster-slave-validity-factor", "cluster-replica-validity-factor"),
+    NOTHING_YN("cluster-require-full-coverage", "yes", CLUSTER),
+    NOTHING_YN("aof-disable-auto-gc", "no", SUITE),
+    HIDDEN_NUMBER("cluster-ping-interval", "1000", 0, INT64_MAX),
+    HIDDEN_NUMBER("key-load-delay", "0", INT32_MIN, INT32_MAX),
+    HIDDEN_NUMBER("loading-process-events-interval-bytes", "2097152", 1024, INT32_MAX),
+    HIDDEN_NUMBER("rdb-key-save-delay", "0", INT32_MIN, INT32_MAX),
+    HIDDEN_NUMBER("watchdog-period", "0", 0, INT32_MAX),
+
+    /* ---- Redis' own: refused ---- */
+    REFUSED("cluster-enabled", YES_NO, "no", CLUSTER),
+    REFUSED("replicaof", WORDS, "", REPLICATION),
+    ALIAS("slaveof", "replicaof"),
+    REFUSED_LATER("masterauth", TEXT, "", REPLICATION),
+    REFUSED_LATER("masteruser", TEXT, "", REPLICATION),
+    REFUSED("aclfile", TEXT, "", ACLS),
+    REDIS("user", WORDS, "", CONFIG_REFUSED | CONFIG_HIDDEN, .help = ACLS),
+    REDIS("loadmodule", WORDS, "", CONFIG_REFUSED | CONFIG_HIDDEN, .help = MODULES),
+    REDIS("sentinel", WORDS, "", CONFIG_REFUSED | CONFIG_HIDDEN,
+          .help = "A sentinel is no server of data."),
+    REDIS("rename-command", WORDS, "", CONFIG_REFUSED | CONFIG_HIDDEN, .help = ACLS),
+    REDIS("tls-port", NUMBER, "0", CONFIG_REFUSED | CONFIG_MUTABLE, .max = 65535, .help = TLS),
+    REFUSED_LATER("tls-cluster", YES_NO, "no", TLS),
+    REFUSED_LATER("tls-replication", YES_NO, "no", TLS),
+    NOTHING_CHOICE("tls-auth-clients", "yes", TLS_CLIENTS, TLS),
+    NOTHING_YN("tls-prefer-server-ciphers", "no", TLS),
+    NOTHING_YN("tls-session-caching", "yes", TLS),
+    NOTHING("tls-session-cache-size", NUMBER, "20480", 0, INT32_MAX, TLS),
+    NOTHING("tls-session-cache-timeout", NUMBER, "300", 0, INT32_MAX, TLS),
+    NOTHING_TEXT("tls-ca-cert-dir", "", TLS),
+    NOTHING_TEXT("tls-ca-cert-file", "", TLS),
+    NOTHING_TEXT("tls-cert-file", "", TLS),
+    NOTHING_TEXT("tls-ciphers", "", TLS),
+    NOTHING_TEXT("tls-ciphersuites", "", TLS),
+    NOTHING_TEXT("tls-client-cert-file", "", TLS),
+    NOTHING_TEXT("tls-client-key-file", "", TLS),
+    REDIS("tls-client-key-file-pass", TEXT, "", CONFIG_NOTHING | CONFIG_MUTABLE | CONFIG_SECRET,
+          .help = TLS),
+    NOTHING_TEXT("tls-dh-params-file", "", TLS),
+    NOTHING_TEXT("tls-key-file", "", TLS),
+    REDIS("tls-key-file-pass", TEXT, "", CONFIG_NOTHING | CONFIG_MUTABLE | CONFIG_SECRET,
+          .help = TLS),
+    NOTHING_TEXT("tls-protocols", "", TLS),
     { .name = NULL },
 };
 

@@ -1,4 +1,5 @@
 /* `varve server`: parameters, the machine, signals, the supervisor; then the server. */
+#include "server/config_source.h"
 #include "server/server.h"
 
 #include "base/clock.h"
@@ -9,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, FILE_MAX = 1 << 20, TEXT_MAX = 1 << 20 };
+enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, TEXT_MAX = 1 << 20 };
 
 struct daemon {
     struct server server;
@@ -48,6 +49,15 @@ static void append_parameter(const struct config_parameter *p, struct buf *out)
     buf_deinit(&expected);
 }
 
+static void append_names(unsigned flag, struct buf *out)
+{
+    for (const struct config_parameter *p = server_config_table(); p->name != NULL; p++) {
+        if (server_config_target(p)->flags & flag)
+            buf_append_format(out, " %s", p->name);
+    }
+    buf_append_u8(out, '\n');
+}
+
 static void help(void)
 {
     struct buf out;
@@ -57,16 +67,14 @@ static void help(void)
                                "FILE has the syntax of redis.conf; flags win over it. Parameters, "
                                "with their initial values:\n\n"));
     for (const struct config_parameter *p = server_config_table(); p->name != NULL; p++) {
-        if (!(p->flags & CONFIG_NOTHING))
+        if (p->same_as == NULL && !(p->flags & (CONFIG_NOTHING | CONFIG_REFUSED)))
             append_parameter(p, &out);
     }
     buf_append(&out, bytes_str("\nParameters of Redis that do nothing here are accepted and "
-                               "remembered:\n "));
-    for (const struct config_parameter *p = server_config_table(); p->name != NULL; p++) {
-        if (p->flags & CONFIG_NOTHING)
-            buf_append_format(&out, " %s", p->name);
-    }
-    buf_append_u8(&out, '\n');
+                               "remembered (docs/configuration.md says why):\n "));
+    append_names(CONFIG_NOTHING, &out);
+    buf_append(&out, bytes_str("\nThose that ask for what is not here are refused:\n "));
+    append_names(CONFIG_REFUSED, &out);
     print(PROCESS_STDOUT, &out);
     buf_deinit(&out);
 }
@@ -74,77 +82,16 @@ static void help(void)
 /* ---- Parameters -------------------------------------------------------------------------------
  */
 
-/* The whole file as text. The machine is not open yet: its parameters are in there. */
-static struct status read_config_file(struct server_config *config, struct io *io,
-                                      struct io_ring *ring, const char *path, struct errbuf *err)
-{
-    struct io_file *file = NULL;
-    uint8_t *text = NULL;
-    uint64_t size = 0;
-    size_t read = 0;
-
-    struct status s = io_open(io, path, IO_READ, &file);
-    if (succeeded(s))
-        s = io_size(file, &size);
-    if (succeeded(s) && size > FILE_MAX)
-        s = status_of(ST_LIMIT);
-    if (succeeded(s)) {
-        text = alloc_bytes(config->alloc, size + 1);
-        s = text == NULL ? status_of(ST_NO_MEMORY) : io_read(ring, file, text, size, 0, &read);
-    }
-    if (failed(s))
-        errbuf_set(err, "'%s' cannot be read: %s (varve server --help says what is expected)", path,
-                   status_text(s));
-    else
-        s = server_config_read_text(config, path, bytes_of(text, read), err);
-    alloc_free(config->alloc, text, size + 1);
-    io_close(file);
-    return s;
-}
-
-static struct status note_file(struct server_config *config, const char *path)
-{
-    char absolute[4096];
-
-    process_absolute_path(path, absolute, sizeof absolute);
-    size_t size = strlen(absolute) + 1;
-    char *copy = alloc_bytes(config->alloc, size);
-    if (copy == NULL)
-        return status_of(ST_NO_MEMORY);
-    memcpy(copy, absolute, size);
-    alloc_free(config->alloc, config->file, strlen(config->file) + 1);
-    config->file = copy;
-    return status_ok();
-}
-
-/* A file is read through a machine of its own, the plainest. */
-static struct status read_file(struct server_config *config, const char *path, struct errbuf *err)
-{
-    const struct io_ring_options options = { .entries = 1 };
-    struct io_ring *ring = NULL;
-    struct io *io;
-
-    TRY(io_open_machine(config->alloc, IO_KIND_POSIX, &io, NULL));
-    struct status s = io_ring_create(io, &options, &ring);
-    if (succeeded(s))
-        s = read_config_file(config, io, ring, path, err);
-    if (succeeded(s))
-        s = note_file(config, path);
-    io_ring_destroy(ring);
-    io_close_machine(io);
-    return s;
-}
-
 static struct status read_parameters(struct server_config *config, int argc,
                                      const char *const *argv, struct errbuf *err)
 {
     TRY(server_config_init(config, alloc_heap()));
     if (argc > 0 && argv[0][0] != '-') {
-        TRY(read_file(config, argv[0], err));
+        TRY(config_source_read_file(config, argv[0], err));
         argc--;
         argv++;
     }
-    TRY(server_config_read_flags(config, argc, argv, err));
+    TRY(config_source_read_flags(config, argc, argv, err));
     return server_config_check(config, err);
 }
 

@@ -2,7 +2,7 @@
 #include "server/server.h"
 
 #include "base/clock.h"
-#include "base/process.h"
+#include "base/io.h"
 
 static const uint64_t NS_PER_S = 1000 * 1000 * 1000;
 
@@ -28,94 +28,8 @@ static bool check_password(struct resp_host *h, struct bytes password)
     return difference == 0;
 }
 
-/* ---- Configuration ----------------------------------------------------------------------------
+/* ---- Figures -----------------------------------------------------------------------------------
  */
-
-static const char *config_get(struct resp_host *h, size_t index, struct buf *out_value)
-{
-    const struct server *s = server_of(h);
-    const struct config_parameter *p = &server_config_table()[index];
-
-    if (p->name != NULL)
-        server_config_get(&s->config, p, out_value);
-    return p->name;
-}
-
-/* What other parts keep a copy of. */
-static void take_over(struct server *s)
-{
-    struct resp_limits *limits = resp_limits(s->resp);
-
-    limits->bulk_max_bytes = s->config.proto_max_bulk_len;
-    limits->request_max_bytes = s->config.client_query_buffer_limit;
-    resp_set_events(s->resp, (unsigned)s->config.notify_events);
-    s->log.log.level = (enum log_level)s->config.loglevel;
-}
-
-static struct status set_one(struct server *s, const struct resp_config_pair *pair,
-                             struct errbuf *why)
-{
-    const struct config_parameter *p = server_config_find(pair->name);
-
-    if (p == NULL)
-        return status_of(ST_NOT_FOUND);
-    if (!(p->flags & CONFIG_MUTABLE)) {
-        errbuf_set(why, "can't set immutable config");
-        return status_of(ST_INVALID);
-    }
-    return server_config_set_text(&s->config, p, pair->value, why);
-}
-
-/* The values before, to go back to. */
-static bool save_value(struct server *s, const struct resp_config_pair *pair, struct buf *out)
-{
-    const struct config_parameter *p = server_config_find(pair->name);
-
-    buf_init(out, s->env.alloc, SIZE_MAX / 2);
-    if (p != NULL)
-        server_config_get(&s->config, p, out);
-    return !out->is_failed;
-}
-
-static void go_back(struct server *s, const struct resp_config_pair *pair, const struct buf *value)
-{
-    const struct config_parameter *p = server_config_find(pair->name);
-    struct errbuf why = { "" };
-
-    status_ignore(server_config_set_text(&s->config, p, buf_bytes(value), &why),
-                  "it was the value before");
-}
-
-static struct status config_set(struct resp_host *h, const struct resp_config_pair *pairs,
-                                size_t count, size_t *out_bad, struct errbuf *why)
-{
-    struct server *s = server_of(h);
-    struct buf *before = alloc_array(s->env.alloc, count, sizeof *before);
-    struct status st = before == NULL && count > 0 ? status_of(ST_NO_MEMORY) : status_ok();
-    size_t done = 0;
-
-    for (; done < count && succeeded(st); done++) {
-        if (!save_value(s, &pairs[done], &before[done]))
-            st = status_of(ST_NO_MEMORY);
-        else
-            st = set_one(s, &pairs[done], why);
-    }
-    if (succeeded(st) && failed(server_config_check(&s->config, why)))
-        st = status_of(ST_INVALID);
-    if (failed(st)) {
-        *out_bad = done == 0 ? 0 : done - 1;
-        /* The last one was refused, unless all are fit and do not fit together. */
-        for (size_t i = done; i > 0; i--) {
-            if (server_config_find(pairs[i - 1].name) != NULL)
-                go_back(s, &pairs[i - 1], &before[i - 1]);
-        }
-    }
-    for (size_t i = 0; i < done; i++)
-        buf_deinit(&before[i]);
-    alloc_free(s->env.alloc, before, count * sizeof *before);
-    take_over(s);
-    return st;
-}
 
 static void reset_stats(struct resp_host *h)
 {
@@ -184,13 +98,54 @@ static bool shutdown_abort(struct resp_host *h)
     return server_reactor_go_on(&server_of(h)->reactor);
 }
 
+/* ---- DEBUG ------------------------------------------------------------------------------------
+ */
+
+bool server_host_allows(const struct resp_session *who, uint64_t access)
+{
+    const struct server_connection *c = resp_session_owner(who);
+
+    return access == CONFIG_EVERYBODY || (access == CONFIG_LOCAL && c->is_local);
+}
+
+static bool may_debug(struct resp_host *h, const struct resp_session *who)
+{
+    return server_host_allows(who, server_of(h)->config.enable_debug_command);
+}
+
+/* The whole thread sleeps: that is what it is for. */
+static void debug_sleep(struct resp_host *h, uint64_t duration_us)
+{
+    const struct io_ring_options options = { .entries = 1 };
+    struct server *s = server_of(h);
+    uint64_t end_ns = clock_ns(s->env.clock) + duration_us * 1000;
+    struct io_ring *ring;
+
+    if (failed(io_ring_create(s->env.io, &options, &ring)))
+        return;
+    while (clock_ns(s->env.clock) < end_ns)
+        io_ring_wait(ring, end_ns);
+    io_ring_destroy(ring);
+}
+
+static void debug_expire(struct resp_host *h, bool is_active)
+{
+    server_of(h)->reactor.chores.is_expiry_off = !is_active;
+}
+
+static void debug_log(struct resp_host *h, struct bytes text)
+{
+    log_warning(server_of(h)->env.log, "DEBUG LOG: %.*s", (int)text.size, (const char *)text.data);
+}
+
 const struct resp_host_ops server_host_ops = {
     .has_password = has_password,
     .check_password = check_password,
     .info = server_info,
     .info_section = server_info_section,
-    .config_get = config_get,
-    .config_set = config_set,
+    .config_get = server_host_config_get,
+    .config_set = server_host_config_set,
+    .config_rewrite = server_host_config_rewrite,
     .reset_stats = reset_stats,
     .next_session = next_session,
     .connection = connection,
@@ -198,4 +153,8 @@ const struct resp_host_ops server_host_ops = {
     .close = close_session,
     .shutdown = shut_down,
     .shutdown_abort = shutdown_abort,
+    .may_debug = may_debug,
+    .debug_sleep = debug_sleep,
+    .debug_expire = debug_expire,
+    .debug_log = debug_log,
 };

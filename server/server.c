@@ -114,7 +114,9 @@ static struct status check_dir(struct server *s, struct errbuf *err)
         return status_of(ST_INVALID);
     }
     process_absolute_path(dir, s->dir, sizeof s->dir);
-    return status_ok();
+    /* What CONFIG GET tells has to mean the same everywhere. */
+    return server_config_set_text(&s->config, server_config_find(bytes_str("dir")),
+                                  bytes_str(s->dir), err);
 }
 
 static struct status open_store(struct server *s, struct errbuf *err)
@@ -264,6 +266,18 @@ static void limit_clients(struct server *s)
                 (unsigned long long)s->config.maxclients, (unsigned long long)have);
 }
 
+static bool is_initial(const struct server *s, const struct config_parameter *p)
+{
+    struct buf initial;
+
+    buf_init(&initial, s->env.alloc, SIZE_MAX);
+    server_config_initial(p, &initial);
+    bool is_same = bytes_equal(buf_bytes(&initial),
+                               bytes_str(s->config.remembered[p - server_config_table()]));
+    buf_deinit(&initial);
+    return is_same;
+}
+
 static void say_hello(struct server *s)
 {
     char system[128];
@@ -275,8 +289,10 @@ static void say_hello(struct server *s)
         log_notice(s->env.log, "Configuration from %s", s->config.file);
     for (const struct config_parameter *p = server_config_table(); p->name != NULL; p++) {
         const char *value = s->config.remembered[p - server_config_table()];
-        if (value != NULL && strcmp(value, p->initial) != 0)
-            log_notice(s->env.log, "'%s %s' is remembered but does nothing here", p->name, value);
+        if (value == NULL || is_initial(s, p))
+            continue;
+        log_notice(s->env.log, "'%s %s' is remembered but does nothing here", p->name,
+                   p->flags & CONFIG_SECRET ? "..." : value);
     }
 }
 

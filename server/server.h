@@ -64,8 +64,16 @@ void server_stop(struct server *s);
  * not start or the store failed; 2 for a bad parameter. */
 int server_main(int argc, char **argv);
 
-/* host.c: the gateway's host; info.c: its INFO sections. */
+/* host.c: the gateway's host; host_config.c: its CONFIG; info.c: its INFO sections. */
 extern const struct resp_host_ops server_host_ops;
+/* May the client, where only some may (enum config_access)? */
+bool server_host_allows(const struct resp_session *who, uint64_t access);
+const char *server_host_config_get(struct resp_host *h, size_t index, bool *out_is_hidden,
+                                   struct buf *out_value);
+MUST_CHECK struct status server_host_config_set(struct resp_host *h, const struct resp_session *who,
+                                                const struct resp_config_pair *pairs, size_t count,
+                                                size_t *out_bad, struct errbuf *why);
+MUST_CHECK struct status server_host_config_rewrite(struct resp_host *h, struct errbuf *why);
 void server_info(struct resp_host *h, const char *title, struct buf *out);
 const char *server_info_section(struct resp_host *h, size_t index);
 

@@ -25,7 +25,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct errbuf err = { "" };
 
     CHECK(succeeded(server_config_init(&c, alloc_heap())));
-    struct status s = server_config_read_text(&c, "f.conf", bytes_of(data, size), &err);
+    struct status s = server_config_read_text(&c, NULL, "f.conf", bytes_of(data, size), &err);
     if (succeeded(s))
         s = server_config_check(&c, &err);
     else

@@ -117,6 +117,11 @@ Test(resp_conformance, connections_and_unknown_commands)
     conforms("connection", 110);
 }
 
+Test(resp_conformance, administration)
+{
+    conforms("admin", 30);
+}
+
 Test(resp_conformance, command_table)
 {
     conforms("command", 11);

@@ -79,7 +79,8 @@ def main():
     port = free_port()
     with tempfile.TemporaryDirectory() as directory:
         server = subprocess.Popen(
-            ["redis-server", "--port", str(port), "--save", "", "--dir", directory],
+            ["redis-server", "--port", str(port), "--save", "", "--dir", directory,
+             "--enable-debug-command", "yes"],
             stdout=subprocess.DEVNULL)
         try:
             for _ in range(100):

@@ -34,7 +34,8 @@ static const char *info_section(struct resp_host *h, size_t index)
     return index == 0 ? "Engine" : NULL;
 }
 
-static const char *config_get(struct resp_host *h, size_t index, struct buf *out_value)
+static const char *config_get(struct resp_host *h, size_t index, bool *out_is_hidden,
+                              struct buf *out_value)
 {
     static const char *const NAMES[] = { "maxmemory", "hz", "save" };
     const char *values[] = { of(h)->maxmemory, of(h)->hz, "" };
@@ -42,12 +43,15 @@ static const char *config_get(struct resp_host *h, size_t index, struct buf *out
     if (index >= 3)
         return NULL;
     buf_append(out_value, bytes_str(values[index]));
+    *out_is_hidden = false;
     return NAMES[index];
 }
 
-static struct status config_set(struct resp_host *h, const struct resp_config_pair *pairs,
-                                size_t count, size_t *out_bad, struct errbuf *why)
+static struct status config_set(struct resp_host *h, const struct resp_session *who,
+                                const struct resp_config_pair *pairs, size_t count, size_t *out_bad,
+                                struct errbuf *why)
 {
+    (void)who;
     for (size_t i = 0; i < count; i++) {
         bool is_number = pairs[i].value.size > 0 && pairs[i].value.size < sizeof of(h)->hz &&
                          pairs[i].value.data[0] <= '9';
@@ -66,6 +70,13 @@ static struct status config_set(struct resp_host *h, const struct resp_config_pa
         to[pairs[i].value.size] = '\0';
     }
     return status_ok();
+}
+
+static struct status config_rewrite(struct resp_host *h, struct errbuf *why)
+{
+    (void)h;
+    (void)why;
+    return status_of(ST_NOT_FOUND);
 }
 
 static void reset_stats(struct resp_host *h)
@@ -139,6 +150,28 @@ static bool shutdown_abort(struct resp_host *h)
     return was;
 }
 
+static bool may_debug(struct resp_host *h, const struct resp_session *who)
+{
+    (void)who;
+    return of(h)->may_debug;
+}
+
+static void debug_sleep(struct resp_host *h, uint64_t duration_us)
+{
+    of(h)->slept_us += duration_us;
+}
+
+static void debug_expire(struct resp_host *h, bool is_active)
+{
+    of(h)->is_expiry_off = !is_active;
+}
+
+static void debug_log(struct resp_host *h, struct bytes text)
+{
+    (void)h;
+    (void)text;
+}
+
 static const struct resp_host_ops HOST = {
     .has_password = has_password,
     .check_password = check_password,
@@ -146,6 +179,7 @@ static const struct resp_host_ops HOST = {
     .info_section = info_section,
     .config_get = config_get,
     .config_set = config_set,
+    .config_rewrite = config_rewrite,
     .reset_stats = reset_stats,
     .next_session = next_session,
     .connection = connection,
@@ -153,6 +187,10 @@ static const struct resp_host_ops HOST = {
     .close = close_session,
     .shutdown = shut_down,
     .shutdown_abort = shutdown_abort,
+    .may_debug = may_debug,
+    .debug_sleep = debug_sleep,
+    .debug_expire = debug_expire,
+    .debug_log = debug_log,
 };
 
 void gateway_open(struct gateway *g)
@@ -165,6 +203,7 @@ void gateway_open(struct gateway *g)
         .hz = "10",
         .reply_max = (size_t)1 << 30,
         .deliver_at_once = true,
+        .may_debug = true,
     };
     alloc_test_init(&g->alloc);
     map_store_init(&g->store);

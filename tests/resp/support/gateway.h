@@ -24,6 +24,9 @@ struct gateway {
     bool is_shut_down;
     unsigned shutdown_flags;
     size_t stat_resets;
+    bool may_debug;
+    bool is_expiry_off;
+    uint64_t slept_us;
     struct resp_session *clients[GATEWAY_CLIENTS];
     struct buf out[GATEWAY_CLIENTS];
     size_t returned[GATEWAY_CLIENTS]; /* How much of it, from its front. */

@@ -1,0 +1,142 @@
+/* CONFIG: the host's parameters. */
+#include "resp/cmd.h"
+
+#include "resp/glob.h"
+#include "resp/session.h"
+
+static bool is_pattern(struct bytes text)
+{
+    return memchr(text.data, '*', text.size) != NULL || memchr(text.data, '?', text.size) != NULL ||
+           memchr(text.data, '[', text.size) != NULL;
+}
+
+/* The first of CONFIG GET's arguments that names or matches the parameter; data NULL: none. */
+static struct bytes matching_argument(const struct resp_call *call, const char *name,
+                                      bool is_hidden)
+{
+    for (size_t i = 2; i < call->argc; i++) {
+        if (is_pattern(call->argv[i])
+                ? !is_hidden && resp_glob_match(call->argv[i], bytes_str(name), true)
+                : resp_call_is(call, i, name))
+            return call->argv[i];
+    }
+    return bytes_of(NULL, 0);
+}
+
+struct status resp_cmd_config_get(struct resp_call *call)
+{
+    struct resp_host *host = call->resp->options.host;
+    struct resp_mark start = resp_reply_mark(call->reply);
+    struct buf value;
+    const char *name;
+    bool is_hidden;
+    size_t pairs = 0;
+
+    buf_init(&value, call->resp->options.alloc, call->resp->options.iteration_max_bytes);
+    for (size_t i = 0; (name = host->ops->config_get(host, i, &is_hidden, &value)) != NULL; i++) {
+        struct bytes argument = matching_argument(call, name, is_hidden);
+        if (argument.data != NULL) {
+            /* A parameter that was named is called as it was named. */
+            resp_reply_bulk(call->reply, is_pattern(argument) ? bytes_str(name) : argument);
+            resp_reply_bulk(call->reply, buf_bytes(&value));
+            pairs++;
+        }
+        buf_reset(&value);
+    }
+    buf_deinit(&value);
+    resp_reply_map_at(call->reply, start, pairs);
+    return status_ok();
+}
+
+static struct status fail_config(struct resp_call *call, const struct resp_config_pair *pair,
+                                 const char *why)
+{
+    resp_reply_error(call->reply,
+                     "ERR CONFIG SET failed (possibly related to argument '%.*s') - %s",
+                     (int)pair->name.size, (const char *)pair->name.data, why);
+    return status_ok();
+}
+
+/* The pairs of CONFIG SET's arguments; false, and the error is replied, if a name comes twice. */
+static bool take_pairs(struct resp_call *call, struct resp_config_pair *pairs, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        pairs[i] = (struct resp_config_pair) { .name = call->argv[2 + 2 * i],
+                                               .value = call->argv[3 + 2 * i] };
+        for (size_t j = 0; j < i; j++) {
+            if (resp_text_equal(pairs[j].name, pairs[i].name)) {
+                status_ignore(fail_config(call, &pairs[i], "duplicate parameter"), "it is replied");
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+struct status resp_cmd_config_set(struct resp_call *call)
+{
+    struct resp_host *host = call->resp->options.host;
+    size_t count = (call->argc - 2) / 2;
+    struct errbuf why;
+    size_t bad = 0;
+
+    if (call->argc % 2 != 0)
+        return resp_fail_syntax(call);
+    struct resp_config_pair *pairs = arena_take(call->arena, count * sizeof *pairs);
+    if (pairs == NULL)
+        return status_of(ST_NO_MEMORY);
+    if (!take_pairs(call, pairs, count))
+        return status_ok();
+    struct status s = host->ops->config_set(host, call->session, pairs, count, &bad, &why);
+    if (s.code == ST_NOT_FOUND)
+        resp_reply_error(call->reply,
+                         "ERR Unknown option or number of arguments for CONFIG SET - '%.*s'",
+                         (int)pairs[bad].name.size, (const char *)pairs[bad].name.data);
+    else if (failed(s))
+        return fail_config(call, &pairs[bad], why.text);
+    else
+        resp_reply_ok(call->reply);
+    return status_ok();
+}
+
+struct status resp_cmd_config_resetstat(struct resp_call *call)
+{
+    struct resp_host *host = call->resp->options.host;
+
+    resp_reset_stats(call->resp);
+    host->ops->reset_stats(host);
+    resp_reply_ok(call->reply);
+    return status_ok();
+}
+
+struct status resp_cmd_config_rewrite(struct resp_call *call)
+{
+    struct resp_host *host = call->resp->options.host;
+    struct errbuf why = { "" };
+    struct status s = host->ops->config_rewrite(host, &why);
+
+    if (s.code == ST_NOT_FOUND)
+        return resp_fail(call, "ERR The server is running without a config file");
+    if (failed(s))
+        resp_reply_error(call->reply, "ERR Rewriting config file: %s", why.text);
+    else
+        resp_reply_ok(call->reply);
+    return status_ok();
+}
+
+struct status resp_cmd_config_help(struct resp_call *call)
+{
+    static const char *const LINES[] = {
+        "GET <pattern> [<pattern> ...]",
+        "    The parameters that match a pattern, and their values.",
+        "SET <parameter> <value> [<parameter> <value> ...]",
+        "    Set parameters, all or none.",
+        "RESETSTAT",
+        "    Begin the counters of INFO anew.",
+        "REWRITE",
+        "    Write what is set into the configuration file.",
+        NULL,
+    };
+
+    return resp_reply_help(call, "CONFIG", LINES);
+}

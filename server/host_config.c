@@ -1,0 +1,118 @@
+/* CONFIG, as the gateway asks for it. */
+#include "server/config_source.h"
+#include "server/server.h"
+
+static struct server *server_of(struct resp_host *h)
+{
+    return (struct server *)h;
+}
+
+const char *server_host_config_get(struct resp_host *h, size_t index, bool *out_is_hidden,
+                                   struct buf *out_value)
+{
+    const struct server *s = server_of(h);
+    const struct config_parameter *p = &server_config_table()[index];
+
+    if (p->name == NULL)
+        return NULL;
+    server_config_get(&s->config, p, out_value);
+    *out_is_hidden = (p->flags & CONFIG_HIDDEN) != 0;
+    return p->name;
+}
+
+/* What other parts keep a copy of. */
+static void take_over(struct server *s)
+{
+    struct resp_limits *limits = resp_limits(s->resp);
+
+    limits->bulk_max_bytes = s->config.proto_max_bulk_len;
+    limits->request_max_bytes = s->config.client_query_buffer_limit;
+    resp_set_events(s->resp, (unsigned)s->config.notify_events);
+    s->log.log.level = (enum log_level)s->config.loglevel;
+}
+
+/* Redis' order of what is looked at first. */
+static struct status set_one(struct server *s, const struct resp_session *who,
+                             const struct resp_config_pair *pair, struct errbuf *why)
+{
+    const struct config_parameter *p = server_config_find(pair->name);
+
+    if (p == NULL)
+        return status_of(ST_NOT_FOUND);
+    unsigned flags = server_config_target(p)->flags;
+    if (flags & CONFIG_PROTECTED && !server_host_allows(who, s->config.enable_protected_configs)) {
+        errbuf_set(why, "can't set protected config");
+        return status_of(ST_INVALID);
+    }
+    if (!(flags & CONFIG_MUTABLE)) {
+        errbuf_set(why, "can't set immutable config");
+        return status_of(ST_INVALID);
+    }
+    return server_config_set_text(&s->config, p, pair->value, why);
+}
+
+/* The values before, to go back to. */
+static bool save_value(struct server *s, const struct resp_config_pair *pair, struct buf *out)
+{
+    const struct config_parameter *p = server_config_find(pair->name);
+
+    buf_init(out, s->env.alloc, SIZE_MAX / 2);
+    if (p != NULL)
+        server_config_get(&s->config, p, out);
+    return !out->is_failed;
+}
+
+static void go_back(struct server *s, const struct resp_config_pair *pair, const struct buf *value)
+{
+    const struct config_parameter *p = server_config_find(pair->name);
+    struct errbuf why = { "" };
+
+    status_ignore(server_config_set_text(&s->config, p, buf_bytes(value), &why),
+                  "it was the value before");
+}
+
+struct status server_host_config_set(struct resp_host *h, const struct resp_session *who,
+                                     const struct resp_config_pair *pairs, size_t count,
+                                     size_t *out_bad, struct errbuf *why)
+{
+    struct server *s = server_of(h);
+    struct buf *before = alloc_array(s->env.alloc, count, sizeof *before);
+    struct status st = before == NULL && count > 0 ? status_of(ST_NO_MEMORY) : status_ok();
+    size_t done = 0;
+
+    for (; done < count && succeeded(st); done++) {
+        if (!save_value(s, &pairs[done], &before[done]))
+            st = status_of(ST_NO_MEMORY);
+        else
+            st = set_one(s, who, &pairs[done], why);
+    }
+    if (succeeded(st) && failed(server_config_check(&s->config, why)))
+        st = status_of(ST_INVALID);
+    if (failed(st)) {
+        *out_bad = done == 0 ? 0 : done - 1;
+        /* The last one was refused, unless all are fit and do not fit together. */
+        for (size_t i = done; i > 0; i--) {
+            if (server_config_find(pairs[i - 1].name) != NULL)
+                go_back(s, &pairs[i - 1], &before[i - 1]);
+        }
+    }
+    for (size_t i = 0; i < done; i++)
+        buf_deinit(&before[i]);
+    alloc_free(s->env.alloc, before, count * sizeof *before);
+    take_over(s);
+    return st;
+}
+
+struct status server_host_config_rewrite(struct resp_host *h, struct errbuf *why)
+{
+    struct server *s = server_of(h);
+
+    if (s->config.file[0] == '\0')
+        return status_of(ST_NOT_FOUND);
+    struct status st = config_source_rewrite(&s->config, s->env.io, s->ring, why);
+    if (failed(st))
+        log_warning(s->env.log, "CONFIG REWRITE failed: %s", why->text);
+    else
+        log_notice(s->env.log, "CONFIG REWRITE executed with success.");
+    return failed(st) && st.code == ST_NOT_FOUND ? status_of(ST_IO) : st;
+}
