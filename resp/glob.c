@@ -1,5 +1,7 @@
 #include "resp/glob.h"
 
+enum { STARS_MAX = 1000 };
+
 static int fold(uint8_t c, bool ignore_case)
 {
     if (ignore_case && c >= 'A' && c <= 'Z')
@@ -69,12 +71,16 @@ bool resp_glob_match(struct bytes pattern, struct bytes text, bool ignore_case)
     size_t t = 0;
     size_t retry_p = SIZE_MAX; /* Behind the last '*' seen; SIZE_MAX: none yet. */
     size_t retry_t = 0;        /* The text that '*' has swallowed so far ends here. */
+    unsigned stars = 0;
 
     while (t < text.size) {
         if (p < pattern.size && pattern.data[p] == '*') {
-            p++;
+            while (p < pattern.size && pattern.data[p] == '*')
+                p++;
             if (p == pattern.size)
                 return true;
+            if (++stars > STARS_MAX)
+                return false;
             retry_p = p;
             retry_t = t;
             continue;

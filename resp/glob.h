@@ -6,7 +6,8 @@
  *   \x       x itself                   [a-c]    one byte of this range, ends in either order
  *
  * An unclosed bracket is closed by the end of the pattern. Ranges compare bytes as signed, and in
- * a bracket a backslash also quotes; both as Redis has them.
+ * a bracket a backslash also quotes; a pattern of more than 1000 runs of stars, one at its end
+ * not counted, matches nothing. All three as Redis has them.
  *
  * Matching takes no memory and never more than pattern size times text size steps: a '*' that
  * comes later makes the choices of every earlier one final, so only the last is ever retried.

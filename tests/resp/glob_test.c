@@ -54,3 +54,20 @@ Test(resp_glob, many_stars_cost_no_more_than_pattern_times_text, .timeout = 10)
     pattern[200] = '\0';
     cr_assert_not(match(pattern, text));
 }
+
+/* Redis gives up on patterns that would nest its matcher deeper; so what it finds is found here. */
+Test(resp_glob, a_pattern_has_a_thousand_stars_at_most)
+{
+    static char pattern[2 * 1002 + 1];
+    static char text[1002 + 1];
+
+    for (size_t i = 0; i < 1001; i++) {
+        pattern[2 * i] = '*';
+        pattern[2 * i + 1] = 'a';
+        text[i] = 'a';
+    }
+    cr_assert_not(match(pattern, text), "1001 runs");
+    cr_assert(match(pattern + 2, text), "1000 runs");
+    pattern[2 * 1001] = '*';
+    cr_assert(match(pattern + 2, text), "1000 runs, and one at the end");
+}
