@@ -32,7 +32,7 @@
 #include <stdlib.h>
 
 enum { LENGTH_MAX = 8, RELAXED_LENGTH = 3 };
-enum { LENGTH = 4, WORKLOAD_STEP = IS_SANITIZED ? 41 : 1 };
+enum { LENGTH = 4, WORKLOAD_STEP = IS_SANITIZED ? 101 : 1 };
 
 static const char letters[] = "pPdbrfso";
 

@@ -28,7 +28,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { WRITES_MAX = 16, SCENARIO_STEP = IS_SANITIZED ? 13 : 1 };
+enum { WRITES_MAX = 16, SCENARIO_STEP = IS_SANITIZED ? 29 : 1 };
 
 /* What the run of a scenario has been promised. */
 struct story {

@@ -24,7 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { EDGE = 128, FLIPS_MAX = IS_SANITIZED ? 200 : 6000, WORK_EVERY = 16, FILES_MAX = 64 };
+enum { EDGE = 128, FLIPS_MAX = IS_SANITIZED ? 80 : 6000, WORK_EVERY = 16, FILES_MAX = 64 };
 
 /* ---- Kinds of files ------------------------------------------------------------------------- */
 

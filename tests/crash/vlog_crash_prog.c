@@ -15,7 +15,7 @@
 enum {
     WORKLOAD_MAX = 32,
     RANDOM_DEFAULT = IS_SANITIZED ? 2 : 10,
-    PAIR_STEP = IS_SANITIZED ? 11 : 1,
+    PAIR_STEP = IS_SANITIZED ? 23 : 1,
 };
 
 struct test {
