@@ -48,9 +48,14 @@ struct status resp_fail(struct resp_call *call, const char *text);
 struct status resp_fail_syntax(struct resp_call *call);
 struct status resp_fail_type(struct resp_call *call);
 struct status resp_fail_integer(struct resp_call *call);
+struct status resp_fail_no_key(struct resp_call *call);
 
 /* The argument as an integer, or false and the error has been replied. */
 bool resp_call_int(struct resp_call *call, size_t arg, int64_t *out_value);
+/* Likewise, one of 32 bits. */
+bool resp_call_int32(struct resp_call *call, size_t arg, int32_t *out_value);
+/* Likewise, the number of a database. */
+bool resp_call_database(struct resp_call *call, size_t arg, uint32_t *out_number);
 
 /* Are two texts the same, but for the case of ASCII letters? */
 bool resp_text_equal(struct bytes a, struct bytes b);

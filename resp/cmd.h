@@ -39,6 +39,19 @@ resp_command_fn resp_cmd_decr, resp_cmd_decrby, resp_cmd_incr, resp_cmd_incrby,
 /* cmd_key.c */
 resp_command_fn resp_cmd_del, resp_cmd_exists, resp_cmd_type;
 
+/* cmd_move.c */
+resp_command_fn resp_cmd_copy, resp_cmd_move, resp_cmd_rename, resp_cmd_renamenx, resp_cmd_swapdb;
+
+/* cmd_dump.c */
+resp_command_fn resp_cmd_dump, resp_cmd_restore;
+
+/* cmd_object.c */
+resp_command_fn resp_cmd_memory_help, resp_cmd_memory_usage, resp_cmd_object_encoding,
+    resp_cmd_object_freq, resp_cmd_object_help, resp_cmd_object_idletime, resp_cmd_object_refcount;
+
+/* cmd_wait.c */
+resp_command_fn resp_cmd_wait, resp_cmd_waitaof;
+
 /* cmd_expire.c */
 resp_command_fn resp_cmd_expire, resp_cmd_expireat, resp_cmd_expiretime, resp_cmd_persist,
     resp_cmd_pexpire, resp_cmd_pexpireat, resp_cmd_pexpiretime, resp_cmd_pttl, resp_cmd_ttl;

@@ -29,17 +29,8 @@ struct status resp_cmd_quit(struct resp_call *call)
 
 struct status resp_cmd_select(struct resp_call *call)
 {
-    int64_t number;
-
-    if (!resp_call_int(call, 1, &number))
-        return status_ok();
-    if (number < INT32_MIN || number > INT32_MAX)
-        return resp_fail(call, "ERR value is out of range, value must between -2147483648 and "
-                               "2147483647");
-    if (number < 0 || number >= call->store->ops->database_count(call->store))
-        return resp_fail(call, "ERR DB index is out of range");
-    call->session->identity.database = (uint32_t)number;
-    resp_reply_ok(call->reply);
+    if (resp_call_database(call, 1, &call->session->identity.database))
+        resp_reply_ok(call->reply);
     return status_ok();
 }
 

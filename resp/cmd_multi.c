@@ -58,35 +58,52 @@ struct status resp_cmd_unwatch(struct resp_call *call)
     return status_ok();
 }
 
+/* Has the key's row in a database been written since it was watched? */
 static struct status check_row(struct resp_call *call, const struct resp_watched *watched,
-                               uint32_t database_id)
+                               uint32_t database_id, struct bytes *out_row_key)
 {
     struct store *store = call->store;
     struct resp_entry e;
 
-    call->database_id = database_id;
-    TRY(resp_entry_init(call, watched->key, &e));
+    TRY(resp_entry_init_in(call, database_id, watched->key, &e));
+    *out_row_key = e.row_key;
     return store->ops->watch_check(store, watched->database, e.row_key, &watched->token);
 }
 
+/* Is there nothing in the key's place in another database? */
+static struct status check_absent(struct resp_call *call, struct bytes row_key)
+{
+    struct store_row row;
+    struct status s = call->store->ops->get(call->store, row_key, STORE_META, &row);
+
+    if (s.code == ST_NOT_FOUND)
+        return status_ok();
+    return failed(s) ? s : status_of(ST_CONFLICT);
+}
+
 /*
- * OK: the key is as it was. CONFLICT: it is not. Its database may have been flushed, so that its
- * number has another id: that changed the key if it was there when it was watched, or was there
- * under any id that the number has had since (its row there tells).
+ * OK: the key is as it was. CONFLICT: it is not, or cannot be shown to be. Its number may have been
+ * given another id since, by a flush or by a swap. That changed the key if it was there before,
+ * when it was watched or later, or is there after; so its rows under all ids that the number has
+ * had must be as they were, and there must be none but under the first one.
  */
 static struct status check_watched(struct resp_call *call, const struct resp_watched *watched)
 {
     const struct store_ops *ops = call->store->ops;
-    uint32_t id_now = ops->database_id(call->store, watched->database);
+    uint64_t change = watched->token.changes;
     uint32_t id = watched->token.database;
+    struct bytes row_key;
 
+    TRY(check_row(call, watched, id, &row_key));
     for (;;) {
-        TRY(check_row(call, watched, id));
-        if (id == id_now)
+        struct status s = ops->database_change(call->store, watched->database, &change, &id);
+        if (s.code == ST_NOT_FOUND)
             return status_ok();
-        id = ops->database_after(call->store, id);
-        if (watched->token.was_live || id == 0)
+        TRY(s);
+        if (watched->token.was_live)
             return status_of(ST_CONFLICT);
+        TRY(check_row(call, watched, id, &row_key));
+        TRY(check_absent(call, row_key));
     }
 }
 

@@ -15,6 +15,12 @@ enum {
 
 struct status resp_entry_init(struct resp_call *call, struct bytes key, struct resp_entry *out)
 {
+    return resp_entry_init_in(call, call->database_id, key, out);
+}
+
+struct status resp_entry_init_in(struct resp_call *call, uint32_t database_id, struct bytes key,
+                                 struct resp_entry *out)
+{
     if (key.size > RESP_KEY_MAX_BYTES)
         return status_of(ST_LIMIT);
 
@@ -22,7 +28,7 @@ struct status resp_entry_init(struct resp_call *call, struct bytes key, struct r
     if (row_key == NULL)
         return status_of(ST_NO_MEMORY);
     *out = (struct resp_entry) {
-        .place = resp_place_of(key, call->database_id, call->hash_seed),
+        .place = resp_place_of(key, database_id, call->hash_seed),
     };
     out->row_key = bytes_of(row_key, resp_place_meta(&out->place, row_key));
     return status_ok();
@@ -58,6 +64,7 @@ struct status resp_entry_load(struct resp_call *call, enum resp_entry_part part,
         return s;
     e->type = row.type;
     e->expire_ms = row.expire_ms;
+    e->written_ms = row.written_ms;
     e->is_live = row.expire_ms == 0 || row.expire_ms > call->now_ms;
     switch (row.type) {
     case RESP_ROW_STRING:
@@ -295,14 +302,12 @@ struct status resp_entry_set_expire(struct resp_call *call, struct resp_entry *e
     return put_meta(call, e, e->type, e->value, expire_ms);
 }
 
-struct status resp_entry_remove(struct resp_call *call, struct resp_entry *e)
+/* Remove the meta row, and what goes with it but for chunks. */
+static struct status remove_meta(struct resp_call *call, struct resp_entry *e)
 {
     struct store *s = call->store;
 
-    if (!e->is_stored)
-        return status_ok();
     TRY(s->ops->remove(s, e->row_key));
-    TRY(remove_chunks(call, e));
     TRY(move_expiry(call, e, 0));
     TRY(count_change(call, e, 0, 0));
     TRY(note_written(call, e));
@@ -310,6 +315,22 @@ struct status resp_entry_remove(struct resp_call *call, struct resp_entry *e)
     e->is_stored = false;
     e->is_live = false;
     return status_ok();
+}
+
+struct status resp_entry_remove(struct resp_call *call, struct resp_entry *e)
+{
+    if (!e->is_stored)
+        return status_ok();
+    TRY(remove_chunks(call, e));
+    return remove_meta(call, e);
+}
+
+struct status resp_entry_give_object(struct resp_call *call, struct resp_entry *from,
+                                     struct resp_entry *to)
+{
+    CHECK(from->is_live && from->type == RESP_ROW_STRING_CHUNKED && resp_entry_is_beside(from, to));
+    TRY(resp_entry_set_chunked(call, to, from->object, from->size_bytes, from->expire_ms));
+    return remove_meta(call, from);
 }
 
 static int compare_rows(const void *a, const void *b)

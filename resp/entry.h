@@ -23,6 +23,7 @@ struct resp_entry {
     bool is_live;         /* And its time is not over. */
     uint8_t type;         /* enum resp_row_type. */
     uint64_t expire_ms;   /* 0: never. */
+    uint64_t written_ms;  /* 0: within this turn. */
     uint64_t size_bytes;  /* Of the string. */
     uint64_t object;      /* Of a chunked string. */
     struct bytes value;   /* Of an inline string, if loaded with its value. */
@@ -34,6 +35,10 @@ enum resp_entry_part { RESP_ENTRY_FACTS, RESP_ENTRY_VALUE };
 /* Compute where key lies. LIMIT: it is longer than keys may be. NO_MEMORY. */
 MUST_CHECK struct status resp_entry_init(struct resp_call *call, struct bytes key,
                                          struct resp_entry *out);
+
+/* The same in another database than the selected one. */
+MUST_CHECK struct status resp_entry_init_in(struct resp_call *call, uint32_t database_id,
+                                            struct bytes key, struct resp_entry *out);
 
 /* Read the row. OK whether or not there is one. AGAIN, CORRUPT, IO. */
 MUST_CHECK struct status resp_entry_load(struct resp_call *call, enum resp_entry_part part,
@@ -84,6 +89,17 @@ MUST_CHECK struct status resp_entry_set_expire(struct resp_call *call, struct re
 
 /* Remove what is stored, live or not. */
 MUST_CHECK struct status resp_entry_remove(struct resp_call *call, struct resp_entry *e);
+
+/* Can what from holds be another key's by naming its object there? Its chunks lie in its slot. */
+static inline bool resp_entry_is_beside(const struct resp_entry *from, const struct resp_entry *to)
+{
+    return from->place.slot == to->place.slot && from->place.database_id == to->place.database_id;
+}
+
+/* Give the object of one key, and its expiry, to another, in place of what is stored there.
+ * Requires: from is_live and chunked, to is beside it. */
+MUST_CHECK struct status resp_entry_give_object(struct resp_call *call, struct resp_entry *from,
+                                                struct resp_entry *to);
 
 /* ---- Keys written within a transaction ------------------------------------------------------ */
 

@@ -265,12 +265,46 @@ struct status resp_fail_integer(struct resp_call *call)
     return resp_fail(call, "ERR value is not an integer or out of range");
 }
 
+struct status resp_fail_no_key(struct resp_call *call)
+{
+    return resp_fail(call, "ERR no such key");
+}
+
 bool resp_call_int(struct resp_call *call, size_t arg, int64_t *out_value)
 {
     if (resp_int_parse(call->argv[arg], out_value))
         return true;
     status_ignore(resp_fail_integer(call), "it is replied");
     return false;
+}
+
+bool resp_call_int32(struct resp_call *call, size_t arg, int32_t *out_value)
+{
+    int64_t value;
+
+    if (!resp_call_int(call, arg, &value))
+        return false;
+    if (value < INT32_MIN || value > INT32_MAX) {
+        resp_reply_error(call->reply, "ERR value is out of range, value must between %d and %d",
+                         INT32_MIN, INT32_MAX);
+        return false;
+    }
+    *out_value = (int32_t)value;
+    return true;
+}
+
+bool resp_call_database(struct resp_call *call, size_t arg, uint32_t *out_number)
+{
+    int32_t number;
+
+    if (!resp_call_int32(call, arg, &number))
+        return false;
+    if (number < 0 || (uint32_t)number >= call->store->ops->database_count(call->store)) {
+        resp_reply_error(call->reply, "ERR DB index is out of range");
+        return false;
+    }
+    *out_number = (uint32_t)number;
+    return true;
 }
 
 struct status resp_call_run(struct resp_call *call)

@@ -29,8 +29,9 @@ struct store;
 struct store_row {
     struct bytes value; /* Borrowed until the command ends. Empty with STORE_META when apart. */
     uint64_t size;
-    uint64_t version;
-    uint64_t expire_ms; /* 0: never. The store does not hide expired rows; commands do. */
+    uint64_t version;    /* 0: it has none yet. */
+    uint64_t written_ms; /* When that was given, in wall time or a little ahead; 0: not yet. */
+    uint64_t expire_ms;  /* 0: never. The store does not hide expired rows; commands do. */
     uint8_t type;
 };
 enum store_flags { STORE_META = 1 };
@@ -47,6 +48,7 @@ struct store_watch {
     uint64_t version;   /* Of the moment: what is written later has a greater one. */
     uint64_t expire_ms; /* Of what was there; 0: none. */
     uint64_t taken_ns;  /* Monotonic. */
+    uint64_t changes;   /* Of databases' ids until then: see database_change. */
     uint32_t database;
     bool was_live;
 };
@@ -72,6 +74,8 @@ struct store_ops {
 
     /* Time of the command: wall milliseconds when it began; the same through a command. */
     uint64_t (*now_ms)(struct store *s);
+    /* Is what was answered on the disk? Otherwise it is with the kernel. */
+    bool (*is_durable)(struct store *s);
     /* Wall clock in microseconds, for TIME. */
     uint64_t (*wall_us)(struct store *s);
     /* A command that runs again is given the same numbers again. */
@@ -84,11 +88,15 @@ struct store_ops {
     /* Databases. A number (SELECT) names an id; keys carry the id. */
     uint32_t (*database_count)(struct store *s);
     uint32_t (*database_id)(struct store *s, uint32_t number);
-    /* The id that took the place of this one; 0: none has, or it is too long ago to tell. */
-    uint32_t (*database_after)(struct store *s, uint32_t id);
+    /* The id that number was given by the next change after *change of them, which moves on.
+     * NOT_FOUND: it has kept its id since; CONFLICT: there were too many changes to tell. */
+    struct status (*database_change)(struct store *s, uint32_t number, uint64_t *change,
+                                     uint32_t *out_id);
     /* Give number a fresh id; the old id's rows are purged in the background. Part of the command.
      */
     struct status (*database_clear)(struct store *s, uint32_t number);
+    /* Give each of two numbers the other's id. Part of the command. */
+    struct status (*database_swap)(struct store *s, uint32_t a, uint32_t b);
     /* Exact counts of live (not yet expired-and-removed) keys; include pending writes. */
     void (*counts)(struct store *s, uint32_t database_id, uint64_t *out_keys,
                    uint64_t *out_expires);

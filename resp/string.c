@@ -242,3 +242,41 @@ struct status resp_string_write(struct resp_call *call, struct resp_entry *e, ui
     return resp_entry_set_string(call, e, bytes_of(content, (size_t)new_size),
                                  e->is_live ? e->expire_ms : 0);
 }
+
+/* Chunks whose reads are started before the first of them is waited for. */
+enum { COPY_WINDOW = 1024 };
+
+static void prefetch_window(struct resp_call *call, const struct resp_entry *e, uint32_t index)
+{
+    uint64_t offset = (uint64_t)index * RESP_CHUNK_BYTES;
+    uint64_t size = (uint64_t)COPY_WINDOW * RESP_CHUNK_BYTES;
+
+    if (size > e->size_bytes - offset)
+        size = e->size_bytes - offset;
+    resp_string_prefetch(call, e, offset, size);
+}
+
+struct status resp_string_copy(struct resp_call *call, const struct resp_entry *from,
+                               struct resp_entry *to)
+{
+    struct store *s = call->store;
+    uint8_t key[RESP_CHUNK_KEY_BYTES];
+    struct bytes content;
+
+    if (from->type == RESP_ROW_STRING)
+        return resp_entry_set_string(call, to, resp_string_inline(from), from->expire_ms);
+    uint64_t object = s->ops->fresh_id(s);
+    uint32_t last = (uint32_t)((from->size_bytes - 1) / RESP_CHUNK_BYTES);
+    for (uint32_t i = 0; i <= last; i++) {
+        if (i % COPY_WINDOW == 0)
+            prefetch_window(call, from, i);
+        TRY(resp_string_chunk(call, from, i, &content));
+        if (content.size == 0)
+            continue;
+        resp_place_chunk(&to->place, object, i, key);
+        TRY(s->ops->put(s, &(struct store_put) { .key = bytes_of(key, sizeof key),
+                                                 .value = content,
+                                                 .type = RESP_ROW_CHUNK }));
+    }
+    return resp_entry_set_chunked(call, to, object, from->size_bytes, from->expire_ms);
+}

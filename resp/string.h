@@ -48,6 +48,14 @@ MUST_CHECK struct status resp_string_reply_part(struct resp_call *call, const st
                                                 uint64_t offset, size_t size);
 
 /*
+ * Make to, whatever is stored there, what from is: content and expiry. A chunked string gets chunks
+ * of its own; one that is missing stays missing. Requires: from is_live, loaded with its value,
+ * both strings of different keys. AGAIN, and as entry: LIMIT when it is too much for one batch.
+ */
+MUST_CHECK struct status resp_string_copy(struct resp_call *call, const struct resp_entry *from,
+                                          struct resp_entry *to);
+
+/*
  * Write bytes at offset; what lies between the old end and offset becomes zeros. An absent key is
  * the empty string. Keeps the expiry of a live key. Requires: loaded with its value, a string,
  * bytes is not empty. AGAIN, and as entry.

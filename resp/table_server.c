@@ -99,6 +99,26 @@ static const struct resp_command CONFIG_SUBCOMMANDS[] = {
     { 0 },
 };
 
+static const struct resp_command MEMORY_SUBCOMMANDS[] = {
+    {
+        .name = "memory|help",
+        .arity = 2,
+        .flags = LOADING | STALE,
+        DOC("server", "4.0.0", "O(1)", "Lists the subcommands."),
+        .run = resp_cmd_memory_help,
+    },
+    {
+        .name = "memory|usage",
+        .arity = -3,
+        .flags = READONLY,
+        .keys = KEY_SPECS(SPEC(RESP_KEY_RO, 2, 0, 1)),
+        DOC("server", "4.0.0", "O(1)", "Tells how many bytes a key has in the store."),
+        .args = ARGS(ARG("key", KEY), ARG("count", INTEGER, .flags = OPTIONAL, .token = "SAMPLES")),
+        .run = resp_cmd_memory_usage,
+    },
+    { 0 },
+};
+
 static const struct resp_command COMMANDS[] = {
     {
         .name = "command",
@@ -150,6 +170,22 @@ static const struct resp_command COMMANDS[] = {
                          .args = ARGS(ARG("async", PURE_TOKEN, .token = "ASYNC", .since = "4.0.0"),
                                       ARG("sync", PURE_TOKEN, .token = "SYNC", .since = "6.2.0")))),
         .run = resp_cmd_flushall,
+    },
+    {
+        .name = "swapdb",
+        .arity = 3,
+        .flags = WRITE | FAST,
+        .acl = KEYSPACE | DANGEROUS,
+        DOC("server", "4.0.0", "O(1)", "Exchanges the contents of two databases."),
+        .args = ARGS(ARG("index1", INTEGER), ARG("index2", INTEGER)),
+        .run = resp_cmd_swapdb,
+    },
+    {
+        .name = "memory",
+        .arity = -2,
+        .flags = 0,
+        DOC("server", "4.0.0", "Depends on the subcommand.", "Holds the commands about memory."),
+        .subcommands = MEMORY_SUBCOMMANDS,
     },
     {
         .name = "info",

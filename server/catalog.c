@@ -43,6 +43,11 @@ size_t catalog_record_encode(const struct catalog_record *r, uint8_t room[CATALO
         put_u32(room + n + 4, r->id);
         n += 8;
         break;
+    case CATALOG_SWAP:
+        put_u32(room + n, r->number);
+        put_u32(room + n + 4, r->other);
+        n += 8;
+        break;
     }
     CHECK(n <= CATALOG_RECORD_MAX);
     return n;
@@ -85,6 +90,10 @@ struct status catalog_record_decode(struct bytes side, struct catalog_record *ou
         break;
     case CATALOG_PURGED:
         is_whole = take_u32(&side, &r.number) && take_u32(&side, &r.id);
+        break;
+    case CATALOG_SWAP:
+        is_whole = take_u32(&side, &r.number) && take_u32(&side, &r.other) &&
+                   r.number < CATALOG_NUMBERS_MAX && r.other < CATALOG_NUMBERS_MAX;
         break;
     default:
         is_whole = false;
@@ -207,6 +216,19 @@ static void apply_clear(struct server_catalog *c, const struct catalog_record *r
         c->next_database = r->id + 1;
 }
 
+static void apply_swap(struct server_catalog *c, const struct catalog_record *r)
+{
+    uint32_t last = r->number > r->other ? r->number : r->other;
+
+    if (failed(reserve_numbers(c, last + 1))) {
+        c->is_incomplete = true;
+        return;
+    }
+    struct catalog_database d = c->numbers[r->number];
+    c->numbers[r->number] = c->numbers[r->other];
+    c->numbers[r->other] = d;
+}
+
 static void apply_purged(struct server_catalog *c, const struct catalog_record *r)
 {
     for (uint32_t i = 0; i < c->purge_count; i++) {
@@ -233,6 +255,9 @@ void server_catalog_apply(struct server_catalog *c, const struct catalog_record 
         break;
     case CATALOG_CLEAR:
         apply_clear(c, r);
+        break;
+    case CATALOG_SWAP:
+        apply_swap(c, r);
         break;
     case CATALOG_PURGED:
         apply_purged(c, r);

@@ -58,17 +58,19 @@ struct server_catalog {
  */
 
 enum catalog_kind {
-    CATALOG_SEED = 1,   /* value */
-    CATALOG_COUNT = 2,  /* id, keys, expires: added */
-    CATALOG_CLEAR = 3,  /* number, id: the new one; the old one is to be purged */
-    CATALOG_PURGED = 4, /* id, number: the next slot; CATALOG_SLOTS: all are */
-    CATALOG_OBJECTS = 5 /* value: next_object */
+    CATALOG_SEED = 1,    /* value */
+    CATALOG_COUNT = 2,   /* id, keys, expires: added */
+    CATALOG_CLEAR = 3,   /* number, id: the new one; the old one is to be purged */
+    CATALOG_PURGED = 4,  /* id, number: the next slot; CATALOG_SLOTS: all are */
+    CATALOG_OBJECTS = 5, /* value: next_object */
+    CATALOG_SWAP = 6     /* number, other: each has what the other had */
 };
 
 struct catalog_record {
     enum catalog_kind kind;
     uint32_t id;
     uint32_t number;
+    uint32_t other;
     int64_t keys;
     int64_t expires;
     uint64_t value;

@@ -301,13 +301,22 @@ void server_store_begin(struct server_store *s, struct server_command *c)
     txn_begin(s->evaluator, &c->reader);
 }
 
-/* Its changes hold; who watches keys of a database that was flushed will ask what came after it. */
+/* Who watches keys of a database will ask which ids it has had. */
+static void note_change(struct server_store *s, uint32_t number, uint32_t id)
+{
+    s->changes[s->change_count++ % STORE_CHANGES_KEPT] =
+        (struct store_change) { .number = number, .id = id };
+}
+
+/* Its changes hold. */
 static void take_record(struct server_store *s, const struct catalog_record *r)
 {
-    if (r->kind == CATALOG_CLEAR)
-        s->flushes[s->flush_count++ % STORE_FLUSHES_KEPT] =
-            (struct store_flush) { .before = server_catalog_id(&s->evaluated, r->number),
-                                   .after = r->id };
+    if (r->kind == CATALOG_CLEAR) {
+        note_change(s, r->number, r->id);
+    } else if (r->kind == CATALOG_SWAP) {
+        note_change(s, r->number, server_catalog_id(&s->evaluated, r->other));
+        note_change(s, r->other, server_catalog_id(&s->evaluated, r->number));
+    }
     server_catalog_apply(&s->evaluated, r);
 }
 

@@ -82,7 +82,7 @@ struct server_command {
  */
 #define STORE_WATCH_MAX_NS (TXN_WATCH_MAX_MS * UINT64_C(1000000))
 #define STORE_PIN_EVERY_NS UINT64_C(1000000000)
-enum { STORE_PINS_MAX = 64, STORE_FLUSHES_KEPT = 256 };
+enum { STORE_PINS_MAX = 64, STORE_CHANGES_KEPT = 256 };
 
 struct store_pin {
     struct lsm_snapshot *snapshot;
@@ -90,9 +90,9 @@ struct store_pin {
 };
 
 /* A database's number got another id. */
-struct store_flush {
-    uint32_t before;
-    uint32_t after;
+struct store_change {
+    uint32_t number;
+    uint32_t id;
 };
 
 struct server_store {
@@ -127,8 +127,8 @@ struct server_store {
     struct store_pin pins[STORE_PINS_MAX];
     uint32_t pin_count;
     uint32_t watchers;
-    struct store_flush flushes[STORE_FLUSHES_KEPT]; /* The last ones, in a ring. */
-    uint32_t flush_count;
+    struct store_change changes[STORE_CHANGES_KEPT]; /* The last ones, in a ring. */
+    uint64_t change_count;
 
     /* Microseconds of the wall clock, between its milliseconds. */
     uint64_t wall_base_us;
@@ -228,8 +228,10 @@ void server_cursors_destroy(struct server_command *c);
 
 uint32_t server_database_count(struct store *s);
 uint32_t server_database_id(struct store *s, uint32_t number);
-uint32_t server_database_after(struct store *s, uint32_t id);
+MUST_CHECK struct status server_database_change(struct store *s, uint32_t number, uint64_t *change,
+                                                uint32_t *out_id);
 MUST_CHECK struct status server_database_clear(struct store *s, uint32_t number);
+MUST_CHECK struct status server_database_swap(struct store *s, uint32_t a, uint32_t b);
 void server_counts(struct store *s, uint32_t database_id, uint64_t *out_keys,
                    uint64_t *out_expires);
 MUST_CHECK struct status server_count(struct store *s, uint32_t database_id, int64_t keys,

@@ -26,28 +26,37 @@ struct status server_store_record(struct server_store *s, const struct catalog_r
     return status_ok();
 }
 
-/* The running command's own change of a number comes first. */
+/* The running command's own changes come first: the last of them, then what was there before. */
 uint32_t server_database_id(struct store *door, uint32_t number)
 {
     const struct server_store *s = server_store_of(door);
     const struct server_command *c = s->running;
 
     for (uint32_t i = c == NULL ? 0 : c->record_count; i > 0; i--) {
-        if (c->records[i - 1].kind == CATALOG_CLEAR && c->records[i - 1].number == number)
-            return c->records[i - 1].id;
+        const struct catalog_record *r = &c->records[i - 1];
+        if (r->kind == CATALOG_CLEAR && r->number == number)
+            return r->id;
+        if (r->kind == CATALOG_SWAP && (r->number == number || r->other == number))
+            number = r->number == number ? r->other : r->number;
     }
     return server_catalog_id(&s->evaluated, number);
 }
 
-uint32_t server_database_after(struct store *door, uint32_t id)
+struct status server_database_change(struct store *door, uint32_t number, uint64_t *change,
+                                     uint32_t *out_id)
 {
     const struct server_store *s = server_store_of(door);
 
-    for (uint32_t i = 0; i < STORE_FLUSHES_KEPT && i < s->flush_count; i++) {
-        if (s->flushes[i].before == id)
-            return s->flushes[i].after;
+    if (s->change_count - *change > STORE_CHANGES_KEPT)
+        return status_of(ST_CONFLICT);
+    while (*change < s->change_count) {
+        const struct store_change *c = &s->changes[(*change)++ % STORE_CHANGES_KEPT];
+        if (c->number == number) {
+            *out_id = c->id;
+            return status_ok();
+        }
     }
-    return 0;
+    return status_of(ST_NOT_FOUND);
 }
 
 /* The id after those that are taken, by the running command too. */
@@ -72,6 +81,15 @@ struct status server_database_clear(struct store *door, uint32_t number)
     if (r.id >= DATABASE_ID_END)
         return status_of(ST_LIMIT);
     return server_store_record(s, &r);
+}
+
+struct status server_database_swap(struct store *door, uint32_t a, uint32_t b)
+{
+    struct server_store *s = server_store_of(door);
+
+    TRY(server_store_admit(s, true));
+    return server_store_record(
+        s, &(struct catalog_record) { .kind = CATALOG_SWAP, .number = a, .other = b });
 }
 
 /* The change of a database's counts that the running command makes; NULL: none yet. */

@@ -29,6 +29,7 @@ static struct status get(struct store *door, struct bytes key, unsigned flags,
     *out = (struct store_row) { .value = v.value,
                                 .size = v.size,
                                 .version = v.version,
+                                .written_ms = txn_physical_ms(v.version),
                                 .expire_ms = v.expire_ms,
                                 .type = v.type };
     return st;
@@ -102,6 +103,14 @@ static struct status remove_range(struct store *door, struct bytes begin, struct
 static uint64_t now_ms(struct store *door)
 {
     return txn_now_ms(server_store_of(door)->evaluator);
+}
+
+static bool is_durable(struct store *door)
+{
+    struct vlog_stats v;
+
+    vlog_stats(lsm_log(server_store_of(door)->lsm), &v);
+    return v.mode == VLOG_DURABLE;
 }
 
 /* The wall clock tells milliseconds; in between the other clock does. */
@@ -193,6 +202,7 @@ static struct status watch(struct store *door, uint32_t database, struct bytes k
     *out = (struct store_watch) { .was_live = live,
                                   .version = w.version,
                                   .expire_ms = w.expire_ms,
+                                  .changes = s->change_count,
                                   .database = server_database_id(door, database),
                                   .taken_ns = now_ns };
     return st;
@@ -218,14 +228,16 @@ const struct store_ops server_store_door = {
     .remove = remove_row,
     .remove_range = remove_range,
     .now_ms = now_ms,
+    .is_durable = is_durable,
     .wall_us = wall_us,
     .random = random_number,
     .hash_seed = hash_seed,
     .fresh_id = server_fresh_id,
     .database_count = server_database_count,
     .database_id = server_database_id,
-    .database_after = server_database_after,
+    .database_change = server_database_change,
     .database_clear = server_database_clear,
+    .database_swap = server_database_swap,
     .counts = server_counts,
     .count = server_count,
     .expiry_hint = expiry_hint,

@@ -107,6 +107,11 @@ Test(resp_conformance, keys)
     conforms("key", 140);
 }
 
+Test(resp_conformance, keys_that_move_and_travel)
+{
+    conforms("generic", 420);
+}
+
 Test(resp_conformance, transactions)
 {
     conforms("multi", 180);

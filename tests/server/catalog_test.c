@@ -17,6 +17,7 @@ static const struct catalog_record RECORDS[] = {
     { .kind = CATALOG_CLEAR, .number = 4, .id = 16385 },
     { .kind = CATALOG_PURGED, .id = 3, .number = 77 },
     { .kind = CATALOG_OBJECTS, .value = 1000 },
+    { .kind = CATALOG_SWAP, .number = 3, .other = 20 },
     { .kind = CATALOG_COUNT, .id = 16384, .keys = -4, .expires = 1 },
 };
 
@@ -38,7 +39,8 @@ static void apply_all(struct server_catalog *c)
 static void check_all(struct server_catalog *c)
 {
     cr_assert_eq(c->hash_seed, 0x1234567890abcdef);
-    cr_assert_eq(server_catalog_id(c, 3), 16384);
+    cr_assert_eq(server_catalog_id(c, 3), 20);
+    cr_assert_eq(server_catalog_id(c, 20), 16384);
     cr_assert_eq(server_catalog_find(c, 16384)->keys, 5);
     cr_assert_eq(server_catalog_find(c, 16384)->expires, 1);
     cr_assert_eq(server_catalog_find(c, 3), NULL);

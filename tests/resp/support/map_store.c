@@ -123,6 +123,7 @@ static struct status get(struct store *s, struct bytes key, unsigned flags, stru
     *out = (struct store_row) { .value = is_apart ? bytes_of(NULL, 0) : row->value,
                                 .size = row->value.size,
                                 .version = row->version,
+                                .written_ms = row->written_ms,
                                 .expire_ms = row->expire_ms,
                                 .type = row->type };
     return status_ok();
@@ -190,6 +191,11 @@ static uint64_t now_ms(struct store *s)
     return of(s)->now_ms;
 }
 
+static bool is_durable(struct store *s)
+{
+    return !of(s)->is_relaxed;
+}
+
 static uint64_t wall_us(struct store *s)
 {
     return of(s)->now_ms * 1000 + 42;
@@ -223,17 +229,45 @@ static uint32_t database_id(struct store *s, uint32_t number)
     return of(s)->databases[number];
 }
 
+static void change_database(struct map_store *m, uint32_t number, uint32_t id)
+{
+    m->changes[m->change_count++ % MAP_CHANGES] =
+        (struct map_change) { .number = number, .id = id };
+    m->databases[number] = id;
+}
+
 static struct status database_clear(struct store *s, uint32_t number)
 {
     TRY(fail_as_told(of(s)));
-    of(s)->after[of(s)->databases[number]] = (uint32_t)of(s)->next_id;
-    of(s)->databases[number] = (uint32_t)of(s)->next_id++;
+    change_database(of(s), number, (uint32_t)of(s)->next_id++);
     return status_ok();
 }
 
-static uint32_t database_after(struct store *s, uint32_t id)
+static struct status database_swap(struct store *s, uint32_t a, uint32_t b)
 {
-    return of(s)->after[id];
+    uint32_t id = of(s)->databases[a];
+
+    TRY(fail_as_told(of(s)));
+    change_database(of(s), a, of(s)->databases[b]);
+    change_database(of(s), b, id);
+    return status_ok();
+}
+
+static struct status database_change(struct store *s, uint32_t number, uint64_t *change,
+                                     uint32_t *out_id)
+{
+    struct map_store *m = of(s);
+
+    if (m->change_count - *change > MAP_CHANGES)
+        return status_of(ST_CONFLICT);
+    while (*change < m->change_count) {
+        const struct map_change *c = &m->changes[(*change)++ % MAP_CHANGES];
+        if (c->number == number) {
+            *out_id = c->id;
+            return status_ok();
+        }
+    }
+    return status_of(ST_NOT_FOUND);
 }
 
 static void counts(struct store *s, uint32_t id, uint64_t *out_keys, uint64_t *out_expires)
@@ -278,6 +312,7 @@ static struct status watch(struct store *s, uint32_t database, struct bytes key,
     *out = (struct store_watch) { .was_live = live,
                                   .version = m->version,
                                   .expire_ms = live ? row->expire_ms : 0,
+                                  .changes = m->change_count,
                                   .database = m->databases[database] };
     return status_ok();
 }
@@ -370,14 +405,16 @@ static const struct store_ops OPS = {
     .remove = remove_row,
     .remove_range = remove_range,
     .now_ms = now_ms,
+    .is_durable = is_durable,
     .wall_us = wall_us,
     .random = next_random,
     .hash_seed = hash_seed,
     .fresh_id = fresh_id,
     .database_count = database_count,
     .database_id = database_id,
-    .database_after = database_after,
+    .database_change = database_change,
     .database_clear = database_clear,
+    .database_swap = database_swap,
     .counts = counts,
     .count = count,
     .expiry_hint = expiry_hint,
@@ -412,6 +449,7 @@ void map_store_begin(struct map_store *m)
     m->next_id_before = m->next_id;
     m->random_state_before = m->random_state;
     memcpy(m->databases_before, m->databases, sizeof m->databases);
+    m->change_count_before = m->change_count;
     memcpy(m->keys_before, m->keys, sizeof m->keys);
     memcpy(m->expires_before, m->expires, sizeof m->expires);
 }
@@ -439,6 +477,7 @@ void map_store_keep(struct map_store *m)
     for (size_t i = 0; i < m->own.count; i++) {
         struct map_row row = m->own.rows[i];
         row.version = m->version;
+        row.written_ms = m->now_ms;
         insert(&m->committed, row);
     }
     drop_own(m);
@@ -452,8 +491,7 @@ void map_store_drop(struct map_store *m)
     m->next_id = m->next_id_before; /* Nobody saw those ids. */
     m->random_state = m->random_state_before;
     memcpy(m->databases, m->databases_before, sizeof m->databases);
-    for (size_t i = 0; i < MAP_DATABASES; i++)
-        m->after[m->databases[i]] = 0;
+    m->change_count = m->change_count_before;
     memcpy(m->keys, m->keys_before, sizeof m->keys);
     memcpy(m->expires, m->expires_before, sizeof m->expires);
     /* What was asked for arrives before the next run. */

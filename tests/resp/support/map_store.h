@@ -10,12 +10,13 @@
 
 #include <stddef.h>
 
-enum { MAP_DATABASES = 16 };
+enum { MAP_DATABASES = 16, MAP_CHANGES = 64 };
 
 struct map_row {
     struct bytes key; /* Both owned. */
     struct bytes value;
     uint64_t version;
+    uint64_t written_ms;
     uint64_t expire_ms;
     uint8_t type;
     bool is_deleted;
@@ -32,6 +33,11 @@ struct map_range {
     struct bytes end;
 };
 
+struct map_change {
+    uint32_t number;
+    uint32_t id;
+};
+
 struct map_store {
     struct store store;
     struct map_rows committed; /* With tombstones. */
@@ -40,14 +46,17 @@ struct map_store {
     size_t range_count;
     uint64_t version;
     uint64_t now_ms;
+    bool is_relaxed;
     uint64_t next_id;
     uint64_t next_id_before; /* At the beginning of the command, as all below. */
     uint64_t random_state;
     uint64_t random_state_before;
     uint32_t databases[MAP_DATABASES];
     uint32_t databases_before[MAP_DATABASES];
-    uint32_t after[1024]; /* By database id: the one that took its place. */
-    int64_t keys[1024];   /* By database id, as the next. */
+    struct map_change changes[MAP_CHANGES]; /* The last ones of databases' ids, in a ring. */
+    size_t change_count;
+    size_t change_count_before;
+    int64_t keys[1024]; /* By database id, as the next. */
     int64_t expires[1024];
     int64_t keys_before[1024];
     int64_t expires_before[1024];
