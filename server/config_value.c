@@ -314,7 +314,7 @@ static struct status parse_events(struct bytes text, int64_t *out, struct errbuf
 static struct status take_number(const struct config_parameter *p, struct bytes text, int64_t *out,
                                  struct errbuf *err)
 {
-    int64_t n;
+    int64_t n = 0;
 
     if (p->type == CONFIG_MEMORY && !parse_memory(text, &n))
         return refuse(err, "argument must be a memory value");

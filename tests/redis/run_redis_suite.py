@@ -227,8 +227,8 @@ class Texts:
         if braced is not None:
             name = re.escape(braced)
         else:
-            parts = [re.escape(part) for part in self.VARIABLE.split(re.sub(r"\\(.)", r"\1", quoted))]
-            name = ".*".join(parts)
+            parts = self.VARIABLE.split(re.sub(r"\\(.)", r"\1", quoted))
+            name = ".*".join(re.escape(part) for part in parts)
         return re.compile(("" if procedure == "test" else ".*") + name + r"\Z")
 
     def name(self, test, command):
@@ -291,7 +291,7 @@ def greatest_total_ever():
 # ---- The report --------------------------------------------------------------------------------
 
 def print_run(backend, found):
-    print(f"{backend + ':':28s} {'ok':>5s} {'err':>5s} {'skipped':>8s} {'denied':>7s} {'seconds':>8s}")
+    print(f"{backend + ':':28s}    ok   err  skipped  denied  seconds")
     for name, unit in found.items():
         print(f"  {name:26s} {unit.ok:5d} {len(unit.failed):5d} {len(unit.skipped):8d} "
               f"{unit.denied:7d} {unit.seconds:8d}")
