@@ -3,6 +3,7 @@
 
 #include "resp/dump.h"
 #include "resp/entry.h"
+#include "resp/notify.h"
 #include "resp/number.h"
 #include "resp/session.h"
 #include "resp/string.h"
@@ -116,10 +117,10 @@ struct status resp_cmd_restore(struct resp_call *call)
     if (s.code == ST_CORRUPT)
         return resp_fail(call, "ERR Bad data format");
     TRY(s);
-    if (expire_ms != 0 && expire_ms <= call->now_ms)
-        TRY(resp_entry_remove(call, &e));
-    else
-        TRY(resp_entry_set_string(call, &e, string, expire_ms));
     resp_reply_ok(call->reply);
+    if (expire_ms != 0 && expire_ms <= call->now_ms)
+        return resp_entry_delete(call, &e);
+    TRY(resp_entry_set_string(call, &e, string, expire_ms));
+    resp_notify(call, RESP_EVENT_GENERIC, "restore", call->argv[1]);
     return status_ok();
 }

@@ -3,6 +3,7 @@
 #include "resp/command.h"
 #include "resp/entry.h"
 #include "resp/expiry.h"
+#include "resp/notify.h"
 
 bool resp_expiry_of(const struct resp_call *call, struct resp_expiry form, int64_t value,
                     int64_t *out_ms)
@@ -85,11 +86,11 @@ static struct status expire(struct resp_call *call, struct resp_expiry form)
         resp_reply_int(call->reply, 0);
         return status_ok();
     }
-    if (when_ms <= (int64_t)call->now_ms)
-        TRY(resp_entry_remove(call, &e));
-    else
-        TRY(resp_entry_set_expire(call, &e, (uint64_t)when_ms));
     resp_reply_int(call->reply, 1);
+    if (when_ms <= (int64_t)call->now_ms)
+        return resp_entry_delete(call, &e);
+    TRY(resp_entry_set_expire(call, &e, (uint64_t)when_ms));
+    resp_notify(call, RESP_EVENT_GENERIC, "expire", call->argv[1]);
     return status_ok();
 }
 
@@ -158,8 +159,10 @@ struct status resp_cmd_persist(struct resp_call *call)
 
     TRY(resp_entry_open(call, call->argv[1], RESP_ENTRY_VALUE, &e));
     bool is_timed = e.is_live && e.expire_ms != 0;
-    if (is_timed)
+    if (is_timed) {
         TRY(resp_entry_set_expire(call, &e, 0));
+        resp_notify(call, RESP_EVENT_GENERIC, "persist", call->argv[1]);
+    }
     resp_reply_int(call->reply, is_timed);
     return status_ok();
 }

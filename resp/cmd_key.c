@@ -1,20 +1,15 @@
 #include "resp/cmd.h"
 
 #include "resp/entry.h"
-#include "resp/notify.h"
 
 static struct status remove_live(struct resp_call *call, struct resp_entry *e, size_t arg,
                                  void *context)
 {
     int64_t *removed = context;
-    bool was_live = e->is_live;
 
     (void)arg;
-    TRY(resp_entry_remove(call, e));
-    *removed += was_live;
-    if (was_live)
-        resp_notify(call, RESP_EVENT_GENERIC, "del", e->place.key);
-    return status_ok();
+    *removed += e->is_live;
+    return resp_entry_delete(call, e);
 }
 
 struct status resp_cmd_del(struct resp_call *call)

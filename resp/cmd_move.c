@@ -2,6 +2,7 @@
 #include "resp/cmd.h"
 
 #include "resp/entry.h"
+#include "resp/notify.h"
 #include "resp/number.h"
 #include "resp/session.h"
 #include "resp/string.h"
@@ -46,7 +47,10 @@ static struct status rename_key(struct resp_call *call, bool only_if_free,
         *out_outcome = RENAME_TAKEN;
     if (*out_outcome != RENAME_DONE || bytes_equal(call->argv[1], call->argv[2]))
         return status_ok();
-    return move(call, &from, &to);
+    TRY(move(call, &from, &to));
+    resp_notify(call, RESP_EVENT_GENERIC, "rename_from", call->argv[1]);
+    resp_notify(call, RESP_EVENT_GENERIC, "rename_to", call->argv[2]);
+    return status_ok();
 }
 
 struct status resp_cmd_rename(struct resp_call *call)
@@ -101,10 +105,8 @@ static bool parse_copy(struct resp_call *call, uint32_t *out_number, bool *out_r
 static struct status open_elsewhere(struct resp_call *call, uint32_t number, struct bytes key,
                                     struct resp_entry *from, struct resp_entry *to)
 {
-    uint32_t id = call->store->ops->database_id(call->store, number);
-
     TRY(resp_entry_init(call, call->argv[1], from));
-    TRY(resp_entry_init_in(call, id, key, to));
+    TRY(resp_entry_init_in(call, number, key, to));
     return load_both(call, from, to);
 }
 
@@ -122,8 +124,10 @@ struct status resp_cmd_copy(struct resp_call *call)
     TRY(open_elsewhere(call, number, call->argv[2], &from, &to));
     resp_entry_score(call, &from);
     bool can_copy = from.is_live && (replaces || !to.is_live);
-    if (can_copy)
+    if (can_copy) {
         TRY(resp_string_copy(call, &from, &to));
+        resp_notify_in(call, number, RESP_EVENT_GENERIC, "copy_to", call->argv[2]);
+    }
     resp_reply_int(call->reply, can_copy);
     return status_ok();
 }
@@ -140,8 +144,11 @@ struct status resp_cmd_move(struct resp_call *call)
         return fail_same_place(call);
     TRY(open_elsewhere(call, number, call->argv[1], &from, &to));
     bool can_move = from.is_live && !to.is_live;
-    if (can_move)
+    if (can_move) {
         TRY(move(call, &from, &to));
+        resp_notify(call, RESP_EVENT_GENERIC, "move_from", call->argv[1]);
+        resp_notify_in(call, number, RESP_EVENT_GENERIC, "move_to", call->argv[1]);
+    }
     resp_reply_int(call->reply, can_move);
     return status_ok();
 }

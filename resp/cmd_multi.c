@@ -65,7 +65,8 @@ static struct status check_row(struct resp_call *call, const struct resp_watched
     struct store *store = call->store;
     struct resp_entry e;
 
-    TRY(resp_entry_init_in(call, database_id, watched->key, &e));
+    call->database_id = database_id;
+    TRY(resp_entry_init(call, watched->key, &e));
     *out_row_key = e.row_key;
     return store->ops->watch_check(store, watched->database, e.row_key, &watched->token);
 }

@@ -9,10 +9,14 @@
 static struct status open_object(struct resp_call *call, enum resp_entry_part part,
                                  struct resp_entry *e, bool *out_is_there)
 {
-    TRY(resp_entry_lookup(call, call->argv[2], part, e));
+    TRY(resp_entry_open(call, call->argv[2], part, e));
     *out_is_there = e->is_live;
-    if (!e->is_live)
+    if (e->is_live) {
+        call->hits++;
+    } else {
+        call->misses++; /* Not an event: nobody wanted the value. */
         resp_reply_null(call->reply);
+    }
     return status_ok();
 }
 

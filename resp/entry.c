@@ -13,13 +13,8 @@ enum {
     POINT_DELETES_MAX = 64,
 };
 
-struct status resp_entry_init(struct resp_call *call, struct bytes key, struct resp_entry *out)
-{
-    return resp_entry_init_in(call, call->database_id, key, out);
-}
-
-struct status resp_entry_init_in(struct resp_call *call, uint32_t database_id, struct bytes key,
-                                 struct resp_entry *out)
+static struct status init(struct resp_call *call, uint32_t database_id, struct bytes key,
+                          struct resp_entry *out)
 {
     if (key.size > RESP_KEY_MAX_BYTES)
         return status_of(ST_LIMIT);
@@ -29,8 +24,22 @@ struct status resp_entry_init_in(struct resp_call *call, uint32_t database_id, s
         return status_of(ST_NO_MEMORY);
     *out = (struct resp_entry) {
         .place = resp_place_of(key, database_id, call->hash_seed),
+        .database = call->database,
     };
     out->row_key = bytes_of(row_key, resp_place_meta(&out->place, row_key));
+    return status_ok();
+}
+
+struct status resp_entry_init(struct resp_call *call, struct bytes key, struct resp_entry *out)
+{
+    return init(call, call->database_id, key, out);
+}
+
+struct status resp_entry_init_in(struct resp_call *call, uint32_t database, struct bytes key,
+                                 struct resp_entry *out)
+{
+    TRY(init(call, call->store->ops->database_id(call->store, database), key, out));
+    out->database = database;
     return status_ok();
 }
 
@@ -218,7 +227,7 @@ static void note_expired(struct resp_call *call, const struct resp_entry *e)
     if (!e->is_stored || e->is_live)
         return;
     call->expired++;
-    resp_notify(call, RESP_EVENT_EXPIRED, "expired", e->place.key);
+    resp_notify_in(call, e->database, RESP_EVENT_EXPIRED, "expired", e->place.key);
 }
 
 /* Put the meta row, and everything that goes with it. */
@@ -235,7 +244,7 @@ static struct status put_meta(struct resp_call *call, struct resp_entry *e, uint
     TRY(note_written(call, e));
     note_expired(call, e);
     if (!e->is_live)
-        resp_notify(call, RESP_EVENT_NEW, "new", e->place.key);
+        resp_notify_in(call, e->database, RESP_EVENT_NEW, "new", e->place.key);
     e->is_stored = true;
     e->is_live = true;
     e->type = type;
@@ -323,6 +332,16 @@ struct status resp_entry_remove(struct resp_call *call, struct resp_entry *e)
         return status_ok();
     TRY(remove_chunks(call, e));
     return remove_meta(call, e);
+}
+
+struct status resp_entry_delete(struct resp_call *call, struct resp_entry *e)
+{
+    bool was_live = e->is_live;
+
+    TRY(resp_entry_remove(call, e));
+    if (was_live)
+        resp_notify_in(call, e->database, RESP_EVENT_GENERIC, "del", e->place.key);
+    return status_ok();
 }
 
 struct status resp_entry_give_object(struct resp_call *call, struct resp_entry *from,

@@ -18,6 +18,7 @@
 
 struct resp_entry {
     struct resp_place place;
+    uint32_t database;    /* The number. */
     struct bytes row_key; /* Of the meta row; in the call's arena. */
     bool is_stored;       /* There is a meta row. */
     bool is_live;         /* And its time is not over. */
@@ -36,8 +37,8 @@ enum resp_entry_part { RESP_ENTRY_FACTS, RESP_ENTRY_VALUE };
 MUST_CHECK struct status resp_entry_init(struct resp_call *call, struct bytes key,
                                          struct resp_entry *out);
 
-/* The same in another database than the selected one. */
-MUST_CHECK struct status resp_entry_init_in(struct resp_call *call, uint32_t database_id,
+/* The same in the database of a number. */
+MUST_CHECK struct status resp_entry_init_in(struct resp_call *call, uint32_t database,
                                             struct bytes key, struct resp_entry *out);
 
 /* Read the row. OK whether or not there is one. AGAIN, CORRUPT, IO. */
@@ -89,6 +90,8 @@ MUST_CHECK struct status resp_entry_set_expire(struct resp_call *call, struct re
 
 /* Remove what is stored, live or not. */
 MUST_CHECK struct status resp_entry_remove(struct resp_call *call, struct resp_entry *e);
+/* The same for a command that deletes: tells it of a live key. */
+MUST_CHECK struct status resp_entry_delete(struct resp_call *call, struct resp_entry *e);
 
 /* Can what from holds be another key's by naming its object there? Its chunks lie in its slot. */
 static inline bool resp_entry_is_beside(const struct resp_entry *from, const struct resp_entry *to)

@@ -115,7 +115,7 @@ static const struct resp_command COMMANDS[] = {
                           SPEC(RESP_KEY_OW | RESP_KEY_UPDATE, 2, 0, 1)),
         DOC("generic", "1.0.0", "O(1) within a hash slot, else O(N), N bytes of the value",
             "Gives a key another name, in place of the key that had it."),
-        .args = ARGS(ARG("key", KEY), ARG("newkey", KEY)),
+        .args = ARGS(ARG("key", KEY), ARG("newkey", KEY, .key_spec = 1)),
         .run = resp_cmd_rename,
     },
     {
@@ -127,7 +127,7 @@ static const struct resp_command COMMANDS[] = {
                           SPEC(RESP_KEY_OW | RESP_KEY_INSERT, 2, 0, 1)),
         DOC("generic", "1.0.0", "O(1) within a hash slot, else O(N), N bytes of the value",
             "Gives a key another name, if no key has it."),
-        .args = ARGS(ARG("key", KEY), ARG("newkey", KEY)),
+        .args = ARGS(ARG("key", KEY), ARG("newkey", KEY, .key_spec = 1)),
         .run = resp_cmd_renamenx,
     },
     {
@@ -139,7 +139,7 @@ static const struct resp_command COMMANDS[] = {
                           SPEC(RESP_KEY_OW | RESP_KEY_UPDATE, 2, 0, 1)),
         DOC("generic", "6.2.0", "O(N), N bytes of the value",
             "Copies a key, with its expiry, to another one."),
-        .args = ARGS(ARG("source", KEY), ARG("destination", KEY),
+        .args = ARGS(ARG("source", KEY), ARG("destination", KEY, .key_spec = 1),
                      ARG("destination-db", INTEGER, .flags = OPTIONAL, .token = "DB"),
                      ARG("replace", PURE_TOKEN, .flags = OPTIONAL, .token = "REPLACE")),
         .run = resp_cmd_copy,
