@@ -13,10 +13,13 @@ static uint8_t unescape(const uint8_t *line, size_t size, size_t *i)
 {
     uint8_t c = line[*i + 1];
 
-    if (c == 'x' && *i + 3 < size && hex_digit(line[*i + 2]) >= 0 && hex_digit(line[*i + 3]) >= 0) {
-        c = (uint8_t)(hex_digit(line[*i + 2]) << 4 | hex_digit(line[*i + 3]));
-        *i += 3;
-        return c;
+    if (c == 'x' && *i + 3 < size) {
+        int high = hex_digit(line[*i + 2]);
+        int low = hex_digit(line[*i + 3]);
+        if (high >= 0 && low >= 0) {
+            *i += 3;
+            return (uint8_t)(high * 16 + low);
+        }
     }
     *i += 1;
     switch (c) {

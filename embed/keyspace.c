@@ -123,7 +123,7 @@ enum varve_code varve_keyspace_drop(struct varve *store, const char *name,
                                     struct varve_error *error)
 {
     static const char what[] = "keyspace";
-    varve_keyspace keyspace;
+    varve_keyspace keyspace = VARVE_DEFAULT_KEYSPACE;
     struct embed_slot *slot;
     enum varve_code code = varve_keyspace_find(store, name, &keyspace, error);
 
