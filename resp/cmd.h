@@ -29,6 +29,12 @@ resp_command_fn resp_cmd_delex, resp_cmd_digest;
 /* cmd_lcs.c */
 resp_command_fn resp_cmd_lcs;
 
+/* cmd_bitmap.c */
+resp_command_fn resp_cmd_bitcount, resp_cmd_bitpos;
+
+/* cmd_bitop.c */
+resp_command_fn resp_cmd_bitop;
+
 /* cmd_bit.c */
 resp_command_fn resp_cmd_bitfield, resp_cmd_bitfield_ro, resp_cmd_getbit, resp_cmd_setbit;
 

@@ -172,7 +172,7 @@ static struct status run_queue(struct resp_call *call)
         inner.argc = queued.argc;
         inner.overlay = &overlay;
         s = resp_call_run(&inner);
-        resp_walk_reset(&call->session->walk);
+        resp_session_forget_found(call->session);
         if (failed(s))
             return s;
         call->hits = inner.hits;

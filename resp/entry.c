@@ -65,23 +65,29 @@ struct status resp_entry_load(struct resp_call *call, enum resp_entry_part part,
     struct store_row row;
     struct status s = call->store->ops->get(call->store, e->row_key, store_flags_of(part), &row);
 
-    e->is_stored = succeeded(s);
-    e->is_live = false;
-    if (s.code == ST_NOT_FOUND)
-        return status_ok();
-    if (failed(s))
+    if (failed(s) && s.code != ST_NOT_FOUND)
         return s;
-    e->type = row.type;
-    e->expire_ms = row.expire_ms;
-    e->written_ms = row.written_ms;
-    e->is_live = row.expire_ms == 0 || row.expire_ms > call->now_ms;
-    switch (row.type) {
+    return resp_entry_see(call, succeeded(s) ? &row : NULL, e);
+}
+
+struct status resp_entry_see(struct resp_call *call, const struct store_row *row,
+                             struct resp_entry *e)
+{
+    e->is_stored = row != NULL;
+    e->is_live = false;
+    if (row == NULL)
+        return status_ok();
+    e->type = row->type;
+    e->expire_ms = row->expire_ms;
+    e->written_ms = row->written_ms;
+    e->is_live = row->expire_ms == 0 || row->expire_ms > call->now_ms;
+    switch (row->type) {
     case RESP_ROW_STRING:
-        e->value = row.value;
-        e->size_bytes = row.size;
+        e->value = row->value;
+        e->size_bytes = row->size;
         return status_ok();
     case RESP_ROW_STRING_CHUNKED:
-        return read_object(&row, e);
+        return read_object(row, e);
     default:
         return status_of(ST_CORRUPT);
     }
@@ -115,7 +121,14 @@ struct status resp_entry_lookup(struct resp_call *call, struct bytes key, enum r
 struct status resp_entry_visit(struct resp_call *call, enum resp_entry_part part,
                                resp_entry_visitor *visit, void *context)
 {
-    struct resp_key_range range = resp_command_keys(call->command->keys, call->argc);
+    return resp_entry_visit_keys(call, resp_command_keys(call->command->keys, call->argc), part,
+                                 visit, context);
+}
+
+struct status resp_entry_visit_keys(struct resp_call *call, struct resp_key_range range,
+                                    enum resp_entry_part part, resp_entry_visitor *visit,
+                                    void *context)
+{
     struct resp_entry entries[WINDOW];
     struct bytes rows[WINDOW];
 

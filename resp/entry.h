@@ -45,6 +45,11 @@ MUST_CHECK struct status resp_entry_init_in(struct resp_call *call, uint32_t dat
 MUST_CHECK struct status resp_entry_load(struct resp_call *call, enum resp_entry_part part,
                                          struct resp_entry *e);
 
+/* What this row of it says; NULL: there is none. For a row that was not read by the above; value is
+ * borrowed from it. CORRUPT. */
+MUST_CHECK struct status resp_entry_see(struct resp_call *call, const struct store_row *row,
+                                        struct resp_entry *e);
+
 /* resp_entry_init and resp_entry_load. */
 MUST_CHECK struct status resp_entry_open(struct resp_call *call, struct bytes key,
                                          enum resp_entry_part part, struct resp_entry *out);
@@ -54,13 +59,19 @@ MUST_CHECK struct status resp_entry_lookup(struct resp_call *call, struct bytes 
                                            enum resp_entry_part part, struct resp_entry *out);
 
 /*
- * Load the entry of each key of the request, in order, and hand it to visit; reads are started many
- * at a time. A key that is named twice is loaded again, and seen as the first visit left it.
+ * Load the entry of each key of the request's first key specification, in order, and hand it to
+ * visit; reads are started many at a time. A key that is named twice is loaded again, and seen as
+ * the first visit left it.
  */
 typedef struct status resp_entry_visitor(struct resp_call *call, struct resp_entry *e, size_t arg,
                                          void *context);
 MUST_CHECK struct status resp_entry_visit(struct resp_call *call, enum resp_entry_part part,
                                           resp_entry_visitor *visit, void *context);
+/* The same for some of its arguments. */
+struct resp_key_range;
+MUST_CHECK struct status resp_entry_visit_keys(struct resp_call *call, struct resp_key_range range,
+                                               enum resp_entry_part part, resp_entry_visitor *visit,
+                                               void *context);
 
 /* Count a reading command's hit or miss. */
 void resp_entry_score(struct resp_call *call, const struct resp_entry *e);

@@ -159,6 +159,7 @@ void resp_session_destroy(struct resp_session *s)
         return;
     struct alloc *alloc = s->resp->options.alloc;
     resp_post_forget(&s->resp->post, s, &s->subscriptions);
+    resp_session_forget_found(s);
     resp_walk_deinit(&s->walk);
     resp_watches_deinit(&s->watches);
     resp_queue_deinit(&s->queue);
@@ -231,7 +232,14 @@ size_t resp_session_held(const struct resp_session *s)
 {
     return sizeof *s + s->addresses_size + resp_parser_held(&s->parser) + s->name.capacity +
            s->library_name.capacity + s->library_version.capacity + s->queue.bytes.capacity +
-           s->watches.bytes.capacity + s->walk.found.capacity;
+           s->watches.bytes.capacity + s->walk.found.capacity + resp_sparse_held(&s->bitop.result);
+}
+
+void resp_session_forget_found(struct resp_session *s)
+{
+    resp_walk_reset(&s->walk);
+    resp_stream_reset(&s->stream);
+    resp_bitop_reset(&s->bitop);
 }
 
 void resp_session_discard(struct resp_session *s)
@@ -434,7 +442,7 @@ static void settle(struct resp_call *call)
     stats->expired_keys += call->expired;
     if (call->command != NULL)
         call->session->last_command = call->command;
-    resp_walk_reset(&call->session->walk);
+    resp_session_forget_found(call->session);
 }
 
 static void reset_arena(struct arena *a)
@@ -473,7 +481,7 @@ struct status resp_session_run(struct resp_session *s, struct store *store, bool
     if (out->is_failed && st.code != ST_AGAIN)
         st = status_of(!out->is_short ? ST_LIMIT : may_wait ? ST_AGAIN : ST_NO_MEMORY);
     if (st.code == ST_AGAIN && out->is_short)
-        resp_walk_reset(&s->walk);
+        resp_session_forget_found(s);
     if (succeeded(st) && r->post.items.is_failed)
         st = status_of(r->post.items.is_short ? ST_NO_MEMORY : ST_LIMIT);
     if (failed(st)) {

@@ -8,6 +8,7 @@
 
 #include "base/arena.h"
 
+#include "resp/bitop.h"
 #include "resp/call.h"
 #include "resp/command.h"
 #include "resp/parse.h"
@@ -15,6 +16,7 @@
 #include "resp/queue.h"
 #include "resp/resp.h"
 #include "resp/scan.h"
+#include "resp/stream.h"
 #include "resp/topic.h"
 
 #include <stdbool.h>
@@ -61,7 +63,10 @@ struct resp_session {
     bool is_closing;
     struct resp_queue queue;
     struct resp_watches watches;
-    struct resp_walk walk; /* Of a blocked SCAN, KEYS or RANDOMKEY. */
+    /* What a command that waits has found so far: a walk, or the looking through of strings. */
+    struct resp_walk walk;
+    struct resp_stream stream;
+    struct resp_bitop bitop;
 
     struct resp_subscriptions subscriptions;
     uint64_t heard; /* The number of the last message it was given. */
@@ -71,6 +76,9 @@ struct resp_session {
 
 /* Whether requests that need it may run, and how large they may be. */
 void resp_session_authenticate(struct resp_session *s, bool is_authenticated);
+
+/* The command has ended: forget what it found so far. */
+void resp_session_forget_found(struct resp_session *s);
 
 /* Leave the transaction and forget the watches. */
 void resp_session_discard(struct resp_session *s);

@@ -127,7 +127,8 @@ struct store_ops {
      * next call. */
     struct status (*cursor_next)(struct store_cursor *c, struct bytes *out_key,
                                  struct store_row *out_row);
-    /* The next row will be the first at or after key. Forward only; reads nothing yet. */
+    /* The next row will be the first at or after key, within the bounds, back or forth on the same
+     * version. Reads nothing yet. */
     void (*cursor_seek)(struct store_cursor *c, struct bytes key);
     void (*cursor_close)(struct store_cursor *c);
 };

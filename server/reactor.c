@@ -149,7 +149,6 @@ static void close_connection(struct server_reactor *r, struct server_connection 
     if (c->is_closed)
         return;
     c->is_closed = true;
-    drop_command(r, c);
     if (c->session != NULL) {
         if (c->is_watching)
             server_store_note_watcher(r->store, false);
@@ -157,6 +156,7 @@ static void close_connection(struct server_reactor *r, struct server_connection 
         c->session = NULL;
         r->client_count--;
     }
+    drop_command(r, c); /* After the session, which may hold cursors of it. */
     /* Its ops end soon. */
     io_socket_shutdown(c->socket);
 }

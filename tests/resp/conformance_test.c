@@ -102,6 +102,11 @@ Test(resp_conformance, single_bits_and_fields)
     conforms("bit", 160);
 }
 
+Test(resp_conformance, whole_bitmaps)
+{
+    conforms("bitmap", 180);
+}
+
 Test(resp_conformance, keys)
 {
     conforms("key", 140);

@@ -264,6 +264,8 @@ static void run(struct gateway *g, size_t client)
             CHECK(st.code != ST_AGAIN || out->size == before);
         }
         resp_settle(g->resp, succeeded(st), 0);
+        if (st.code == ST_AGAIN && g->between != NULL)
+            g->between(g, g->between_context);
     } while (st.code == ST_AGAIN);
     map_store_forget(&g->store);
     while (g->deliver_at_once && resp_is_delivering(g->resp))

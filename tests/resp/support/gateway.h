@@ -32,7 +32,10 @@ struct gateway {
     size_t returned[GATEWAY_CLIENTS]; /* How much of it, from its front. */
     size_t reply_max;                 /* Bytes a client's replies may have. */
     size_t runs;                      /* Calls of resp_session_run. */
-    bool deliver_at_once;             /* As many turns as messages need, after each command. */
+    /* NULL, or what happens whenever a command waits; it may be other clients' commands. */
+    void (*between)(struct gateway *g, void *context);
+    void *between_context;
+    bool deliver_at_once; /* As many turns as messages need, after each command. */
 };
 
 void gateway_open(struct gateway *g);

@@ -335,6 +335,7 @@ static struct status watch_check(struct store *s, uint32_t database, struct byte
 
 struct store_cursor {
     struct map_store *map;
+    unsigned flags;
     struct map_rows rows; /* What was committed at the opening. */
     struct bytes upper;
     size_t next;
@@ -346,12 +347,12 @@ static struct status cursor_open(struct store *s, struct bytes lower, struct byt
     struct map_store *m = of(s);
     struct bytes ticket = bytes_str("cursor");
 
-    CHECK(flags & STORE_CURSOR_KEYS);
     if (!load(m, ticket))
         return status_of(ST_AGAIN);
     struct store_cursor *c = calloc(1, sizeof *c);
     CHECK(c != NULL);
     c->map = m;
+    c->flags = flags;
     c->upper = copy(upper);
     for (size_t i = 0; i < m->committed.count; i++) {
         if (!m->committed.rows[i].is_deleted)
@@ -373,19 +374,18 @@ static struct status cursor_next(struct store_cursor *c, struct bytes *out_key,
         return status_of(ST_AGAIN);
     c->next++;
     *out_key = row->key;
-    *out_row = (struct store_row) { .size = row->value.size,
-                                    .version = row->version,
-                                    .expire_ms = row->expire_ms,
-                                    .type = row->type };
+    *out_row =
+        (struct store_row) { .value = c->flags & STORE_CURSOR_KEYS ? bytes_of(NULL, 0) : row->value,
+                             .size = row->value.size,
+                             .version = row->version,
+                             .expire_ms = row->expire_ms,
+                             .type = row->type };
     return status_ok();
 }
 
 static void cursor_seek(struct store_cursor *c, struct bytes key)
 {
-    size_t to = lower_bound(&c->rows, key);
-
-    CHECK(to >= c->next);
-    c->next = to;
+    c->next = lower_bound(&c->rows, key);
 }
 
 static void cursor_close(struct store_cursor *c)
