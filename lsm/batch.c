@@ -1,10 +1,9 @@
 #include "lsm/batch.h"
 
 #include "base/check.h"
+#include "base/hash.h"
 
 #include "lsm/rangedel.h"
-
-#include <stdlib.h>
 
 void lsm_batch_init(struct lsm_batch *b, struct alloc *a, uint32_t separation_min, size_t size_max)
 {
@@ -31,6 +30,7 @@ void lsm_batch_reset(struct lsm_batch *b)
     b->range_count = 0;
     b->put_count = 0;
     b->key_value_bytes = 0;
+    b->is_distinct = false;
     b->is_sealed = false;
 }
 
@@ -76,11 +76,6 @@ static struct status out_of_memory(struct lsm_batch *b, struct lsm_batch_mark m)
     return status_of(ST_NO_MEMORY);
 }
 
-static bool any_failed(const struct lsm_batch *b)
-{
-    return b->body.is_failed || b->values.is_failed || b->spans.is_failed;
-}
-
 static void begin(struct lsm_batch *b)
 {
     CHECK(!b->is_sealed);
@@ -88,24 +83,50 @@ static void begin(struct lsm_batch *b)
         (void)buf_extend(&b->body, LSM_BODY_HEADER);
 }
 
-static void append_head(struct lsm_batch *b, uint8_t kind, uint8_t type, uint64_t expire_ms)
-{
-    buf_append_u8(&b->body, kind);
-    buf_append_u8(&b->body, expire_ms != 0 ? LSM_OP_HAS_EXPIRY : 0);
-    buf_append_u8(&b->body, type);
-    if (expire_ms != 0)
-        buf_append_varint(&b->body, expire_ms);
-}
-
-static void append_key(struct lsm_batch *b, uint32_t keyspace, struct bytes key)
-{
-    buf_append_varint(&b->body, varint_size(keyspace) + key.size);
-    buf_append_varint(&b->body, keyspace);
-    buf_append(&b->body, key);
-}
-
 /* The most an operation adds to the body beside its bytes: head, expiry, two lengths, keyspaces. */
 enum { OP_OVERHEAD = 3 + 5 * VARINT_MAX };
+
+/* Where an operation with so many bytes of its own is written; NULL: there is no memory. */
+static uint8_t *open_op(struct lsm_batch *b, size_t size)
+{
+    begin(b);
+    return buf_reserve(&b->body, OP_OVERHEAD + size) ? b->body.data + b->body.size : NULL;
+}
+
+/* What open_op gave is written up to end. */
+static void close_op(struct lsm_batch *b, const uint8_t *end)
+{
+    b->body.size = (size_t)(end - b->body.data);
+    b->op_count++;
+}
+
+static uint8_t *put_head(uint8_t *p, uint8_t kind, uint8_t type, uint64_t expire_ms)
+{
+    p[0] = kind;
+    p[1] = expire_ms != 0 ? LSM_OP_HAS_EXPIRY : 0;
+    p[2] = type;
+    p += 3;
+    return expire_ms != 0 ? p + put_varint(p, expire_ms) : p;
+}
+
+static uint8_t *put_bytes(uint8_t *p, struct bytes bytes)
+{
+    if (bytes.size > 0)
+        memcpy(p, bytes.data, bytes.size);
+    return p + bytes.size;
+}
+
+static uint8_t *put_sized(uint8_t *p, struct bytes bytes)
+{
+    return put_bytes(p + put_varint(p, bytes.size), bytes);
+}
+
+static uint8_t *put_key(uint8_t *p, uint32_t keyspace, struct bytes key)
+{
+    p += put_varint(p, varint_size(keyspace) + key.size);
+    p += put_varint(p, keyspace);
+    return put_bytes(p, key);
+}
 
 static struct status check_room(const struct lsm_batch *b, uint32_t keyspace, struct bytes key,
                                 size_t inline_size, size_t apart_size)
@@ -129,20 +150,22 @@ struct status lsm_batch_put(struct lsm_batch *b, const struct lsm_put *p)
         return status_of(ST_LIMIT);
     TRY(check_room(b, p->keyspace, p->key, is_apart ? 0 : p->value.size,
                    is_apart ? p->value.size : 0));
-    begin(b);
-    append_head(b, is_apart ? LSM_PUT_HANDLE : LSM_PUT, p->type, p->expire_ms);
-    append_key(b, p->keyspace, p->key);
-    buf_append_varint(&b->body, p->value.size);
+    uint8_t *at = open_op(b, p->key.size + (is_apart ? 0 : p->value.size));
+    if (at == NULL)
+        return out_of_memory(b, m);
+    at = put_head(at, is_apart ? LSM_PUT_HANDLE : LSM_PUT, p->type, p->expire_ms);
+    at = put_key(at, p->keyspace, p->key);
     if (is_apart) {
         struct bytes span = bytes_of(NULL, p->value.size);
+        at += put_varint(at, p->value.size);
         buf_append(&b->values, p->value);
         buf_append(&b->spans, bytes_of(&span, sizeof span));
+        if (b->values.is_failed || b->spans.is_failed)
+            return out_of_memory(b, m);
     } else {
-        buf_append(&b->body, p->value);
+        at = put_sized(at, p->value);
     }
-    if (any_failed(b))
-        return out_of_memory(b, m);
-    b->op_count++;
+    close_op(b, at);
     b->put_count++;
     b->value_count += is_apart;
     b->key_value_bytes += p->key.size + (is_apart ? 0 : p->value.size);
@@ -154,12 +177,10 @@ struct status lsm_batch_delete(struct lsm_batch *b, uint32_t keyspace, struct by
     struct lsm_batch_mark m = lsm_batch_mark(b);
 
     TRY(check_room(b, keyspace, key, 0, 0));
-    begin(b);
-    append_head(b, LSM_DELETE, 0, 0);
-    append_key(b, keyspace, key);
-    if (any_failed(b))
+    uint8_t *at = open_op(b, key.size);
+    if (at == NULL)
         return out_of_memory(b, m);
-    b->op_count++;
+    close_op(b, put_key(put_head(at, LSM_DELETE, 0, 0), keyspace, key));
     b->key_value_bytes += key.size;
     return status_ok();
 }
@@ -176,13 +197,11 @@ struct status lsm_batch_delete_range(struct lsm_batch *b, uint32_t keyspace, str
         return status_ok();
     if (b->range_count == LSM_BATCH_RANGES_MAX)
         return status_of(ST_LIMIT);
-    begin(b);
-    append_head(b, LSM_RANGE_DELETE, 0, 0);
-    append_key(b, keyspace, begin_key);
-    append_key(b, keyspace, end);
-    if (any_failed(b))
+    uint8_t *at = open_op(b, begin_key.size + end.size);
+    if (at == NULL)
         return out_of_memory(b, m);
-    b->op_count++;
+    at = put_key(put_head(at, LSM_RANGE_DELETE, 0, 0), keyspace, begin_key);
+    close_op(b, put_key(at, keyspace, end));
     b->range_count++;
     b->key_value_bytes += begin_key.size + end.size;
     return status_ok();
@@ -193,13 +212,10 @@ struct status lsm_batch_side(struct lsm_batch *b, struct bytes side)
     struct lsm_batch_mark m = lsm_batch_mark(b);
 
     TRY(check_room(b, 0, bytes_of(NULL, 0), side.size, 0));
-    begin(b);
-    append_head(b, LSM_OP_SIDE, 0, 0);
-    buf_append_varint(&b->body, side.size);
-    buf_append(&b->body, side);
-    if (any_failed(b))
+    uint8_t *at = open_op(b, side.size);
+    if (at == NULL)
         return out_of_memory(b, m);
-    b->op_count++;
+    close_op(b, put_sized(put_head(at, LSM_OP_SIDE, 0, 0), side));
     return status_ok();
 }
 
@@ -211,15 +227,11 @@ struct status lsm_batch_delete_keyspace(struct lsm_batch *b, uint32_t keyspace)
     TRY(check_room(b, keyspace, bytes_of(NULL, 0), 0, 0));
     if (b->range_count == LSM_BATCH_RANGES_MAX)
         return status_of(ST_LIMIT);
-    begin(b);
-    append_head(b, LSM_RANGE_DELETE, 0, 0);
-    append_key(b, keyspace, bytes_of(NULL, 0));
-    struct bytes beyond = lsm_keyspace_end(end, keyspace);
-    buf_append_varint(&b->body, beyond.size);
-    buf_append(&b->body, beyond);
-    if (any_failed(b))
+    uint8_t *at = open_op(b, 0);
+    if (at == NULL)
         return out_of_memory(b, m);
-    b->op_count++;
+    at = put_key(put_head(at, LSM_RANGE_DELETE, 0, 0), keyspace, bytes_of(NULL, 0));
+    close_op(b, put_sized(at, lsm_keyspace_end(end, keyspace)));
     b->range_count++;
     return status_ok();
 }
@@ -244,7 +256,6 @@ void lsm_batch_unseal(struct lsm_batch *b)
 /* An operation and where its bytes lie, for normalising. */
 struct placed_op {
     struct lsm_op op;
-    uint32_t position;
     uint32_t body_begin;
     uint32_t body_end;
     bool is_dropped;
@@ -255,22 +266,11 @@ static bool is_point(const struct placed_op *p)
     return p->op.kind == LSM_PUT || p->op.kind == LSM_PUT_HANDLE || p->op.kind == LSM_DELETE;
 }
 
-static int compare_points(const void *a, const void *b)
-{
-    const struct placed_op *const *x = a;
-    const struct placed_op *const *y = b;
-    int c = bytes_compare((*x)->op.key, (*y)->op.key);
-    if (c != 0)
-        return c;
-    return (*x)->position < (*y)->position ? -1 : (*x)->position > (*y)->position;
-}
-
 static struct status place_ops(const struct lsm_batch *b, struct placed_op *ops)
 {
     struct lsm_op_reader r;
     TRY(lsm_op_reader_init(&r, buf_bytes(&b->body)));
     for (uint32_t i = 0; i < b->op_count; i++) {
-        ops[i].position = i;
         ops[i].body_begin = (uint32_t)(b->body.size - r.rest.size);
         TRY(lsm_op_next(&r, &ops[i].op));
         ops[i].body_end = (uint32_t)(b->body.size - r.rest.size);
@@ -298,33 +298,48 @@ static struct status gather_ranges(const struct lsm_batch *b, const struct place
         return status_of(ST_NO_MEMORY);
     for (uint32_t i = 0; i < b->op_count && n < count; i++) {
         if (ops[i].op.kind == LSM_RANGE_DELETE)
-            ranges[n++] =
-                (struct lsm_range_delete) { ops[i].op.key, ops[i].op.value, ops[i].position + 1u };
+            ranges[n++] = (struct lsm_range_delete) { ops[i].op.key, ops[i].op.value, i + 1u };
     }
     struct status s = lsm_rangedel_build(a, ranges, n, out_set);
     alloc_free(a, ranges, count * sizeof *ranges);
     return s;
 }
 
+/* The keys met, as operations by a hash of their key, numbered from 1; 0: free. */
+struct key_set {
+    uint32_t *slots;
+    size_t slot_count; /* A power of two, at least twice the keys. */
+};
+
+/* Add the key of operation i; false if it is there. */
+static bool meet_key(struct key_set *set, const struct placed_op *ops, uint32_t i)
+{
+    size_t mask = set->slot_count - 1;
+    size_t at = hash_bytes(ops[i].op.key, 0) & mask;
+
+    while (set->slots[at] != 0) {
+        if (bytes_equal(ops[set->slots[at] - 1].op.key, ops[i].op.key))
+            return false;
+        at = (at + 1) & mask;
+    }
+    set->slots[at] = i + 1;
+    return true;
+}
+
 /* Drop points that a later point on the same key, or a later range delete, makes meaningless: with
  * one version for all they would be two entries of one (key, version), or be taken for newer than
  * the range delete that came after them. Returns how many. */
-static uint32_t drop_overwritten(struct placed_op *ops, struct placed_op **points, uint32_t count,
+static uint32_t drop_overwritten(struct placed_op *ops, uint32_t count, struct key_set *met,
                                  const struct lsm_rangedel_set *ranges)
 {
     uint32_t dropped = 0;
-    size_t point_count = 0;
 
-    for (uint32_t i = 0; i < count; i++) {
-        if (is_point(&ops[i]))
-            points[point_count++] = &ops[i];
-    }
-    qsort(points, point_count, sizeof *points, compare_points);
-    for (size_t i = 0; i < point_count; i++) {
-        struct placed_op *p = points[i];
-        bool is_last = i + 1 == point_count || !bytes_equal(p->op.key, points[i + 1]->op.key);
-        p->is_dropped =
-            !is_last || lsm_rangedel_cover(ranges, p->op.key, UINT64_MAX) > p->position + 1u;
+    for (uint32_t i = count; i-- > 0;) {
+        struct placed_op *p = &ops[i];
+        if (!is_point(p))
+            continue;
+        bool is_last = meet_key(met, ops, i);
+        p->is_dropped = !is_last || lsm_rangedel_cover(ranges, p->op.key, UINT64_MAX) > i + 1u;
         dropped += p->is_dropped;
     }
     return dropped;
@@ -367,9 +382,12 @@ static struct status normalise(struct lsm_batch *b)
     struct lsm_rangedel_set *ranges = NULL;
     struct status s = status_ok();
     struct placed_op *ops = alloc_array(a, count, sizeof *ops);
-    struct placed_op **points = alloc_array(a, count, sizeof(struct placed_op *));
+    struct key_set met = { .slot_count = 4 };
 
-    if (ops == NULL || points == NULL) {
+    while (met.slot_count < 2 * count)
+        met.slot_count *= 2;
+    met.slots = alloc_array(a, met.slot_count, sizeof *met.slots);
+    if (ops == NULL || met.slots == NULL) {
         s = status_of(ST_NO_MEMORY);
         goto out;
     }
@@ -378,14 +396,26 @@ static struct status normalise(struct lsm_batch *b)
         s = gather_ranges(b, ops, &ranges);
     if (failed(s))
         goto out;
-    uint32_t dropped = drop_overwritten(ops, points, (uint32_t)count, ranges);
+    uint32_t dropped = drop_overwritten(ops, (uint32_t)count, &met, ranges);
+    DCHECK(dropped == 0 || !b->is_distinct);
     if (dropped > 0)
         squeeze(b, ops, dropped);
 out:
     lsm_rangedel_destroy(ranges);
     alloc_free(a, ops, count * sizeof *ops);
-    alloc_free(a, points, count * sizeof(struct placed_op *));
+    alloc_free(a, met.slots, met.slot_count * sizeof *met.slots);
     return s;
+}
+
+#ifdef NDEBUG
+enum { DISTRUSTS = false };
+#else
+enum { DISTRUSTS = true }; /* What is declared is checked. */
+#endif
+
+void lsm_batch_declare_distinct(struct lsm_batch *b)
+{
+    b->is_distinct = true;
 }
 
 struct status lsm_batch_seal(struct lsm_batch *b, uint64_t version)
@@ -396,7 +426,7 @@ struct status lsm_batch_seal(struct lsm_batch *b, uint64_t version)
             return status_of(ST_NO_MEMORY);
         put_u32(b->body.data + 8, b->op_count);
         put_u32(b->body.data + 12, b->value_count);
-        if (b->op_count > 1)
+        if (b->op_count > 1 && (!b->is_distinct || DISTRUSTS))
             TRY(normalise(b));
         struct bytes *spans = (struct bytes *)b->spans.data;
         size_t at = 0;

@@ -68,6 +68,7 @@ struct lsm_batch {
     uint32_t range_count;
     uint32_t put_count;
     size_t key_value_bytes; /* What a memtable will need. */
+    bool is_distinct;       /* No operation overwrites another: its owner says so. */
     bool is_sealed;
 };
 
@@ -112,6 +113,9 @@ struct lsm_batch_mark {
 struct lsm_batch_mark lsm_batch_mark(const struct lsm_batch *b);
 void lsm_batch_take_back(struct lsm_batch *b, struct lsm_batch_mark m);
 
+/* The caller has seen to it that no key occurs twice and no point lies in a range delete after it:
+ * sealing need not look. Until the next reset. */
+void lsm_batch_declare_distinct(struct lsm_batch *b);
 /* Normalise; give the batch its one version. The batch is read-only afterwards, but may be given a
  * later version by another call. */
 MUST_CHECK struct status lsm_batch_seal(struct lsm_batch *b, uint64_t version);

@@ -275,6 +275,31 @@ Test(lsm_batch, normalising_is_what_the_rule_says)
     lsm_batch_deinit(&b);
 }
 
+/* Who knows that nothing is overwritten says so, and gets the same bytes. */
+Test(lsm_batch, a_distinct_batch_is_sealed_as_it_is)
+{
+    struct lsm_batch looked_at;
+    struct lsm_batch declared;
+    init(&looked_at);
+    init(&declared);
+    for (int round = 0; round < 2; round++) {
+        struct lsm_batch *b = round == 0 ? &looked_at : &declared;
+        put(b, "b", bytes_str("1"));
+        put(b, "a", bytes_str("2"));
+        must(lsm_batch_side(b, bytes_str("side")));
+        must(lsm_batch_delete(b, 0, bytes_str("c")));
+        if (b == &declared)
+            lsm_batch_declare_distinct(b);
+        must(lsm_batch_seal(b, 7));
+    }
+    cr_assert(bytes_equal(lsm_batch_body(&looked_at), lsm_batch_body(&declared)));
+    lsm_batch_deinit(&looked_at);
+    lsm_batch_reset(&declared);
+    put(&declared, "a", bytes_str("1"));
+    put(&declared, "a", bytes_str("2"));
+    expect(&declared, "put a=2");
+}
+
 Test(lsm_batch, any_failed_allocation_adds_nothing)
 {
     static uint8_t value[900];
