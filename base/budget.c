@@ -72,7 +72,8 @@ const char *budget_tag_name(enum budget_tag tag)
         [BUDGET_CACHE] = "cache",           [BUDGET_TABLE_META] = "table_meta",
         [BUDGET_ITERATOR] = "iterator",     [BUDGET_JOB] = "job",
         [BUDGET_CONNECTION] = "connection", [BUDGET_REPLY] = "reply",
-        [BUDGET_PENDING] = "pending",       [BUDGET_OTHER] = "other",
+        [BUDGET_PENDING] = "pending",       [BUDGET_ROWS] = "rows",
+        [BUDGET_OTHER] = "other",
     };
     CHECK(tag < BUDGET_TAGS);
     return NAMES[tag];

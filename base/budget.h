@@ -29,6 +29,7 @@ enum budget_tag {
     BUDGET_CONNECTION,
     BUDGET_REPLY,
     BUDGET_PENDING, /* Evaluated, not yet applied writes. */
+    BUDGET_ROWS,    /* Applied or read ones that are kept. */
     BUDGET_OTHER,
     BUDGET_TAGS,
 };

@@ -70,6 +70,7 @@ struct store_ops {
     struct status (*put)(struct store *s,
                          const struct store_put *put); /* Copies. LIMIT, NO_MEMORY */
     struct status (*remove)(struct store *s, struct bytes key);
+    /* Of rows that nobody will ask for again: their object, or their database, is gone. */
     struct status (*remove_range)(struct store *s, struct bytes begin, struct bytes end);
 
     /* Time of the command: wall milliseconds when it began; the same through a command. */

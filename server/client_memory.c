@@ -14,7 +14,8 @@ static size_t left_for(const struct server_client_alloc *a)
     size_t others = 0;
 
     for (enum budget_tag tag = 0; tag < BUDGET_TAGS; tag++) {
-        if (tag != BUDGET_CACHE && tag != BUDGET_CONNECTION && tag != BUDGET_REPLY)
+        if (tag != BUDGET_CACHE && tag != BUDGET_ROWS && tag != BUDGET_CONNECTION &&
+            tag != BUDGET_REPLY)
             others += held(b, tag);
     }
     size_t kept = a->reserve_bytes > others ? (size_t)a->reserve_bytes - others : 0;

@@ -100,6 +100,7 @@ struct server_config {
     uint64_t maxmemory;
     uint64_t maxmemory_policy;
     uint64_t cache_size;
+    uint64_t row_cache_size;
     uint64_t proto_max_bulk_len;
     uint64_t client_query_buffer_limit;
     struct config_output_limit output_limits[CONFIG_OUTPUT_CLASSES];

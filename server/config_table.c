@@ -185,6 +185,8 @@ static const struct config_parameter TABLE[] = {
            "Keys are never evicted: data lives on the disk."),
     MEMORY("cache-size", cache_size, "0", 0, INT64_MAX, 0,
            "What of it is for blocks read from the disk; 0: what the other parts leave."),
+    MEMORY("row-cache-size", row_cache_size, "0", 0, UINT64_MAX >> 1, 0,
+           "What of it is for single rows, read or written lately; 0: an eighth of the cache."),
     MEMORY("proto-max-bulk-len", proto_max_bulk_len, "48mb", MIB(1), MIB(48), CONFIG_MUTABLE,
            "The longest argument a client may send."),
     MEMORY("client-query-buffer-limit", client_query_buffer_limit, "64mb", MIB(1), GIB(1),

@@ -10,7 +10,12 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { FILES_BESIDE_CLIENTS = 1024, RING_ENTRIES = 4096, ADDRESS_SIZE = 128 };
+enum {
+    FILES_BESIDE_CLIENTS = 1024,
+    RING_ENTRIES = 4096,
+    ADDRESS_SIZE = 128,
+    ROWS_SHARE = 8, /* Of what is for caches, rows get so small a part. */
+};
 
 #define MIB(n) ((uint64_t)(n) << 20)
 
@@ -60,14 +65,21 @@ static struct status choose_sizes(struct server *s, struct errbuf *err)
     s->cache_bytes = c->cache_size;
     if (s->cache_bytes == 0)
         s->cache_bytes = total > others + MIB(1) ? total - others : MIB(1);
+    s->rows_bytes = c->row_cache_size != 0 ? c->row_cache_size : s->cache_bytes / ROWS_SHARE;
+    if (c->cache_size == 0)
+        s->cache_bytes -= s->rows_bytes < s->cache_bytes ? s->rows_bytes : s->cache_bytes;
     if (s->cache_bytes < CACHE_SIZE_MIN)
         s->cache_bytes = CACHE_SIZE_MIN;
     budget_init(&s->budget, total);
     server_client_memory_init(&s->client_memory, &s->env, reserve, clients / 2);
-    if (s->cache_bytes <= total - least)
+    if (s->cache_bytes + s->rows_bytes <= total - least)
         return status_ok();
-    errbuf_set(err, "cache-size: %llu MB of the %llu MB of maxmemory leave too little for the rest",
-               (unsigned long long)(s->cache_bytes >> 20), (unsigned long long)(total >> 20));
+    errbuf_set(
+        err,
+        "cache-size and row-cache-size: %llu MB of the %llu MB of maxmemory leave too little "
+        "for the rest",
+        (unsigned long long)((s->cache_bytes + s->rows_bytes) >> 20),
+        (unsigned long long)(total >> 20));
     return status_of(ST_INVALID);
 }
 
@@ -134,6 +146,7 @@ static struct status open_store(struct server *s, struct errbuf *err)
                                                 .dir = dir,
                                                 .options = s->lsm_options,
                                                 .database_count = (uint32_t)s->config.databases,
+                                                .rows_bytes = s->rows_bytes,
                                                 .err = err };
     struct status st = server_store_open(&config, s->ring, &s->store);
     if (failed(st) && err->text[0] == '\0')

@@ -41,6 +41,7 @@ struct server {
     struct server_reactor reactor;
     struct lsm_options lsm_options; /* As chosen from config. */
     uint64_t cache_bytes;
+    uint64_t rows_bytes;
     uint64_t maxclients_possible; /* By the limit of open files. */
     uint64_t started_wall_ms;
     char run_id[SERVER_RUN_ID + 1];

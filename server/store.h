@@ -145,6 +145,7 @@ struct server_store_config {
     const char *dir;
     struct lsm_options options;
     uint32_t database_count;
+    size_t rows_bytes; /* Of rows kept over the tree; see txn_evaluator_create. */
     struct errbuf *err;
 };
 

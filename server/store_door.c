@@ -39,20 +39,22 @@ static struct status get(struct store *door, struct bytes key, unsigned flags,
 static void prefetch(struct store *door, const struct bytes *keys, size_t count, unsigned flags)
 {
     struct server_store *s = server_store_of(door);
+    struct bytes unknown[PREFETCH_WINDOW];
     struct status statuses[PREFETCH_WINDOW];
     struct lsm_value values[PREFETCH_WINDOW];
+    struct lsm_multi_get m = { .keys = unknown, .at = UINT64_MAX, .flags = read_flags(flags) };
 
     while (count > 0) {
-        size_t some = count < PREFETCH_WINDOW ? count : PREFETCH_WINDOW;
-        const struct lsm_multi_get m = {
-            .keys = keys, .count = some, .at = UINT64_MAX, .flags = read_flags(flags)
-        };
+        for (m.count = 0; count > 0 && m.count < PREFETCH_WINDOW; keys++, count--) {
+            if (!txn_knows(s->evaluator, *keys))
+                unknown[m.count++] = *keys;
+        }
+        if (m.count == 0)
+            return;
         struct status st = lsm_multi_get(&s->running->reader, &m, statuses, values);
         if (st.code == ST_AGAIN)
             st = server_store_note_read(s, &s->running->reader.fetch, st);
         status_ignore(st, "the row's own get says so");
-        keys += some;
-        count -= some;
     }
 }
 
@@ -94,7 +96,7 @@ static struct status remove_range(struct store *door, struct bytes begin, struct
 
     TRY(server_store_admit(s, true));
     TRY(weigh(s, begin.size + end.size));
-    return txn_delete_range(s->evaluator, begin, end);
+    return txn_delete_range(s->evaluator, begin, end, true);
 }
 
 /* ---- Time and chance ----------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/hash.h"
 
 #include "txn/overlay.h"
 #include "txn/txn.h"
@@ -12,7 +13,7 @@ struct txn_evaluator {
     struct txn_pipeline *pipeline;
     const struct env *env;
     uint32_t keyspace;
-    struct txn_overlay pending; /* Evaluated, not applied yet. */
+    struct txn_overlay pending; /* Evaluated, not applied yet; and what is known of the tree. */
     struct txn_proposal *open;  /* Being filled; NULL when there is none. */
     struct txn_proposal *spare; /* Finished proposals, to be used again. */
     uint32_t spare_count;
@@ -24,14 +25,15 @@ struct txn_evaluator {
     uint64_t now_ms;
     uint64_t seen_ticket; /* The newest pending write it has looked at. */
     bool is_running;
+    bool has_doubts; /* It deleted a range in which somebody may look again. */
 
     struct status
         failure; /* A proposal was dropped: what was evaluated over it is worth nothing. */
 };
 
-enum { SPARES_MAX = 64 };
+enum { SPARES_MAX = 64, SPARE_ROWS_MAX = 64 };
 
-struct status txn_evaluator_create(struct txn_pipeline *p, uint32_t keyspace,
+struct status txn_evaluator_create(struct txn_pipeline *p, uint32_t keyspace, size_t rows_bytes,
                                    struct txn_evaluator **out_evaluator)
 {
     struct txn_evaluator *e = alloc_zeroed(p->env->alloc, sizeof *e);
@@ -40,8 +42,8 @@ struct status txn_evaluator_create(struct txn_pipeline *p, uint32_t keyspace,
     e->pipeline = p;
     e->env = p->env;
     e->keyspace = keyspace;
-    txn_overlay_init(&e->pending, p->env);
-    txn_overlay_init(&e->command, p->env);
+    txn_overlay_init(&e->pending, p->env, rows_bytes, 0);
+    txn_overlay_init(&e->command, p->env, 0, SPARE_ROWS_MAX);
     buf_init(&e->sides, p->env->alloc, SIDES_MAX);
     *out_evaluator = e;
     return status_ok();
@@ -94,27 +96,60 @@ static void note_seen(struct txn_evaluator *e, uint64_t ticket)
         e->seen_ticket = ticket;
 }
 
-static struct status answer(const struct txn_row *r, struct lsm_value *out)
+static uint64_t open_ticket(const struct txn_evaluator *e)
+{
+    return e->pipeline->next_ticket;
+}
+
+/* The version of what was evaluated under ticket; 0 if it is not proposed yet. Few are under way.
+ */
+static uint64_t version_of_ticket(const struct txn_evaluator *e, uint64_t ticket)
+{
+    const struct txn_proposal *lists[2] = { e->pipeline->oldest, e->pipeline->refused };
+
+    for (int i = 0; i < 2; i++) {
+        for (const struct txn_proposal *p = lists[i]; p != NULL; p = p->next) {
+            if (p->ticket == ticket)
+                return p->version;
+        }
+    }
+    return 0;
+}
+
+static uint64_t version_of(const struct txn_evaluator *e, const struct txn_row *r)
+{
+    return r->is_clean ? r->version : version_of_ticket(e, r->ticket);
+}
+
+static struct status answer(const struct txn_evaluator *e, const struct txn_row *r,
+                            struct lsm_value *out)
 {
     if (r->is_delete)
         return status_of(ST_NOT_FOUND);
     *out = (struct lsm_value) { .value = txn_row_value(r),
                                 .size = r->value_size,
-                                .version = r->version,
+                                .version = version_of(e, r),
                                 .expire_ms = r->expire_ms,
                                 .type = r->type };
     return status_ok();
 }
 
-/* What overlays say of a key: true if they decide, with the row (NULL: hidden by a range). */
-static bool look_at_overlays(struct txn_evaluator *e, struct bytes key, const struct txn_row **out)
+static void note_row(struct txn_evaluator *e, const struct txn_row *r)
 {
-    *out = txn_overlay_find(&e->command, key);
+    if (!r->is_clean)
+        note_seen(e, r->ticket);
+}
+
+/* What overlays say of a key: true if they decide, with the row (NULL: hidden by a range). */
+static bool look_at_overlays(struct txn_evaluator *e, struct bytes key, uint64_t hash,
+                             const struct txn_row **out)
+{
+    *out = txn_overlay_find(&e->command, key, hash);
     if (*out != NULL || txn_overlay_range(&e->command, key) != NULL)
         return true;
-    *out = txn_overlay_find(&e->pending, key);
+    *out = txn_overlay_find(&e->pending, key, hash);
     if (*out != NULL) {
-        note_seen(e, (*out)->ticket);
+        note_row(e, *out);
         return true;
     }
     const struct txn_range *range = txn_overlay_range(&e->pending, key);
@@ -127,11 +162,22 @@ struct status txn_get(struct txn_evaluator *e, struct bytes key, unsigned flags,
                       struct lsm_value *out)
 {
     const struct txn_row *r;
+    uint64_t hash = hash_bytes(key, 0);
 
     CHECK(e->is_running);
-    if (look_at_overlays(e, key, &r))
-        return r == NULL ? status_of(ST_NOT_FOUND) : answer(r, out);
-    return lsm_get(e->reader, e->keyspace, key, UINT64_MAX, flags, out);
+    if (look_at_overlays(e, key, hash, &r))
+        return r == NULL ? status_of(ST_NOT_FOUND) : answer(e, r, out);
+    TRY(lsm_get(e->reader, e->keyspace, key, UINT64_MAX, flags, out));
+    txn_overlay_remember(&e->pending, key, hash, out);
+    return status_ok();
+}
+
+bool txn_knows(const struct txn_evaluator *e, struct bytes key)
+{
+    uint64_t hash = hash_bytes(key, 0);
+
+    return txn_overlay_find(&e->command, key, hash) != NULL ||
+           txn_overlay_find(&e->pending, key, hash) != NULL;
 }
 
 /* Tickets order the command's own writes among themselves only: all are 1. */
@@ -143,6 +189,7 @@ struct status txn_put(struct txn_evaluator *e, const struct lsm_put *put)
     if (put->key.size > LSM_USER_KEY_MAX || put->value.size > TXN_BATCH_MAX)
         return status_of(ST_LIMIT);
     const struct txn_write w = { .key = put->key,
+                                 .hash = hash_bytes(put->key, 0),
                                  .value = put->value,
                                  .expire_ms = put->expire_ms,
                                  .ticket = OWN_TICKET,
@@ -155,14 +202,18 @@ struct status txn_delete(struct txn_evaluator *e, struct bytes key)
     CHECK(e->is_running);
     if (key.size > LSM_USER_KEY_MAX)
         return status_of(ST_LIMIT);
-    const struct txn_write w = { .key = key, .ticket = OWN_TICKET, .is_delete = true };
+    const struct txn_write w = {
+        .key = key, .hash = hash_bytes(key, 0), .ticket = OWN_TICKET, .is_delete = true
+    };
     return txn_overlay_write(&e->command, &w);
 }
 
-struct status txn_delete_range(struct txn_evaluator *e, struct bytes begin, struct bytes end)
+struct status txn_delete_range(struct txn_evaluator *e, struct bytes begin, struct bytes end,
+                               bool is_final)
 {
     CHECK(e->is_running);
-    return txn_overlay_write_range(&e->command, begin, end, OWN_TICKET);
+    e->has_doubts |= !is_final;
+    return txn_overlay_write_range(&e->command, begin, end, OWN_TICKET, is_final);
 }
 
 struct status txn_side(struct txn_evaluator *e, struct bytes side)
@@ -182,6 +233,7 @@ static void end_command(struct txn_evaluator *e, uint64_t *out_ticket)
 {
     txn_overlay_clear(&e->command);
     buf_reset(&e->sides);
+    e->has_doubts = false;
     e->is_running = false;
     e->reader = NULL;
     *out_ticket = e->seen_ticket > e->pipeline->applied_ticket ? e->seen_ticket : 0;
@@ -216,7 +268,7 @@ static struct status ensure_open(struct txn_evaluator *e)
 
 static bool has_writes(const struct txn_evaluator *e)
 {
-    return e->command.oldest != NULL || e->command.ranges != NULL || e->sides.size > 0;
+    return e->command.dirty.oldest != NULL || e->command.ranges != NULL || e->sides.size > 0;
 }
 
 static struct status batch_row(struct txn_evaluator *e, const struct txn_row *r)
@@ -252,7 +304,7 @@ static struct status fill_batch(struct txn_evaluator *e)
     for (const struct txn_range *r = e->command.ranges; r != NULL && succeeded(s); r = r->next)
         s = lsm_batch_delete_range(b, e->keyspace, bytes_of(r->bytes, r->begin_size),
                                    bytes_of(r->bytes + r->begin_size, r->end_size));
-    for (const struct txn_row *r = e->command.oldest; r != NULL && succeeded(s); r = r->newer)
+    for (const struct txn_row *r = e->command.dirty.oldest; r != NULL && succeeded(s); r = r->newer)
         s = batch_row(e, r);
     if (succeeded(s))
         s = batch_sides(e);
@@ -266,9 +318,11 @@ static struct status fill_pending(struct txn_evaluator *e, uint64_t ticket)
 {
     for (const struct txn_range *r = e->command.ranges; r != NULL; r = r->next)
         TRY(txn_overlay_write_range(&e->pending, bytes_of(r->bytes, r->begin_size),
-                                    bytes_of(r->bytes + r->begin_size, r->end_size), ticket));
-    for (const struct txn_row *r = e->command.oldest; r != NULL; r = r->newer) {
+                                    bytes_of(r->bytes + r->begin_size, r->end_size), ticket,
+                                    !e->has_doubts));
+    for (const struct txn_row *r = e->command.dirty.oldest; r != NULL; r = r->newer) {
         const struct txn_write w = { .key = txn_row_key(r),
+                                     .hash = r->hash,
                                      .value = txn_row_value(r),
                                      .expire_ms = r->expire_ms,
                                      .ticket = ticket,
@@ -277,11 +331,6 @@ static struct status fill_pending(struct txn_evaluator *e, uint64_t ticket)
         TRY(txn_overlay_write(&e->pending, &w));
     }
     return status_ok();
-}
-
-static uint64_t open_ticket(const struct txn_evaluator *e)
-{
-    return e->pipeline->next_ticket;
 }
 
 struct status txn_keep(struct txn_evaluator *e, uint64_t *out_ticket)
@@ -320,10 +369,11 @@ bool txn_open_is_full(const struct txn_evaluator *e)
 struct status txn_end_turn(struct txn_evaluator *e)
 {
     struct txn_proposal *p = e->open;
-    uint64_t ticket = open_ticket(e);
 
     if (p == NULL || lsm_batch_is_empty(&p->batch))
         return status_ok();
+    if (!e->pending.has_repeats)
+        lsm_batch_declare_distinct(&p->batch);
     struct status s = txn_propose(e->pipeline, p);
     if (failed(s)) {
         if (s.code != ST_AGAIN)
@@ -331,7 +381,7 @@ struct status txn_end_turn(struct txn_evaluator *e)
         return s;
     }
     e->open = NULL;
-    txn_overlay_set_version(&e->pending, ticket, p->version);
+    e->pending.has_repeats = false;
     return s;
 }
 
@@ -343,6 +393,8 @@ void txn_advance(struct txn_evaluator *e)
         struct txn_proposal *next = done->next;
         if (done->state == TXN_DROPPED)
             e->failure = done->status;
+        if (succeeded(e->failure))
+            txn_overlay_retire(&e->pending, done->ticket, done->version);
         if (e->spare_count < SPARES_MAX && done->batch.body.capacity < OPEN_SIZE_MAX / 8) {
             done->next = e->spare;
             e->spare = done;
@@ -352,8 +404,7 @@ void txn_advance(struct txn_evaluator *e)
         }
         done = next;
     }
-    if (succeeded(e->failure))
-        txn_overlay_retire(&e->pending, e->pipeline->applied_ticket);
+    txn_overlay_evict(&e->pending);
 }
 
 uint64_t txn_applied_ticket(const struct txn_evaluator *e)
@@ -397,18 +448,20 @@ static bool is_dead(const struct lsm_value *v, uint64_t now_ms)
 /* The newest write of key, deletes too: OK and *out, or NOT_FOUND if it was never written. */
 static struct status newest_write(struct txn_evaluator *e, struct bytes key, struct lsm_value *out)
 {
-    const struct txn_row *r = txn_overlay_find(&e->pending, key);
+    const struct txn_row *r = txn_overlay_find(&e->pending, key, hash_bytes(key, 0));
     if (r != NULL) {
-        note_seen(e, r->ticket);
-        *out = (struct lsm_value) { .version = r->version == 0 ? UINT64_MAX : r->version,
+        uint64_t version = version_of(e, r);
+        note_row(e, r);
+        *out = (struct lsm_value) { .version = version == 0 ? UINT64_MAX : version,
                                     .expire_ms = r->expire_ms,
                                     .is_delete = r->is_delete };
         return status_ok();
     }
     const struct txn_range *range = txn_overlay_range(&e->pending, key);
     if (range != NULL) {
+        uint64_t version = version_of_ticket(e, range->ticket);
         note_seen(e, range->ticket);
-        *out = (struct lsm_value) { .version = range->version == 0 ? UINT64_MAX : range->version,
+        *out = (struct lsm_value) { .version = version == 0 ? UINT64_MAX : version,
                                     .is_delete = true };
         return status_ok();
     }

@@ -2,14 +2,14 @@
 
 #include "base/budget.h"
 #include "base/check.h"
-#include "base/hash.h"
 
-enum { BUCKETS_MIN = 64 };
-
-void txn_overlay_init(struct txn_overlay *o, const struct env *env)
-{
-    *o = (struct txn_overlay) { .env = env };
-}
+enum {
+    BUCKETS_MIN = 64,
+    BYTES_A_BUCKET = 256,   /* Of clean rows, when the table's room is reserved. */
+    SPARE_BYTES = 512,      /* What a spare row has room for, itself included. */
+    CLEAN_VALUE_MAX = 1024, /* Larger values are not kept: the caches below have them. */
+    CLEAN_SLACK = 1 << 20,  /* Remembered beyond the maximum until the next eviction. */
+};
 
 static size_t row_bytes(const struct txn_row *r)
 {
@@ -21,37 +21,177 @@ static size_t range_bytes(const struct txn_range *r)
     return sizeof *r + r->begin_size + r->end_size;
 }
 
+/* Charged at once. What is let go, and rows that change sides, are settled now and then. */
 static void hold(struct txn_overlay *o, size_t size)
 {
     o->held_bytes += size;
+    o->charged_bytes += size;
     budget_force(o->env->budget, BUDGET_PENDING, size);
 }
 
 static void let_go(struct txn_overlay *o, size_t size)
 {
     o->held_bytes -= size;
-    budget_refund(o->env->budget, BUDGET_PENDING, size);
 }
+
+static void charge_as(struct txn_overlay *o, enum budget_tag tag, size_t *charged, size_t size)
+{
+    if (size > *charged)
+        budget_force(o->env->budget, tag, size - *charged);
+    else if (size < *charged)
+        budget_refund(o->env->budget, tag, *charged - size);
+    *charged = size;
+}
+
+static void settle(struct txn_overlay *o)
+{
+    charge_as(o, BUDGET_PENDING, &o->charged_bytes, o->held_bytes - o->clean_bytes);
+    charge_as(o, BUDGET_ROWS, &o->clean_charged_bytes, o->clean_bytes);
+}
+
+/* ---- The table ---------------------------------------------------------------------------- */
 
 static struct txn_row **bucket_of(const struct txn_overlay *o, uint64_t hash)
 {
-    return &o->buckets[hash & (o->bucket_count - 1)];
+    uint32_t i = (uint32_t)hash & (2 * o->round_size - 1);
+    return &o->buckets[i < o->bucket_count ? i : i - o->round_size];
 }
 
-/* ---- Order of writing --------------------------------------------------------------------- */
-
-static void unlink_order(struct txn_overlay *o, struct txn_row *r)
+static struct status reserve_buckets(struct txn_overlay *o, uint32_t capacity)
 {
-    *(r->older != NULL ? &r->older->newer : &o->oldest) = r->newer;
-    *(r->newer != NULL ? &r->newer->older : &o->newest) = r->older;
+    struct txn_row **buckets =
+        alloc_resize(o->env->alloc, o->buckets, o->bucket_capacity * sizeof(struct txn_row *),
+                     capacity * sizeof(struct txn_row *));
+    if (buckets == NULL)
+        return status_of(ST_NO_MEMORY);
+    o->buckets = buckets;
+    o->bucket_capacity = capacity;
+    return status_ok();
 }
 
-static void link_newest(struct txn_overlay *o, struct txn_row *r)
+/* The first buckets. As many as a full cache will want are asked for, and touched when needed. */
+static struct status make_table(struct txn_overlay *o)
 {
-    r->older = o->newest;
+    size_t wanted = o->clean_max_bytes / BYTES_A_BUCKET;
+    TRY(reserve_buckets(o, wanted < BUCKETS_MIN ? BUCKETS_MIN
+                           : wanted < 1u << 30  ? (uint32_t)wanted
+                                                : 1u << 30));
+    memset(o->buckets, 0, BUCKETS_MIN * sizeof(struct txn_row *));
+    o->bucket_count = BUCKETS_MIN;
+    o->round_size = BUCKETS_MIN;
+    return status_ok();
+}
+
+/* One bucket more: half of the rows of the one that is split. Without memory for it the chains are
+ * longer, that is all. */
+static void grow_table(struct txn_overlay *o)
+{
+    if (o->bucket_count == o->bucket_capacity &&
+        (o->bucket_capacity > UINT32_MAX / 4 || failed(reserve_buckets(o, 2 * o->bucket_capacity))))
+        return;
+    struct txn_row **from = &o->buckets[o->bucket_count - o->round_size];
+    struct txn_row **to = &o->buckets[o->bucket_count];
+    uint32_t mask = 2 * o->round_size - 1;
+    *to = NULL;
+    while (*from != NULL) {
+        struct txn_row *r = *from;
+        if (((uint32_t)r->hash & mask) == o->bucket_count) {
+            *from = r->next;
+            r->next = *to;
+            *to = r;
+        } else {
+            from = &r->next;
+        }
+    }
+    o->bucket_count++;
+    if (o->bucket_count == 2 * o->round_size)
+        o->round_size *= 2;
+}
+
+static struct txn_row *find(const struct txn_overlay *o, struct bytes key, uint64_t hash)
+{
+    if (o->row_count == 0)
+        return NULL;
+    for (struct txn_row *r = *bucket_of(o, hash); r != NULL; r = r->next) {
+        if (r->hash == hash && bytes_equal(txn_row_key(r), key))
+            return r;
+    }
+    return NULL;
+}
+
+/* ---- Rows --------------------------------------------------------------------------------- */
+
+static void link_newest(struct txn_row_list *l, struct txn_row *r)
+{
+    r->older = l->newest;
     r->newer = NULL;
-    *(o->newest != NULL ? &o->newest->newer : &o->oldest) = r;
-    o->newest = r;
+    *(l->newest != NULL ? &l->newest->newer : &l->oldest) = r;
+    l->newest = r;
+}
+
+static void unlink_row(struct txn_overlay *o, struct txn_row *r)
+{
+    struct txn_row_list *l = r->is_clean ? &o->clean : &o->dirty;
+    *(r->older != NULL ? &r->older->newer : &l->oldest) = r->newer;
+    *(r->newer != NULL ? &r->newer->older : &l->newest) = r->older;
+    if (r->is_clean)
+        o->clean_bytes -= row_bytes(r);
+}
+
+static void free_row(struct txn_overlay *o, struct txn_row *r)
+{
+    if (o->spare_count < o->spare_max && row_bytes(r) == SPARE_BYTES) {
+        r->next = o->spare;
+        o->spare = r;
+        o->spare_count++;
+        return;
+    }
+    let_go(o, row_bytes(r));
+    alloc_free(o->env->alloc, r, row_bytes(r));
+}
+
+/* Memory for a row: key and room fill it. */
+static struct txn_row *take_row(struct txn_overlay *o, size_t key_size, size_t value_size)
+{
+    size_t size = sizeof(struct txn_row) + key_size + align_up(value_size, 16);
+    struct txn_row *r;
+
+    if (o->spare_max > 0 && size < SPARE_BYTES)
+        size = SPARE_BYTES;
+    if (o->spare != NULL && size == SPARE_BYTES) {
+        r = o->spare;
+        o->spare = r->next;
+        o->spare_count--;
+    } else {
+        r = alloc_bytes(o->env->alloc, size);
+        if (r == NULL)
+            return NULL;
+        hold(o, size);
+    }
+    *r = (struct txn_row) { .key_size = (uint32_t)key_size,
+                            .room = (uint32_t)(size - sizeof *r - key_size) };
+    return r;
+}
+
+/* A row of the table, in no list yet. */
+static struct txn_row *make_row(struct txn_overlay *o, struct bytes key, uint64_t hash,
+                                size_t value_size)
+{
+    if (o->bucket_count == 0 && failed(make_table(o)))
+        return NULL;
+    struct txn_row *r = take_row(o, key.size, value_size);
+    if (r == NULL)
+        return NULL;
+    if (key.size > 0)
+        memcpy(r->bytes, key.data, key.size);
+    r->hash = hash;
+    if (o->row_count >= o->bucket_count)
+        grow_table(o);
+    struct txn_row **bucket = bucket_of(o, hash);
+    r->next = *bucket;
+    *bucket = r;
+    o->row_count++;
+    return r;
 }
 
 static void remove_row(struct txn_overlay *o, struct txn_row *r)
@@ -60,10 +200,40 @@ static void remove_row(struct txn_overlay *o, struct txn_row *r)
     while (*p != r)
         p = &(*p)->next;
     *p = r->next;
-    unlink_order(o, r);
+    unlink_row(o, r);
     o->row_count--;
-    let_go(o, row_bytes(r));
-    alloc_free(o->env->alloc, r, row_bytes(r));
+    free_row(o, r);
+}
+
+static void fill_value(struct txn_row *r, struct bytes value)
+{
+    if (value.size > 0)
+        memmove(r->bytes + r->key_size, value.data, value.size);
+    r->value_size = (uint32_t)value.size;
+}
+
+static void make_clean(struct txn_overlay *o, struct txn_row *r, uint64_t version)
+{
+    r->is_clean = true;
+    r->version = version;
+    r->age = o->age;
+    link_newest(&o->clean, r);
+    o->clean_bytes += row_bytes(r);
+}
+
+static bool is_stale(const struct txn_overlay *o, const struct txn_row *r)
+{
+    return r->is_clean && r->age != o->age;
+}
+
+/* ---- Life --------------------------------------------------------------------------------- */
+
+void txn_overlay_init(struct txn_overlay *o, const struct env *env, size_t clean_max_bytes,
+                      uint32_t spare_max)
+{
+    *o = (struct txn_overlay) { .env = env,
+                                .clean_max_bytes = clean_max_bytes,
+                                .spare_max = spare_max };
 }
 
 static void remove_range(struct txn_overlay *o, struct txn_range **link)
@@ -76,36 +246,41 @@ static void remove_range(struct txn_overlay *o, struct txn_range **link)
 
 void txn_overlay_clear(struct txn_overlay *o)
 {
-    while (o->oldest != NULL)
-        remove_row(o, o->oldest);
+    while (o->dirty.oldest != NULL)
+        remove_row(o, o->dirty.oldest);
     while (o->ranges != NULL)
         remove_range(o, &o->ranges);
+    while (o->clean.oldest != NULL)
+        remove_row(o, o->clean.oldest);
+    settle(o);
 }
 
 void txn_overlay_deinit(struct txn_overlay *o)
 {
     txn_overlay_clear(o);
-    alloc_free(o->env->alloc, o->buckets, o->bucket_count * sizeof(struct txn_row *));
+    o->spare_max = 0;
+    while (o->spare != NULL) {
+        struct txn_row *next = o->spare->next;
+        free_row(o, o->spare);
+        o->spare = next;
+    }
+    settle(o);
+    alloc_free(o->env->alloc, o->buckets, o->bucket_capacity * sizeof(struct txn_row *));
     o->buckets = NULL;
     o->bucket_count = 0;
+    o->bucket_capacity = 0;
 }
 
 /* ---- Looking ------------------------------------------------------------------------------ */
 
-static struct txn_row *find_hashed(const struct txn_overlay *o, struct bytes key, uint64_t hash)
+struct txn_row *txn_overlay_find(const struct txn_overlay *o, struct bytes key, uint64_t hash)
 {
-    if (o->row_count == 0)
-        return NULL;
-    for (struct txn_row *r = *bucket_of(o, hash); r != NULL; r = r->next) {
-        if (r->hash == hash && bytes_equal(txn_row_key(r), key))
-            return r;
-    }
-    return NULL;
-}
+    struct txn_row *r = find(o, key, hash);
 
-struct txn_row *txn_overlay_find(const struct txn_overlay *o, struct bytes key)
-{
-    return o->row_count == 0 ? NULL : find_hashed(o, key, hash_bytes(key, 0));
+    if (r == NULL || is_stale(o, r))
+        return NULL;
+    r->is_used = true;
+    return r;
 }
 
 static bool range_covers(const struct txn_range *r, struct bytes key)
@@ -124,68 +299,27 @@ const struct txn_range *txn_overlay_range(const struct txn_overlay *o, struct by
 
 /* ---- Writing ------------------------------------------------------------------------------ */
 
-static struct status grow_buckets(struct txn_overlay *o)
-{
-    uint32_t count = o->bucket_count == 0 ? BUCKETS_MIN : o->bucket_count * 2;
-    struct txn_row **old = o->buckets;
-    uint32_t old_count = o->bucket_count;
-    struct txn_row **buckets = alloc_array(o->env->alloc, count, sizeof(struct txn_row *));
-
-    if (buckets == NULL)
-        return status_of(ST_NO_MEMORY);
-    o->buckets = buckets;
-    o->bucket_count = count;
-    for (struct txn_row *r = o->oldest; r != NULL; r = r->newer) {
-        struct txn_row **b = bucket_of(o, r->hash);
-        r->next = *b;
-        *b = r;
-    }
-    alloc_free(o->env->alloc, old, old_count * sizeof(struct txn_row *));
-    return status_ok();
-}
-
-static struct txn_row *make_row(struct txn_overlay *o, const struct txn_write *w, uint64_t hash)
-{
-    size_t room = align_up(w->value.size, 16);
-    struct txn_row *r = alloc_bytes(o->env->alloc, sizeof *r + w->key.size + room);
-    if (r == NULL)
-        return NULL;
-    *r = (struct txn_row) { .hash = hash,
-                            .key_size = (uint32_t)w->key.size,
-                            .room = (uint32_t)room };
-    if (w->key.size > 0)
-        memcpy(r->bytes, w->key.data, w->key.size);
-    hold(o, row_bytes(r));
-    return r;
-}
-
 struct status txn_overlay_write(struct txn_overlay *o, const struct txn_write *w)
 {
-    uint64_t hash = hash_bytes(w->key, 0);
-    struct txn_row *r = find_hashed(o, w->key, hash);
-
-    if (w->value.size > UINT32_MAX - 16 || w->key.size > UINT32_MAX)
-        return status_of(ST_LIMIT);
-    if (o->row_count >= o->bucket_count)
-        TRY(grow_buckets(o));
+    struct txn_row *r = find(o, w->key, w->hash);
     struct txn_row *outgrown = NULL; /* Goes last: w may borrow from it. */
+
+    if (w->value.size > UINT32_MAX - SPARE_BYTES || w->key.size > UINT32_MAX)
+        return status_of(ST_LIMIT);
+    if (r != NULL && !r->is_clean && r->ticket == w->ticket)
+        o->has_repeats = true;
     if (r != NULL && r->room >= w->value.size) {
-        unlink_order(o, r);
+        unlink_row(o, r);
     } else {
         outgrown = r;
-        r = make_row(o, w, hash);
+        r = make_row(o, w->key, w->hash, w->value.size);
         if (r == NULL)
             return status_of(ST_NO_MEMORY);
-        r->next = *bucket_of(o, hash);
-        *bucket_of(o, hash) = r;
-        o->row_count++;
     }
-    link_newest(o, r);
-    if (w->value.size > 0)
-        memmove(r->bytes + r->key_size, w->value.data, w->value.size);
-    r->value_size = (uint32_t)w->value.size;
+    r->is_clean = false;
+    link_newest(&o->dirty, r);
+    fill_value(r, w->value);
     r->ticket = w->ticket;
-    r->version = 0;
     r->expire_ms = w->expire_ms;
     r->type = w->type;
     r->is_delete = w->is_delete;
@@ -195,7 +329,7 @@ struct status txn_overlay_write(struct txn_overlay *o, const struct txn_write *w
 }
 
 struct status txn_overlay_write_range(struct txn_overlay *o, struct bytes begin, struct bytes end,
-                                      uint64_t ticket)
+                                      uint64_t ticket, bool is_final)
 {
     if (begin.size > LSM_USER_KEY_MAX || end.size > LSM_USER_KEY_MAX)
         return status_of(ST_LIMIT);
@@ -210,7 +344,10 @@ struct status txn_overlay_write_range(struct txn_overlay *o, struct bytes begin,
     memcpy(range->bytes + begin.size, end.data, end.size);
     hold(o, range_bytes(range));
     o->ranges = range;
-    for (struct txn_row *r = o->oldest; r != NULL;) {
+    o->has_repeats = true;
+    if (!is_final)
+        o->age++;
+    for (struct txn_row *r = o->dirty.oldest; r != NULL;) {
         struct txn_row *newer = r->newer;
         if (range_covers(range, txn_row_key(r)))
             remove_row(o, r);
@@ -219,26 +356,60 @@ struct status txn_overlay_write_range(struct txn_overlay *o, struct bytes begin,
     return status_ok();
 }
 
-void txn_overlay_set_version(struct txn_overlay *o, uint64_t ticket, uint64_t version)
+void txn_overlay_remember(struct txn_overlay *o, struct bytes key, uint64_t hash,
+                          const struct lsm_value *v)
 {
-    for (struct txn_row *r = o->newest; r != NULL && r->ticket >= ticket; r = r->older) {
-        if (r->ticket == ticket)
-            r->version = version;
-    }
-    for (struct txn_range *r = o->ranges; r != NULL && r->ticket >= ticket; r = r->next) {
-        if (r->ticket == ticket)
-            r->version = version;
-    }
+    if (v->size > CLEAN_VALUE_MAX || v->size != v->value.size || v->is_delete ||
+        o->clean_max_bytes == 0 || o->clean_bytes >= o->clean_max_bytes + CLEAN_SLACK)
+        return;
+    struct txn_row *r = find(o, key, hash);
+    if (r != NULL && !is_stale(o, r))
+        return;
+    if (r != NULL)
+        remove_row(o, r);
+    r = make_row(o, key, hash, v->value.size);
+    if (r == NULL)
+        return;
+    fill_value(r, v->value);
+    r->expire_ms = v->expire_ms;
+    r->type = v->type;
+    make_clean(o, r, v->version);
 }
 
-void txn_overlay_retire(struct txn_overlay *o, uint64_t ticket)
+/* ---- Applied ------------------------------------------------------------------------------ */
+
+void txn_overlay_retire(struct txn_overlay *o, uint64_t ticket, uint64_t version)
 {
-    while (o->oldest != NULL && o->oldest->ticket <= ticket)
-        remove_row(o, o->oldest);
+    struct txn_row *r;
+
+    while ((r = o->dirty.oldest) != NULL && r->ticket <= ticket) {
+        if (o->clean_max_bytes == 0 || r->value_size > CLEAN_VALUE_MAX) {
+            remove_row(o, r);
+            continue;
+        }
+        unlink_row(o, r);
+        make_clean(o, r, version);
+    }
     for (struct txn_range **p = &o->ranges; *p != NULL;) {
         if ((*p)->ticket <= ticket)
             remove_range(o, p);
         else
             p = &(*p)->next;
     }
+}
+
+void txn_overlay_evict(struct txn_overlay *o)
+{
+    while (o->clean_bytes > o->clean_max_bytes) {
+        struct txn_row *r = o->clean.oldest;
+        bool is_pardoned = r->is_used && !is_stale(o, r);
+        if (!is_pardoned) {
+            remove_row(o, r);
+            continue;
+        }
+        unlink_row(o, r);
+        r->is_used = false;
+        make_clean(o, r, r->version);
+    }
+    settle(o);
 }

@@ -1,12 +1,21 @@
 /*
- * overlay -- rows that are not in the tree yet, by key. Private to txn/.
+ * overlay -- rows by key, over the tree. Private to txn/.
  *
  * Two of them stand over the tree: what a running command has written, and what evaluated commands
  * wrote that is not applied yet. A row is the newest write of its key there; a range delete hides
  * the rows that were there when it came, and what lies below the overlay.
  *
+ * A row that has been applied may stay, *clean*, and rows read from the tree may join: then the
+ * overlay is also a cache of rows, asked in one step where the tree needs a descent for each of its
+ * sorted runs. Clean rows are the tree's newest by construction, as every write passes through
+ * here. They go in the order they became clean, but once more round if they were asked for
+ * meanwhile (CLOCK; Corbato, 1968). The table grows a bucket at a time (linear hashing; Litwin,
+ * 1980), so that no turn pays for all rows.
+ *
  *   1. A key has at most one row.
- *   2. A row or range leaves with the ticket that it was last written under.
+ *   2. A row or range is dirty until the ticket that it was last written under is retired.
+ *   3. A clean row of the current age is what the tree would answer.
+ *   4. Clean rows leave in txn_overlay_evict only: what was found stays until then.
  *
  * Threads: one.
  */
@@ -20,24 +29,31 @@
 
 struct txn_row {
     struct txn_row *next;  /* In its bucket. */
-    struct txn_row *older; /* In order of last writing, both ways. */
+    struct txn_row *older; /* In its list, both ways. */
     struct txn_row *newer;
     uint64_t hash;
     uint64_t ticket;
-    uint64_t version; /* 0 until the proposal has one. */
+    uint64_t version; /* Of clean rows. */
     uint64_t expire_ms;
     uint32_t key_size;
     uint32_t value_size;
     uint32_t room; /* Bytes behind the key that value may use. */
+    uint32_t age;  /* Of clean rows: older than the overlay's: not to be believed. */
     uint8_t type;
     bool is_delete;
+    bool is_clean;
+    bool is_used;    /* Asked for since it was last looked at for eviction. */
     uint8_t bytes[]; /* Key, value. */
+};
+
+struct txn_row_list {
+    struct txn_row *oldest;
+    struct txn_row *newest;
 };
 
 struct txn_range {
     struct txn_range *next; /* Older. */
     uint64_t ticket;
-    uint64_t version; /* 0 until the proposal has one. */
     uint32_t begin_size;
     uint32_t end_size;
     uint8_t bytes[]; /* Begin, end. */
@@ -45,16 +61,32 @@ struct txn_range {
 
 struct txn_overlay {
     const struct env *env;
-    struct txn_row **buckets; /* bucket_count, a power of two. */
+    struct txn_row **buckets;
     uint32_t bucket_count;
+    uint32_t bucket_capacity;
+    uint32_t round_size; /* Buckets when this round of splitting began: a power of two. */
     uint32_t row_count;
-    struct txn_row *oldest;
-    struct txn_row *newest;
-    struct txn_range *ranges; /* Newest first. */
+    struct txn_row_list dirty; /* In order of last writing. */
+    struct txn_range *ranges;  /* Newest first. */
     size_t held_bytes;
+    size_t charged_bytes; /* To the budget, as pending. */
+    bool has_repeats;     /* A ticket wrote something twice. Its owner resets it. */
+
+    struct txn_row_list clean; /* In order of becoming so, or of their last pardon. */
+    size_t clean_bytes;
+    size_t clean_charged_bytes; /* To the budget, as rows. */
+    size_t clean_max_bytes;     /* 0: none are kept. */
+    uint32_t age;
+
+    struct txn_row *spare; /* Small rows to be used again. */
+    uint32_t spare_count;
+    uint32_t spare_max;
 };
 
-void txn_overlay_init(struct txn_overlay *o, const struct env *env);
+/* clean_max_bytes: of applied rows, and rows read, so much is kept (0: none). spare_max: of rows
+ * that have left, so many are kept for the next (an overlay that is filled and cleared). */
+void txn_overlay_init(struct txn_overlay *o, const struct env *env, size_t clean_max_bytes,
+                      uint32_t spare_max);
 void txn_overlay_deinit(struct txn_overlay *o);
 void txn_overlay_clear(struct txn_overlay *o); /* Keeps the buckets. */
 
@@ -67,13 +99,14 @@ static inline struct bytes txn_row_value(const struct txn_row *r)
     return bytes_of(r->bytes + r->key_size, r->value_size);
 }
 
-/* The row of key, or NULL. */
-struct txn_row *txn_overlay_find(const struct txn_overlay *o, struct bytes key);
+/* The row of key, or NULL. hash is hash_bytes(key, 0). */
+struct txn_row *txn_overlay_find(const struct txn_overlay *o, struct bytes key, uint64_t hash);
 /* The newest range delete that covers key, or NULL. (A row of the key was written later.) */
 const struct txn_range *txn_overlay_range(const struct txn_overlay *o, struct bytes key);
 
 struct txn_write {
     struct bytes key;
+    uint64_t hash; /* Of key. */
     struct bytes value;
     uint64_t expire_ms;
     uint64_t ticket;
@@ -82,13 +115,18 @@ struct txn_write {
 };
 /* Put or replace the row. Bytes are copied. */
 MUST_CHECK struct status txn_overlay_write(struct txn_overlay *o, const struct txn_write *w);
-/* Rows in the range go; the range is kept. */
+/* Dirty rows in the range go; the range is kept. is_final: nobody will ask for what lies in it
+ * again, so clean rows need not be doubted. */
 MUST_CHECK struct status txn_overlay_write_range(struct txn_overlay *o, struct bytes begin,
-                                                 struct bytes end, uint64_t ticket);
+                                                 struct bytes end, uint64_t ticket, bool is_final);
+/* The tree answered this for key: keep it if there is room. Copied. */
+void txn_overlay_remember(struct txn_overlay *o, struct bytes key, uint64_t hash,
+                          const struct lsm_value *v);
 
-/* What was written under ticket has this version now. */
-void txn_overlay_set_version(struct txn_overlay *o, uint64_t ticket, uint64_t version);
-/* What was last written under this ticket or an earlier one leaves: the tree has it. */
-void txn_overlay_retire(struct txn_overlay *o, uint64_t ticket);
+/* What was last written under this ticket or an earlier one is in the tree, with this version: rows
+ * become clean, ranges leave. */
+void txn_overlay_retire(struct txn_overlay *o, uint64_t ticket, uint64_t version);
+/* Let clean rows go that are too many. */
+void txn_overlay_evict(struct txn_overlay *o);
 
 #endif

@@ -157,13 +157,16 @@ struct txn_proposal *txn_pipeline_step(struct txn_pipeline *p);
 /* ---- Evaluation over pending writes (one evaluator a pipeline) ---------------------------- */
 
 /*
- * An evaluator runs commands one after another against tree + pending writes. A command is begun,
+ * An evaluator runs commands one after another against tree + pending writes. Every write of its
+ * keyspace passes through it, so it can also keep rows that are applied, or were read: rows_bytes
+ * of them (0: none), asked before the tree. A command is begun,
  * reads and writes through it, and is kept (its writes join the open proposal) or dropped (it
  * blocked on a read, or failed: nothing happened). At the end of a turn the open proposal is
  * proposed; many commands share it.
  */
 struct txn_evaluator;
 MUST_CHECK struct status txn_evaluator_create(struct txn_pipeline *p, uint32_t keyspace,
+                                              size_t rows_bytes,
                                               struct txn_evaluator **out_evaluator);
 void txn_evaluator_destroy(struct txn_evaluator *e); /* Takes NULL. */
 
@@ -180,12 +183,15 @@ uint64_t txn_now_ms(const struct txn_evaluator *e);
  * turn before a version matters. */
 MUST_CHECK struct status txn_get(struct txn_evaluator *e, struct bytes key, unsigned flags,
                                  struct lsm_value *out);
+/* Would txn_get answer without the tree? */
+bool txn_knows(const struct txn_evaluator *e, struct bytes key);
 /* Bytes are copied. ST_LIMIT, ST_NO_MEMORY: the command must be dropped. */
 MUST_CHECK struct status txn_put(struct txn_evaluator *e, const struct lsm_put *put);
 MUST_CHECK struct status txn_delete(struct txn_evaluator *e, struct bytes key);
-/* Waits for nothing: hides pending writes in the range too. */
+/* Waits for nothing: hides pending writes in the range too. is_final: nobody asks for any key of
+ * the range again, as what it belonged to is gone; else all rows that are kept are doubted. */
 MUST_CHECK struct status txn_delete_range(struct txn_evaluator *e, struct bytes begin,
-                                          struct bytes end);
+                                          struct bytes end, bool is_final);
 MUST_CHECK struct status txn_side(struct txn_evaluator *e, struct bytes side);
 
 /* The command is done: its writes join the open proposal. *out_ticket: its reply may leave when

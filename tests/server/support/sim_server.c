@@ -9,7 +9,12 @@
 #include <stdio.h>
 
 static const uint64_t STEP_NS = 1000 * 1000;
-enum { RECEIVED_MAX = 256 << 20, QUIET_TURNS = 50, TURNS_MAX = 1000000 };
+enum {
+    RECEIVED_MAX = 256 << 20,
+    QUIET_TURNS = 50,
+    TURNS_MAX = 1000000,
+    ROWS_BYTES = 16 << 10, /* Few, so that they come and go. */
+};
 
 static void must(struct status s, const char *what, const struct errbuf *err)
 {
@@ -31,6 +36,7 @@ static void open_store(struct sim_server *s, const struct sim_server_options *o)
         .dir = "/data/0",
         .options = o->lsm,
         .database_count = (uint32_t)server->config.databases,
+        .rows_bytes = ROWS_BYTES,
         .err = &err,
     };
     struct server_store_config c = config;
