@@ -1,0 +1,182 @@
+/* What the overlay answers beside a plain map, while rows are written, applied, kept and evicted.
+ */
+#include "txn/overlay.h"
+
+#include "base/budget.h"
+#include "base/hash.h"
+#include "base/rand.h"
+
+#include "tests/support/must.h"
+
+#include <criterion/criterion.h>
+
+#include <stdio.h>
+
+enum { KEYS = 3000, KEY_SIZE = 8 };
+
+struct fixture {
+    struct budget budget;
+    struct env env;
+    struct txn_overlay overlay;
+};
+
+static void open_fixture(struct fixture *f, size_t clean_max_bytes)
+{
+    budget_init(&f->budget, 0);
+    f->env = (struct env) { .alloc = alloc_heap(), .budget = &f->budget };
+    txn_overlay_init(&f->overlay, &f->env, clean_max_bytes, 0);
+}
+
+static void close_fixture(struct fixture *f)
+{
+    txn_overlay_deinit(&f->overlay);
+    cr_assert_eq(f->budget.total_bytes, 0);
+}
+
+static struct bytes key_of(unsigned i, char room[KEY_SIZE + 1])
+{
+    (void)snprintf(room, KEY_SIZE + 1, "k%07u", i);
+    return bytes_of(room, KEY_SIZE);
+}
+
+static void write_row(struct fixture *f, unsigned i, uint64_t value, uint64_t ticket)
+{
+    char room[KEY_SIZE + 1];
+    struct bytes key = key_of(i, room);
+    MUST(txn_overlay_write(&f->overlay, &(struct txn_write) { .key = key,
+                                                              .hash = hash_bytes(key, 0),
+                                                              .value = bytes_of(&value, 8),
+                                                              .ticket = ticket }));
+}
+
+static const struct txn_row *find(struct fixture *f, unsigned i)
+{
+    char room[KEY_SIZE + 1];
+    struct bytes key = key_of(i, room);
+    return txn_overlay_find(&f->overlay, key, hash_bytes(key, 0));
+}
+
+static void remember(struct fixture *f, unsigned i, uint64_t value)
+{
+    char room[KEY_SIZE + 1];
+    struct bytes key = key_of(i, room);
+    const struct lsm_value v = { .value = bytes_of(&value, 8), .size = 8, .version = 1 };
+    txn_overlay_remember(&f->overlay, key, hash_bytes(key, 0), &v);
+}
+
+static uint64_t value_of(const struct txn_row *r)
+{
+    return get_u64(txn_row_value(r).data);
+}
+
+/* Whatever is written, applied, read and evicted: a row that is there is the newest. */
+Test(txn_overlay, a_row_that_is_found_is_the_newest)
+{
+    struct fixture f;
+    uint64_t newest[KEYS] = { 0 };
+    uint64_t applied = 0;
+    struct rand rand;
+
+    rand_seed(&rand, 5);
+    open_fixture(&f, 100 << 10);
+    for (uint64_t ticket = 1; ticket <= 300; ticket++) {
+        for (int n = 0; n < 40; n++) {
+            unsigned i = (unsigned)rand_below(&rand, KEYS);
+            const struct txn_row *r = find(&f, i);
+            cr_assert(r == NULL || value_of(r) == newest[i]);
+            if (r == NULL)
+                cr_assert_leq(newest[i], applied, "a pending row is missing");
+            if (rand_below(&rand, 3) == 0 && r == NULL)
+                remember(&f, i, newest[i]);
+            else
+                write_row(&f, i, newest[i] = ticket, ticket);
+        }
+        if (ticket % 3 == 0) {
+            applied = ticket - 1;
+            txn_overlay_retire(&f.overlay, applied, applied);
+            txn_overlay_evict(&f.overlay);
+            cr_assert_leq(f.overlay.clean_bytes, 100u << 10);
+            cr_assert_eq(f.budget.held_bytes[BUDGET_ROWS], f.overlay.clean_bytes);
+        }
+    }
+    cr_assert_gt(f.overlay.clean_bytes, 50 << 10);
+    close_fixture(&f);
+}
+
+/* CLOCK: of rows that became clean before, those asked for stay. */
+Test(txn_overlay, rows_that_are_asked_for_stay)
+{
+    struct fixture f;
+    unsigned kept = 0;
+
+    open_fixture(&f, 64 << 10);
+    for (unsigned i = 0; i < 10 * KEYS; i++) {
+        write_row(&f, i + 10, i, i + 1);
+        txn_overlay_retire(&f.overlay, i + 1, i + 1);
+        if (i >= 10)
+            (void)find(&f, i % 10 + 10);
+        txn_overlay_evict(&f.overlay);
+    }
+    for (unsigned i = 10; i < 20; i++)
+        kept += find(&f, i) != NULL;
+    cr_assert_eq(kept, 10);
+    cr_assert_null(find(&f, 1000));
+    close_fixture(&f);
+}
+
+/* A range in which somebody may look again makes every clean row doubtful; a final one none. */
+Test(txn_overlay, a_range_makes_clean_rows_doubtful)
+{
+    struct fixture f;
+
+    open_fixture(&f, 1 << 20);
+    write_row(&f, 1, 1, 1);
+    txn_overlay_retire(&f.overlay, 1, 1);
+    write_row(&f, 2, 2, 2);
+    MUST(txn_overlay_write_range(&f.overlay, bytes_str("x"), bytes_str("y"), 2, true));
+    cr_assert_not_null(find(&f, 1));
+    MUST(txn_overlay_write_range(&f.overlay, bytes_str("k"), bytes_str("l"), 2, false));
+    cr_assert_null(find(&f, 1));
+    cr_assert_null(find(&f, 2));
+    cr_assert_not_null(txn_overlay_range(&f.overlay, bytes_str("k1")));
+    write_row(&f, 1, 3, 3);
+    cr_assert_eq(value_of(find(&f, 1)), 3);
+    txn_overlay_retire(&f.overlay, 3, 3);
+    cr_assert_eq(find(&f, 1)->version, 3);
+    cr_assert_null(txn_overlay_range(&f.overlay, bytes_str("k1")));
+    close_fixture(&f);
+}
+
+Test(txn_overlay, a_ticket_that_repeats_itself_is_noticed)
+{
+    struct fixture f;
+
+    open_fixture(&f, 1 << 20);
+    write_row(&f, 1, 1, 1);
+    write_row(&f, 1, 2, 2);
+    write_row(&f, 2, 2, 2);
+    cr_assert(!f.overlay.has_repeats);
+    write_row(&f, 1, 3, 2);
+    cr_assert(f.overlay.has_repeats);
+    close_fixture(&f);
+}
+
+/* Large values are not kept once they are applied. */
+Test(txn_overlay, large_values_leave_when_they_are_applied)
+{
+    static uint8_t large[4096];
+    struct fixture f;
+    struct bytes key = bytes_str("large");
+
+    open_fixture(&f, 1 << 20);
+    MUST(txn_overlay_write(&f.overlay, &(struct txn_write) { .key = key,
+                                                             .hash = hash_bytes(key, 0),
+                                                             .value = bytes_of(large, sizeof large),
+                                                             .ticket = 1 }));
+    cr_assert_not_null(txn_overlay_find(&f.overlay, key, hash_bytes(key, 0)));
+    txn_overlay_retire(&f.overlay, 1, 1);
+    txn_overlay_evict(&f.overlay);
+    cr_assert_null(txn_overlay_find(&f.overlay, key, hash_bytes(key, 0)));
+    cr_assert_eq(f.budget.total_bytes, 0);
+    close_fixture(&f);
+}
