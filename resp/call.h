@@ -19,6 +19,10 @@
 #include "resp/store.h"
 
 struct resp_overlay;
+struct resp_run;
+
+/* What has become of a request. */
+enum resp_fate { RESP_REJECTED, RESP_QUEUED, RESP_RUN };
 
 struct resp_call {
     struct resp *resp;
@@ -38,10 +42,31 @@ struct resp_call {
     uint64_t now_ms;
     uint64_t hits; /* Counted when the request has run to its end. */
     uint64_t misses;
-    uint64_t expired; /* Keys whose time was over and that it removed; likewise. */
+    uint64_t expired;  /* Keys whose time was over and that it removed; likewise. */
+    uint64_t redacted; /* Bit i: see resp_call_redact. */
+    enum resp_fate fate;
+    struct resp_run *runs; /* Of EXEC's commands, the last one first. */
 };
 
 typedef struct status resp_command_fn(struct resp_call *call);
+
+/* A command that EXEC has run: counted when EXEC has come to its end. */
+struct resp_run {
+    struct resp_run *next;
+    const struct resp_command *command;
+    const struct bytes *argv;
+    size_t argc;
+    uint64_t redacted;
+    uint64_t ns;
+    bool is_failed;
+};
+
+/* Argument i, below 64, is to be shown to nobody. */
+static inline void resp_call_redact(struct resp_call *call, size_t i)
+{
+    if (i < 64)
+        call->redacted |= UINT64_C(1) << i;
+}
 
 /* Reply an error. They return OK, so that a command ends with "return resp_fail_syntax(call);". */
 struct status resp_fail(struct resp_call *call, const char *text);

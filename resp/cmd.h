@@ -81,6 +81,15 @@ resp_command_fn resp_cmd_info;
 resp_command_fn resp_cmd_config_get, resp_cmd_config_help, resp_cmd_config_resetstat,
     resp_cmd_config_rewrite, resp_cmd_config_set;
 
+/* cmd_latency.c */
+resp_command_fn resp_cmd_latency_doctor, resp_cmd_latency_graph, resp_cmd_latency_help,
+    resp_cmd_latency_histogram, resp_cmd_latency_history, resp_cmd_latency_latest,
+    resp_cmd_latency_reset;
+
+/* cmd_slowlog.c */
+resp_command_fn resp_cmd_slowlog_get, resp_cmd_slowlog_help, resp_cmd_slowlog_len,
+    resp_cmd_slowlog_reset;
+
 /* cmd_debug.c */
 resp_command_fn resp_cmd_debug;
 

@@ -29,12 +29,12 @@ struct status resp_cmd_config_get(struct resp_call *call)
     struct resp_mark start = resp_reply_mark(call->reply);
     struct buf value;
     const char *name;
-    bool is_hidden;
+    unsigned flags;
     size_t pairs = 0;
 
     buf_init(&value, call->resp->options.alloc, call->resp->options.iteration_max_bytes);
-    for (size_t i = 0; (name = host->ops->config_get(host, i, &is_hidden, &value)) != NULL; i++) {
-        struct bytes argument = matching_argument(call, name, is_hidden);
+    for (size_t i = 0; (name = host->ops->config_get(host, i, &flags, &value)) != NULL; i++) {
+        struct bytes argument = matching_argument(call, name, (flags & RESP_CONFIG_HIDDEN) != 0);
         if (argument.data != NULL) {
             /* A parameter that was named is called as it was named. */
             resp_reply_bulk(call->reply, is_pattern(argument) ? bytes_str(name) : argument);
@@ -73,6 +73,21 @@ static bool take_pairs(struct resp_call *call, struct resp_config_pair *pairs, s
     return true;
 }
 
+/* What is set may be nobody's business. */
+static void redact_secrets(struct resp_call *call)
+{
+    struct resp_host *host = call->resp->options.host;
+    const char *name;
+    unsigned flags;
+
+    for (size_t i = 0; (name = host->ops->config_get(host, i, &flags, NULL)) != NULL; i++) {
+        for (size_t j = 2; flags & RESP_CONFIG_SECRET && j + 1 < call->argc; j += 2) {
+            if (resp_call_is(call, j, name))
+                resp_call_redact(call, j + 1);
+        }
+    }
+}
+
 struct status resp_cmd_config_set(struct resp_call *call)
 {
     struct resp_host *host = call->resp->options.host;
@@ -80,6 +95,7 @@ struct status resp_cmd_config_set(struct resp_call *call)
     struct errbuf why;
     size_t bad = 0;
 
+    redact_secrets(call);
     if (call->argc % 2 != 0)
         return resp_fail_syntax(call);
     struct resp_config_pair *pairs = arena_take(call->arena, count * sizeof *pairs);

@@ -58,6 +58,8 @@ static bool authenticate(struct resp_call *call, struct bytes user, struct bytes
 
 struct status resp_cmd_auth(struct resp_call *call)
 {
+    for (size_t i = 1; i < call->argc; i++)
+        resp_call_redact(call, i);
     if (call->argc > 3)
         return resp_fail_syntax(call);
     if (call->argc == 2 && !has_password(call))
@@ -117,6 +119,8 @@ static bool parse_hello(struct resp_call *call, struct hello *out)
     out->version = (int)version;
     for (size_t i = 2; i < call->argc; i++) {
         if (resp_call_is(call, i, "auth") && i + 2 < call->argc) {
+            resp_call_redact(call, i + 1);
+            resp_call_redact(call, i + 2);
             out->user = call->argv[++i];
             out->password = call->argv[++i];
         } else if (resp_call_is(call, i, "setname") && i + 1 < call->argc) {

@@ -171,10 +171,13 @@ static struct status run_queue(struct resp_call *call)
         inner.argv = queued.argv;
         inner.argc = queued.argc;
         inner.overlay = &overlay;
+        inner.redacted = 0;
+        uint64_t errors = call->reply->errors;
         s = resp_call_run(&inner);
         resp_session_forget_found(call->session);
         if (failed(s))
             return s;
+        TRY(resp_call_note_run(call, &inner, errors));
         call->hits = inner.hits;
         call->misses = inner.misses;
         call->expired = inner.expired;

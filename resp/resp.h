@@ -73,6 +73,11 @@ enum resp_shutdown_flag {
     RESP_SHUTDOWN_FORCE = 1 << 3,
 };
 
+enum resp_config_flag {
+    RESP_CONFIG_HIDDEN = 1 << 0, /* Told to those only who name it. */
+    RESP_CONFIG_SECRET = 1 << 1, /* In no log. */
+};
+
 struct resp_config_pair {
     struct bytes name;
     struct bytes value;
@@ -102,8 +107,8 @@ struct resp_host_ops {
     const char *(*info_section)(struct resp_host *h, size_t index);
 
     /* Configuration, by place: the name, and the value appended to out_value; NULL at the end.
-     * *out_is_hidden: it is told to those only who name it. */
-    const char *(*config_get)(struct resp_host *h, size_t index, bool *out_is_hidden,
+     * out_value may be NULL. */
+    const char *(*config_get)(struct resp_host *h, size_t index, unsigned *out_flags,
                               struct buf *out_value);
     /* Set all pairs or none, for who. On failure *out_bad is the place of the pair to blame and why
      * says what is wrong ("argument must be a memory value"); NOT_FOUND: no such parameter. */
@@ -113,6 +118,8 @@ struct resp_host_ops {
     /* Write it to the file it came from. NOT_FOUND: from none; else why says what failed. */
     struct status (*config_rewrite)(struct resp_host *h, struct errbuf *why);
     void (*reset_stats)(struct resp_host *h);
+    /* The monotonic clock. */
+    uint64_t (*now_ns)(struct resp_host *h);
 
     /* The sessions, in order of ids; after NULL comes the first, after the last NULL. */
     struct resp_session *(*next_session)(struct resp_host *h, struct resp_session *previous);
@@ -158,9 +165,26 @@ struct resp_stats {
     uint64_t expired_keys; /* Removed because their time was over. */
 };
 
+/* What is remembered of commands that took long; may be changed at any time. */
+enum { RESP_PERCENTILES_MAX = 16 };
+struct resp_slow {
+    int64_t slowlog_us; /* From there on; negative: none. */
+    uint64_t slowlog_max;
+    uint64_t latency_threshold_ms;            /* From there on; 0: none. */
+    bool tracks_times;                        /* A histogram a command. */
+    double percentiles[RESP_PERCENTILES_MAX]; /* Those that INFO latencystats tells. */
+    size_t percentile_count;
+};
+
 /* limits are copied and may be changed later through resp_limits. */
 MUST_CHECK struct status resp_create(const struct resp_options *options, struct resp **out_resp);
 void resp_destroy(struct resp *resp); /* Takes NULL. Requires: no sessions left. */
+
+struct resp_slow *resp_slow(struct resp *resp);
+/* Commands are timed from the end of the one before. What runs next begins now. */
+void resp_mark_time(struct resp *resp, uint64_t now_ns);
+/* Removing keys whose time is over has kept others waiting for so long. */
+void resp_note_expire_cycle(struct resp *resp, uint64_t wall_ms, uint64_t duration_ns);
 
 /* For CONFIG SET proto-max-bulk-len and client-query-buffer-limit. */
 struct resp_limits *resp_limits(struct resp *resp);

@@ -34,6 +34,13 @@ struct status resp_create(const struct resp_options *options, struct resp **out_
                      options->hash_seed);
     resp_post_init(&r->post, options->alloc, options->host, &r->topics, POST_MAX_BYTES);
     arena_init(&r->arena, options->alloc, ARENA_CHUNK, ARENA_MAX);
+    resp_slowlog_init(&r->slowlog, options->alloc);
+    r->slow.slowlog_us = -1;
+    struct status s = resp_figures_init(&r->figures, options->alloc);
+    if (failed(s)) {
+        resp_destroy(r);
+        return s;
+    }
     *out_resp = r;
     return status_ok();
 }
@@ -42,6 +49,8 @@ void resp_destroy(struct resp *resp)
 {
     if (resp == NULL)
         return;
+    resp_figures_deinit(&resp->figures);
+    resp_slowlog_reset(&resp->slowlog);
     resp_post_deinit(&resp->post);
     resp_topics_deinit(&resp->topics);
     arena_deinit(&resp->arena);
@@ -98,6 +107,7 @@ const struct resp_stats *resp_stats(const struct resp *resp)
 void resp_reset_stats(struct resp *resp)
 {
     resp->stats = (struct resp_stats) { 0 };
+    resp_figures_reset(&resp->figures);
 }
 
 void resp_session_authenticate(struct resp_session *s, bool is_authenticated)
@@ -372,6 +382,7 @@ static struct status queue_command(struct resp_call *call)
                          s->queue.count_max, s->queue.bytes.size_max);
         return status_ok();
     }
+    call->fate = RESP_QUEUED;
     resp_reply_status(call->reply, "QUEUED");
     return status_ok();
 }
@@ -427,19 +438,14 @@ static struct status dispatch(struct resp_call *call)
     }
     if (s->is_in_multi && !(call->command->flags & RESP_CMD_IN_MULTI))
         return queue_command(call);
+    call->fate = RESP_RUN;
     return resp_call_run(call);
 }
 
 /* The request has run to an end: count it, and give back what it used. */
-static void settle(struct resp_call *call)
+static void settle(struct resp_call *call, struct resp_mark start)
 {
-    struct resp_stats *stats = &call->resp->stats;
-
-    stats->commands++;
-    stats->errors += call->reply->errors;
-    stats->keyspace_hits += call->hits;
-    stats->keyspace_misses += call->misses;
-    stats->expired_keys += call->expired;
+    resp_account_end(call, start);
     if (call->command != NULL)
         call->session->last_command = call->command;
     resp_session_forget_found(call->session);
@@ -476,6 +482,7 @@ struct status resp_session_run(struct resp_session *s, struct store *store, bool
     out->is_short = false;
     may_wait &= !s->is_in_multi;
     resp_reply_init(&reply, out, s->identity.version);
+    resp_account_begin(s);
     struct resp_mark start = resp_reply_mark(&reply);
     struct status st = dispatch(&call);
     if (out->is_failed && st.code != ST_AGAIN)
@@ -488,6 +495,7 @@ struct status resp_session_run(struct resp_session *s, struct store *store, bool
         resp_reply_rewind(&reply, start);
         reply.errors = 0;
         call.expired = 0;
+        call.runs = NULL;
     }
     if (st.code != ST_AGAIN) {
         if (failed(st)) {
@@ -495,7 +503,9 @@ struct status resp_session_run(struct resp_session *s, struct store *store, bool
             if (s->is_in_multi)
                 resp_session_discard(s);
         }
-        settle(&call);
+        settle(&call, start);
+    } else {
+        resp_account_wait(r);
     }
     reset_arena(&r->arena);
     return st;

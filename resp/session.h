@@ -11,11 +11,14 @@
 #include "resp/bitop.h"
 #include "resp/call.h"
 #include "resp/command.h"
+#include "resp/latency.h"
 #include "resp/parse.h"
 #include "resp/post.h"
 #include "resp/queue.h"
 #include "resp/resp.h"
 #include "resp/scan.h"
+#include "resp/slowlog.h"
+#include "resp/stats.h"
 #include "resp/stream.h"
 #include "resp/topic.h"
 
@@ -29,6 +32,11 @@ struct resp {
     struct resp_topics topics;
     struct resp_post post;
     unsigned events; /* enum resp_event_class: those that are published. */
+    struct resp_slow slow;
+    struct resp_command_figures figures;
+    struct resp_slowlog slowlog;
+    struct resp_latency latency;
+    uint64_t mark_ns; /* What runs next has begun then. */
 };
 
 /* What commands change about a client, and a transaction that does not come to its end leaves as
@@ -51,6 +59,7 @@ struct resp_session {
 
     struct resp_parser parser;
     struct resp_request request;
+    uint64_t began_ns; /* When it ran first; 0: it has not yet. */
 
     struct resp_identity identity;
     const struct resp_command *last_command; /* NULL: none yet. */
@@ -89,6 +98,13 @@ bool resp_session_set_name(struct resp_call *call, struct bytes name);
 /* The line of CLIENT LIST and CLIENT INFO. */
 void resp_session_describe(struct resp_session *s, struct buf *out);
 
+/* account.c: a request is about to run; it waits; it is over, its reply begins at start. */
+void resp_account_begin(struct resp_session *s);
+void resp_account_wait(struct resp *r);
+void resp_account_end(struct resp_call *call, struct resp_mark start);
+/* EXEC has run a command, which wrote its reply behind so many errors. NO_MEMORY */
+MUST_CHECK struct status resp_call_note_run(struct resp_call *call, const struct resp_call *inner,
+                                            uint64_t errors);
 /* Run a command, whatever the session's state. */
 MUST_CHECK struct status resp_call_run(struct resp_call *call);
 

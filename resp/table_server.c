@@ -119,6 +119,110 @@ static const struct resp_command MEMORY_SUBCOMMANDS[] = {
     { 0 },
 };
 
+#define OPERATOR (ADMIN | NOSCRIPT | LOADING | STALE)
+#define ALL_NODES                                                                                  \
+    TIPS("nondeterministic_output", "request_policy:all_nodes", "response_policy:special")
+
+static const struct resp_command LATENCY_SUBCOMMANDS[] = {
+    {
+        .name = "latency|doctor",
+        .arity = 2,
+        .flags = OPERATOR,
+        .tips = ALL_NODES,
+        DOC("server", "2.8.13", "O(1)", "Tells what the samples of slow events mean."),
+        .run = resp_cmd_latency_doctor,
+    },
+    {
+        .name = "latency|graph",
+        .arity = 3,
+        .flags = OPERATOR,
+        .tips = ALL_NODES,
+        DOC("server", "2.8.13", "O(1)", "Draws the samples of a slow event."),
+        .args = ARGS(ARG("event", STRING)),
+        .run = resp_cmd_latency_graph,
+    },
+    {
+        .name = "latency|help",
+        .arity = 2,
+        .flags = LOADING | STALE,
+        DOC("server", "2.8.13", "O(1)", "Lists the subcommands."),
+        .run = resp_cmd_latency_help,
+    },
+    {
+        .name = "latency|histogram",
+        .arity = -2,
+        .flags = OPERATOR,
+        .tips = ALL_NODES,
+        DOC("server", "7.0.0", "O(N), N commands", "Tells how long calls of commands took."),
+        .args = ARGS(ARG("command", STRING, .flags = OPTIONAL | MULTIPLE)),
+        .run = resp_cmd_latency_histogram,
+    },
+    {
+        .name = "latency|history",
+        .arity = 3,
+        .flags = OPERATOR,
+        .tips = ALL_NODES,
+        DOC("server", "2.8.13", "O(1)", "Lists the samples of a slow event."),
+        .args = ARGS(ARG("event", STRING)),
+        .run = resp_cmd_latency_history,
+    },
+    {
+        .name = "latency|latest",
+        .arity = 2,
+        .flags = OPERATOR,
+        .tips = ALL_NODES,
+        DOC("server", "2.8.13", "O(1)", "Tells the last sample of each slow event."),
+        .run = resp_cmd_latency_latest,
+    },
+    {
+        .name = "latency|reset",
+        .arity = -2,
+        .flags = OPERATOR,
+        .tips = TIPS("request_policy:all_nodes", "response_policy:all_succeeded"),
+        DOC("server", "2.8.13", "O(1)", "Forgets the samples of slow events."),
+        .args = ARGS(ARG("event", STRING, .flags = OPTIONAL | MULTIPLE)),
+        .run = resp_cmd_latency_reset,
+    },
+    { 0 },
+};
+
+static const struct resp_command SLOWLOG_SUBCOMMANDS[] = {
+    {
+        .name = "slowlog|get",
+        .arity = -2,
+        .flags = ADMIN | LOADING | STALE,
+        .tips = TIPS("request_policy:all_nodes", "nondeterministic_output"),
+        DOC("server", "2.2.12", "O(N), N entries", "Lists the last commands that took long."),
+        .args = ARGS(ARG("count", INTEGER, .flags = OPTIONAL)),
+        .run = resp_cmd_slowlog_get,
+    },
+    {
+        .name = "slowlog|help",
+        .arity = 2,
+        .flags = LOADING | STALE,
+        DOC("server", "6.2.0", "O(1)", "Lists the subcommands."),
+        .run = resp_cmd_slowlog_help,
+    },
+    {
+        .name = "slowlog|len",
+        .arity = 2,
+        .flags = ADMIN | LOADING | STALE,
+        .tips =
+            TIPS("request_policy:all_nodes", "response_policy:agg_sum", "nondeterministic_output"),
+        DOC("server", "2.2.12", "O(1)", "Counts the commands that are remembered as slow."),
+        .run = resp_cmd_slowlog_len,
+    },
+    {
+        .name = "slowlog|reset",
+        .arity = 2,
+        .flags = ADMIN | LOADING | STALE,
+        .tips = TIPS("request_policy:all_nodes", "response_policy:all_succeeded"),
+        DOC("server", "2.2.12", "O(N), N entries", "Forgets the commands that took long."),
+        .run = resp_cmd_slowlog_reset,
+    },
+    { 0 },
+};
+
 static const struct resp_command COMMANDS[] = {
     {
         .name = "command",
@@ -205,6 +309,22 @@ static const struct resp_command COMMANDS[] = {
         DOC("server", "2.0.0", "Depends on the subcommand.",
             "Holds the commands about configuration."),
         .subcommands = CONFIG_SUBCOMMANDS,
+    },
+    {
+        .name = "latency",
+        .arity = -2,
+        .flags = 0,
+        DOC("server", "2.8.13", "Depends on the subcommand.",
+            "Holds the commands about events that took long."),
+        .subcommands = LATENCY_SUBCOMMANDS,
+    },
+    {
+        .name = "slowlog",
+        .arity = -2,
+        .flags = 0,
+        DOC("server", "2.2.12", "Depends on the subcommand.",
+            "Holds the commands about commands that took long."),
+        .subcommands = SLOWLOG_SUBCOMMANDS,
     },
     {
         .name = "time",

@@ -101,6 +101,8 @@ static const char *const FACILITIES[] = { "user",   "local0", "local1", "local2"
 #define REFUSED(n, kind, init, why) REDIS(n, kind, init, CONFIG_REFUSED, .help = (why))
 #define REFUSED_LATER(n, kind, init, why)                                                          \
     REDIS(n, kind, init, CONFIG_REFUSED | CONFIG_MUTABLE, .help = (why))
+#define REFUSED_SECRET(n, why)                                                                     \
+    REDIS(n, TEXT, "", CONFIG_REFUSED | CONFIG_MUTABLE | CONFIG_SECRET, .help = (why))
 /* Another name. */
 #define ALIAS(n, of)                                                                               \
     {                                                                                              \
@@ -397,8 +399,8 @@ static const struct config_parameter TABLE[] = {
     REFUSED("cluster-enabled", YES_NO, "no", CLUSTER),
     REFUSED("replicaof", WORDS, "", REPLICATION),
     ALIAS("slaveof", "replicaof"),
-    REFUSED_LATER("masterauth", TEXT, "", REPLICATION),
-    REFUSED_LATER("masteruser", TEXT, "", REPLICATION),
+    REFUSED_SECRET("masterauth", REPLICATION),
+    REFUSED_SECRET("masteruser", REPLICATION),
     REFUSED("aclfile", TEXT, "", ACLS),
     REDIS("user", WORDS, "", CONFIG_REFUSED | CONFIG_HIDDEN, .help = ACLS),
     REDIS("loadmodule", WORDS, "", CONFIG_REFUSED | CONFIG_HIDDEN, .help = MODULES),

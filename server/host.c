@@ -31,6 +31,11 @@ static bool check_password(struct resp_host *h, struct bytes password)
 /* ---- Figures -----------------------------------------------------------------------------------
  */
 
+static uint64_t now_ns(struct resp_host *h)
+{
+    return clock_ns(server_of(h)->env.clock);
+}
+
 static void reset_stats(struct resp_host *h)
 {
     server_reactor_reset_stats(&server_of(h)->reactor);
@@ -147,6 +152,7 @@ const struct resp_host_ops server_host_ops = {
     .config_set = server_host_config_set,
     .config_rewrite = server_host_config_rewrite,
     .reset_stats = reset_stats,
+    .now_ns = now_ns,
     .next_session = next_session,
     .connection = connection,
     .push = push,

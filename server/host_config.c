@@ -7,7 +7,7 @@ static struct server *server_of(struct resp_host *h)
     return (struct server *)h;
 }
 
-const char *server_host_config_get(struct resp_host *h, size_t index, bool *out_is_hidden,
+const char *server_host_config_get(struct resp_host *h, size_t index, unsigned *out_flags,
                                    struct buf *out_value)
 {
     const struct server *s = server_of(h);
@@ -15,15 +15,28 @@ const char *server_host_config_get(struct resp_host *h, size_t index, bool *out_
 
     if (p->name == NULL)
         return NULL;
-    server_config_get(&s->config, p, out_value);
-    *out_is_hidden = (p->flags & CONFIG_HIDDEN) != 0;
+    if (out_value != NULL)
+        server_config_get(&s->config, p, out_value);
+    unsigned flags = server_config_target(p)->flags;
+    *out_flags = (flags & CONFIG_HIDDEN ? RESP_CONFIG_HIDDEN : 0u) |
+                 (flags & CONFIG_SECRET ? RESP_CONFIG_SECRET : 0u);
     return p->name;
 }
 
 /* What other parts keep a copy of. */
-static void take_over(struct server *s)
+void server_config_take_over(struct server *s)
 {
     struct resp_limits *limits = resp_limits(s->resp);
+    struct resp_slow *slow = resp_slow(s->resp);
+    const struct config_percentiles *percentiles = &s->config.latency_percentiles;
+
+    static_assert(sizeof slow->percentiles == sizeof percentiles->values, "they are copied");
+    *slow = (struct resp_slow) { .slowlog_us = s->config.slowlog_log_slower_than,
+                                 .slowlog_max = s->config.slowlog_max_len,
+                                 .latency_threshold_ms = s->config.latency_monitor_threshold,
+                                 .tracks_times = s->config.latency_tracking,
+                                 .percentile_count = percentiles->count };
+    memcpy(slow->percentiles, percentiles->values, sizeof slow->percentiles);
 
     limits->bulk_max_bytes = s->config.proto_max_bulk_len;
     limits->request_max_bytes = s->config.client_query_buffer_limit;
@@ -99,7 +112,7 @@ struct status server_host_config_set(struct resp_host *h, const struct resp_sess
     for (size_t i = 0; i < done; i++)
         buf_deinit(&before[i]);
     alloc_free(s->env.alloc, before, count * sizeof *before);
-    take_over(s);
+    server_config_take_over(s);
     return st;
 }
 

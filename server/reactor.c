@@ -326,6 +326,8 @@ static void run_ready(struct server_reactor *r)
 {
     unsigned count = 0;
 
+    if (r->ready_first != NULL)
+        resp_mark_time(r->resp, clock_ns(r->env->clock));
     while (r->ready_first != NULL && count < TURN_COMMANDS_MAX && !server_store_is_full(r->store) &&
            !resp_is_behind(r->resp)) {
         struct server_connection *c = take_ready(r);
@@ -737,6 +739,18 @@ static bool stop_some(struct server_reactor *r)
     return is_done;
 }
 
+/* Somebody may want to know how long they keep commands waiting. */
+static void run_chores(struct server_reactor *r)
+{
+    uint64_t wall_ms = clock_wall_ms(r->env->clock);
+    bool is_timed = r->config->latency_monitor_threshold != 0;
+    uint64_t began_ns = is_timed ? clock_ns(r->env->clock) : 0;
+
+    server_chores_run(&r->chores, r->now_ns, wall_ms);
+    if (is_timed)
+        resp_note_expire_cycle(r->resp, wall_ms, clock_ns(r->env->clock) - began_ns);
+}
+
 bool server_reactor_turn(struct server_reactor *r, uint64_t deadline_ns)
 {
     struct server_command *command;
@@ -749,7 +763,7 @@ bool server_reactor_turn(struct server_reactor *r, uint64_t deadline_ns)
     resp_begin_turn(r->resp);
     if (!r->is_stopping) {
         run_ready(r);
-        server_chores_run(&r->chores, r->now_ns, clock_wall_ms(r->env->clock));
+        run_chores(r);
     }
     server_store_end_turn(r->store, r->now_ns);
     while ((command = server_store_next_ready(r->store)) != NULL)

@@ -360,7 +360,7 @@ static struct status open_gateway(struct server *s)
     options.limits.bulk_max_bytes = s->config.proto_max_bulk_len;
     options.limits.request_max_bytes = s->config.client_query_buffer_limit;
     TRY(resp_create(&options, &s->resp));
-    resp_set_events(s->resp, (unsigned)s->config.notify_events);
+    server_config_take_over(s);
     return status_ok();
 }
 

@@ -69,8 +69,10 @@ int server_main(int argc, char **argv);
 extern const struct resp_host_ops server_host_ops;
 /* May the client, where only some may (enum config_access)? */
 bool server_host_allows(const struct resp_session *who, uint64_t access);
-const char *server_host_config_get(struct resp_host *h, size_t index, bool *out_is_hidden,
+const char *server_host_config_get(struct resp_host *h, size_t index, unsigned *out_flags,
                                    struct buf *out_value);
+/* Tell the parts that keep a copy of parameters. */
+void server_config_take_over(struct server *s);
 MUST_CHECK struct status server_host_config_set(struct resp_host *h, const struct resp_session *who,
                                                 const struct resp_config_pair *pairs, size_t count,
                                                 size_t *out_bad, struct errbuf *why);

@@ -34,7 +34,7 @@ static const char *info_section(struct resp_host *h, size_t index)
     return index == 0 ? "Engine" : NULL;
 }
 
-static const char *config_get(struct resp_host *h, size_t index, bool *out_is_hidden,
+static const char *config_get(struct resp_host *h, size_t index, unsigned *out_flags,
                               struct buf *out_value)
 {
     static const char *const NAMES[] = { "maxmemory", "hz", "save" };
@@ -42,8 +42,9 @@ static const char *config_get(struct resp_host *h, size_t index, bool *out_is_hi
 
     if (index >= 3)
         return NULL;
-    buf_append(out_value, bytes_str(values[index]));
-    *out_is_hidden = false;
+    if (out_value != NULL)
+        buf_append(out_value, bytes_str(values[index]));
+    *out_flags = 0;
     return NAMES[index];
 }
 
@@ -77,6 +78,11 @@ static struct status config_rewrite(struct resp_host *h, struct errbuf *why)
     (void)h;
     (void)why;
     return status_of(ST_NOT_FOUND);
+}
+
+static uint64_t now_ns(struct resp_host *h)
+{
+    return of(h)->now_ns += of(h)->step_ns;
 }
 
 static void reset_stats(struct resp_host *h)
@@ -158,6 +164,7 @@ static bool may_debug(struct resp_host *h, const struct resp_session *who)
 
 static void debug_sleep(struct resp_host *h, uint64_t duration_us)
 {
+    of(h)->now_ns += duration_us * 1000;
     of(h)->slept_us += duration_us;
 }
 
@@ -181,6 +188,7 @@ static const struct resp_host_ops HOST = {
     .config_set = config_set,
     .config_rewrite = config_rewrite,
     .reset_stats = reset_stats,
+    .now_ns = now_ns,
     .next_session = next_session,
     .connection = connection,
     .push = push,

@@ -27,6 +27,8 @@ struct gateway {
     bool may_debug;
     bool is_expiry_off;
     uint64_t slept_us;
+    uint64_t now_ns;  /* Of the clock, which DEBUG SLEEP moves, */
+    uint64_t step_ns; /* and each look at it. */
     struct resp_session *clients[GATEWAY_CLIENTS];
     struct buf out[GATEWAY_CLIENTS];
     size_t returned[GATEWAY_CLIENTS]; /* How much of it, from its front. */

@@ -64,6 +64,7 @@ static void open_gateway(struct sim_server *s)
     struct errbuf err;
 
     must(resp_create(&resp, &server->resp), "gateway", NULL);
+    server_config_take_over(server);
     const struct server_reactor_config reactor = { .env = &server->env,
                                                    .config = &server->config,
                                                    .ring = server->ring,
