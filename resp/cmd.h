@@ -48,12 +48,16 @@ resp_command_fn resp_cmd_del, resp_cmd_exists, resp_cmd_type;
 /* cmd_move.c */
 resp_command_fn resp_cmd_copy, resp_cmd_move, resp_cmd_rename, resp_cmd_renamenx, resp_cmd_swapdb;
 
+/* cmd_digest.c */
+resp_command_fn resp_cmd_debug_digest, resp_cmd_debug_digest_value;
+
 /* cmd_dump.c */
 resp_command_fn resp_cmd_dump, resp_cmd_restore;
 
 /* cmd_object.c */
-resp_command_fn resp_cmd_memory_help, resp_cmd_memory_usage, resp_cmd_object_encoding,
-    resp_cmd_object_freq, resp_cmd_object_help, resp_cmd_object_idletime, resp_cmd_object_refcount;
+resp_command_fn resp_cmd_debug_object, resp_cmd_memory_help, resp_cmd_memory_usage,
+    resp_cmd_object_encoding, resp_cmd_object_freq, resp_cmd_object_help, resp_cmd_object_idletime,
+    resp_cmd_object_refcount;
 
 /* cmd_wait.c */
 resp_command_fn resp_cmd_wait, resp_cmd_waitaof;

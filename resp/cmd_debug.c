@@ -142,10 +142,16 @@ static struct status debug_protocol(struct resp_call *call)
 static struct status debug_help(struct resp_call *call)
 {
     static const char *const LINES[] = {
+        "DIGEST",
+        "    A digest of all keys of all databases, the same as Redis' for the same data.",
+        "DIGEST-VALUE <key> [<key> ...]",
+        "    Digests of the values at the keys.",
         "ERROR <string>",
         "    Reply the string as an error.",
         "LOG <message>",
         "    Write the message to the server's log.",
+        "OBJECT <key>",
+        "    How the value at the key is kept, in a line.",
         "PROTOCOL <type>",
         "    Reply a value of the type: string, integer, double, bignum, null, array, set, map,",
         "    attrib, push, verbatim, true, false.",
@@ -165,9 +171,12 @@ static const struct {
     size_t argc_max;
     resp_command_fn *run;
 } SUBCOMMANDS[] = {
+    { "digest", 2, 2, resp_cmd_debug_digest },
+    { "digest-value", 2, SIZE_MAX, resp_cmd_debug_digest_value },
     { "error", 3, 3, debug_error },
     { "help", 2, 2, debug_help },
     { "log", 3, 3, debug_log },
+    { "object", 3, 3, resp_cmd_debug_object },
     { "protocol", 3, 3, debug_protocol },
     { "set-active-expire", 3, 3, debug_set_active_expire },
     { "sleep", 3, 3, debug_sleep },

@@ -1,9 +1,12 @@
 /* OBJECT, MEMORY: what can be said of how a value is kept. */
 #include "resp/cmd.h"
 
+#include "resp/dump.h"
 #include "resp/entry.h"
 #include "resp/number.h"
 #include "resp/string.h"
+
+#include <stdio.h>
 
 /* Open the key of argument 2; *out_is_there is false, and null replied, without one. */
 static struct status open_object(struct resp_call *call, enum resp_entry_part part,
@@ -99,6 +102,40 @@ struct status resp_cmd_object_help(struct resp_call *call)
     };
 
     return resp_reply_help(call, "OBJECT", LINES);
+}
+
+/* The size of what DUMP writes of the value itself. */
+static uint64_t serialized_size(const struct resp_entry *e)
+{
+    uint8_t head[RESP_DUMP_HEAD_MAX];
+    const size_t type_size = 1;
+
+    if (e->type == RESP_ROW_STRING) {
+        size_t size = resp_dump_number(resp_string_inline(e), head);
+        if (size > 0)
+            return size - type_size;
+    }
+    return resp_dump_head(e->size_bytes, head) - type_size + e->size_bytes;
+}
+
+/* Redis' line; a value has no address here, and its clock is that of the last write. */
+struct status resp_cmd_debug_object(struct resp_call *call)
+{
+    enum { CLOCK_MASK = (1 << 24) - 1, LINE_MAX_CHARS = 160 };
+    char line[LINE_MAX_CHARS];
+    struct resp_entry e;
+
+    TRY(resp_entry_open(call, call->argv[2], RESP_ENTRY_VALUE, &e));
+    if (!e.is_live)
+        return resp_fail_no_key(call);
+    (void)snprintf(line, sizeof line,
+                   "Value at:0x0 refcount:1 encoding:%s serializedlength:%llu lru:%u "
+                   "lru_seconds_idle:%llu",
+                   encoding_of(&e), (unsigned long long)serialized_size(&e),
+                   (unsigned)(e.written_ms / 1000 & CLOCK_MASK),
+                   (unsigned long long)idle_s(call, &e));
+    resp_reply_status(call->reply, line);
+    return status_ok();
 }
 
 /* ---- MEMORY --------------------------------------------------------------------------------- */

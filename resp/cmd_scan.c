@@ -24,30 +24,6 @@ static bool is_wanted(const struct wanted *wanted, struct bytes key, uint8_t typ
     return wanted->type.data == NULL || resp_text_is(wanted->type, resp_row_type_name(type));
 }
 
-/* Is this row one that the running transaction wrote? The cursor does not show what it holds. */
-static bool is_overlaid(const struct resp_call *call, struct bytes row_key)
-{
-    return call->overlay != NULL && resp_overlay_has(call->overlay, row_key);
-}
-
-/* The live key of the database that a row of the overlay holds, if it has a position in
- * [from, to); else *out_is_there is false. */
-static struct status open_overlaid(struct resp_call *call, struct bytes row, uint64_t from,
-                                   uint64_t to, struct resp_entry *e, bool *out_is_there)
-{
-    struct resp_row_key key;
-
-    TRY(resp_row_key_decode(row, &key));
-    uint64_t position = (uint64_t)key.place.slot << 32 | key.place.hash;
-    *out_is_there = false;
-    if (key.place.database_id != call->database_id || position < from || position >= to)
-        return status_ok();
-    *e = (struct resp_entry) { .place = key.place, .row_key = row };
-    TRY(resp_entry_load(call, RESP_ENTRY_FACTS, e));
-    *out_is_there = e->is_live;
-    return status_ok();
-}
-
 /* Add what the running transaction wrote to the keys found. */
 static struct status find_overlaid(struct resp_call *call, struct resp_walk *w,
                                    const struct wanted *wanted, uint64_t from, uint64_t to)
@@ -57,7 +33,7 @@ static struct status find_overlaid(struct resp_call *call, struct resp_walk *w,
     for (size_t i = 0; i < call->overlay->count; i++) {
         struct resp_entry e;
         bool is_there;
-        TRY(open_overlaid(call, call->overlay->rows[i], from, to, &e, &is_there));
+        TRY(resp_walk_open_written(call, call->overlay->rows[i], from, to, &e, &is_there));
         if (is_there && is_wanted(wanted, e.place.key, e.type))
             resp_walk_found(w, e.place.key);
     }
@@ -84,7 +60,7 @@ static struct status find(struct resp_call *call, struct resp_walk *w, const str
             break;
         w->seen_count++;
         w->seen_position = w->position;
-        if (!is_overlaid(call, row.row_key) && is_wanted(wanted, row.key, row.type))
+        if (!resp_walk_is_written(call, row.row_key) && is_wanted(wanted, row.key, row.type))
             resp_walk_found(w, row.key);
     }
     TRY(find_overlaid(call, w, wanted, wanted->position, w->position));
@@ -192,7 +168,7 @@ struct status resp_cmd_randomkey(struct resp_call *call)
                 break;
             if (failed(s))
                 return s;
-            if (is_overlaid(call, row.row_key))
+            if (resp_walk_is_written(call, row.row_key))
                 continue;
             resp_reply_bulk(call->reply, row.key);
             return status_ok();
@@ -200,7 +176,8 @@ struct status resp_cmd_randomkey(struct resp_call *call)
     }
     for (size_t i = 0; call->overlay != NULL && i < call->overlay->count; i++) {
         bool is_there;
-        TRY(open_overlaid(call, call->overlay->rows[i], 0, RESP_POSITION_END, &e, &is_there));
+        TRY(resp_walk_open_written(call, call->overlay->rows[i], 0, RESP_POSITION_END, &e,
+                                   &is_there));
         if (is_there) {
             resp_reply_bulk(call->reply, e.place.key);
             return status_ok();

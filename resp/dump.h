@@ -5,7 +5,7 @@
  *        0       1  type: 0, a string
  *        1       *  the string
  *   end - 10     2  version of the form
- *   end -  8     8  CRC-64 (base/crc64.h) of all before it
+ *   end -  8     8  CRC-64 (base/crc64.h) of all before it; 0: it was not taken
  *
  * A string is its size and its bytes; or one of the packed kinds. Multi-byte sizes are big-endian,
  * all other numbers little-endian:

@@ -1,6 +1,5 @@
 #include "resp/scan.h"
 
-#include "resp/entry.h"
 #include "resp/reply.h"
 
 void resp_walk_init(struct resp_walk *w, struct alloc *alloc, size_t found_max_bytes)
@@ -114,4 +113,25 @@ void resp_walk_found(struct resp_walk *w, struct bytes key)
     resp_reply_init(&r, &w->found, 2);
     resp_reply_bulk(&r, key);
     w->found_count++;
+}
+
+bool resp_walk_is_written(const struct resp_call *call, struct bytes row_key)
+{
+    return call->overlay != NULL && resp_overlay_has(call->overlay, row_key);
+}
+
+struct status resp_walk_open_written(struct resp_call *call, struct bytes row, uint64_t from,
+                                     uint64_t to, struct resp_entry *e, bool *out_is_there)
+{
+    struct resp_row_key key;
+
+    TRY(resp_row_key_decode(row, &key));
+    uint64_t position = (uint64_t)key.place.slot << 32 | key.place.hash;
+    *out_is_there = false;
+    if (key.place.database_id != call->database_id || position < from || position >= to)
+        return status_ok();
+    *e = (struct resp_entry) { .place = key.place, .database = call->database, .row_key = row };
+    TRY(resp_entry_load(call, RESP_ENTRY_FACTS, e));
+    *out_is_there = e->is_live;
+    return status_ok();
 }

@@ -17,7 +17,9 @@
 #include "base/buf.h"
 
 #include "resp/call.h"
+#include "resp/entry.h"
 #include "resp/keys.h"
+#include "resp/sha1.h"
 
 /* Above every position: the walk is over. */
 #define RESP_POSITION_END ((uint64_t)RESP_SLOTS << 32)
@@ -35,6 +37,8 @@ struct resp_walk {
     uint64_t seen_position; /* Of the last one seen. */
     struct buf found;       /* Bulk strings of the keys that belong to the answer. */
     size_t found_count;
+    uint32_t number;
+    uint8_t digest[RESP_SHA1_BYTES];
 };
 
 void resp_walk_init(struct resp_walk *w, struct alloc *alloc, size_t found_max_bytes);
@@ -63,5 +67,14 @@ MUST_CHECK struct status resp_walk_next(struct resp_walk *w, struct resp_call *c
 
 /* Note a key that belongs to the answer. */
 void resp_walk_found(struct resp_walk *w, struct bytes key);
+
+/* Is this row one that the running transaction wrote? The cursor does not show what it holds.
+ * Requires: its overlay, if any, is sorted. */
+bool resp_walk_is_written(const struct resp_call *call, struct bytes row_key);
+/* The live key that a row of the overlay holds, if it is of the call's database and has a position
+ * in [from, to); else *out_is_there is false. */
+MUST_CHECK struct status resp_walk_open_written(struct resp_call *call, struct bytes row,
+                                                uint64_t from, uint64_t to, struct resp_entry *e,
+                                                bool *out_is_there);
 
 #endif

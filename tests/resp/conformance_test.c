@@ -117,6 +117,11 @@ Test(resp_conformance, keys_that_move_and_travel)
     conforms("generic", 420);
 }
 
+Test(resp_conformance, digests_of_data)
+{
+    conforms("digest", 35);
+}
+
 Test(resp_conformance, transactions)
 {
     conforms("multi", 180);

@@ -173,6 +173,22 @@ Test(resp_dump, no_size_is_believed)
     }
 }
 
+/* 0 says that no checksum was taken; what is under it is believed no more than before. */
+Test(resp_dump, a_checksum_may_be_left_out)
+{
+    static struct payload p;
+    struct bytes out;
+
+    write_string(&p, bytes_str("hello"));
+    memset(p.bytes + p.size - 8, 0, 8);
+    cr_assert_eq(read_payload(&p, ROOM, &out), ST_OK);
+    cr_assert(bytes_equal(out, bytes_str("hello")));
+    p.bytes[1]++;
+    cr_assert_eq(read_payload(&p, ROOM, &out), ST_CORRUPT);
+    p.bytes[p.size - 8] = 1;
+    cr_assert_eq(read_payload(&p, ROOM, &out), ST_INVALID);
+}
+
 Test(resp_dump, a_string_has_a_size)
 {
     static struct payload p;
