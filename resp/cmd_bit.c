@@ -3,6 +3,7 @@
 
 #include "resp/bits.h"
 #include "resp/entry.h"
+#include "resp/notify.h"
 #include "resp/number.h"
 #include "resp/session.h"
 #include "resp/string.h"
@@ -16,7 +17,7 @@
 static bool parse_offset(struct resp_call *call, size_t arg, unsigned width, uint64_t *out)
 {
     struct bytes text = call->argv[arg];
-    uint64_t max_bytes = call->resp->options.limits.bulk_max_bytes;
+    uint64_t max_bytes = call->resp->options.limits.string_max_bytes;
     bool is_scaled = width > 0 && text.size > 0 && text.data[0] == '#';
     int64_t offset;
 
@@ -81,6 +82,7 @@ struct status resp_cmd_setbit(struct resp_call *call)
     if (grows || old != bit) {
         byte = (uint8_t)((byte & ~(1u << shift)) | (unsigned)bit << shift);
         TRY(resp_string_write(call, &e, offset / 8, bytes_of(&byte, 1)));
+        resp_notify(call, RESP_EVENT_STRING, "setbit", e.place.key);
     }
     resp_reply_int(call->reply, old);
     return status_ok();
@@ -304,7 +306,9 @@ static struct status write_spans(struct resp_call *call, struct resp_entry *e,
 
 /* ---- Fields: what is done -------------------------------------------------------------------- */
 
-static void run_op(struct resp_call *call, const struct field_op *op, const struct spans *spans)
+/* Returns whether it wrote something else than there was; is_new: the string grows, so it did. */
+static bool run_op(struct resp_call *call, const struct field_op *op, const struct spans *spans,
+                   bool is_new)
 {
     static const uint8_t zeros[RESP_FIELD_BYTES];
     struct span *span = NULL;
@@ -315,18 +319,19 @@ static void run_op(struct resp_call *call, const struct field_op *op, const stru
 
     if (op->verb == VERB_GET) {
         resp_reply_int(call->reply, old);
-        return;
+        return false;
     }
     CHECK(bytes != NULL); /* All that is written lies within the string's new size. */
     bool is_sum = op->verb == VERB_INCRBY;
     if (!resp_field_add(op->field, op->overflow, is_sum ? old : op->value, is_sum ? op->value : 0,
                         &new)) {
         resp_reply_null(call->reply);
-        return;
+        return false;
     }
     resp_field_set(op->field, bytes, skip, new);
     span->is_changed |= old != new;
     resp_reply_int(call->reply, is_sum ? new : old);
+    return is_new || old != new;
 }
 
 static struct status run_ops(struct resp_call *call, struct resp_entry *e,
@@ -340,11 +345,16 @@ static struct status run_ops(struct resp_call *call, struct resp_entry *e,
     find_spans(ops, ops->size_bytes > old_size ? ops->size_bytes : old_size, &spans);
     TRY(read_spans(call, e, &spans));
     resp_reply_array(call->reply, ops->count);
+    bool grows = ops->size_bytes > old_size;
+    bool is_changed = false;
     for (size_t i = 0; i < ops->count; i++)
-        run_op(call, &ops->ops[i], &spans);
-    if (ops->size_bytes > old_size)
-        spans.all[spans.count - 1].is_changed = true; /* It grows, whatever was written. */
-    return write_spans(call, e, &spans);
+        is_changed |= run_op(call, &ops->ops[i], &spans, grows);
+    if (grows)
+        spans.all[spans.count - 1].is_changed = true; /* Whatever was written. */
+    TRY(write_spans(call, e, &spans));
+    if (is_changed)
+        resp_notify(call, RESP_EVENT_STRING, "setbit", e->place.key);
+    return status_ok();
 }
 
 static struct status bitfield(struct resp_call *call, bool is_read_only)

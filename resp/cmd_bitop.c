@@ -3,6 +3,7 @@
 
 #include "resp/bitop.h"
 #include "resp/command.h"
+#include "resp/notify.h"
 #include "resp/session.h"
 #include "resp/stream.h"
 
@@ -10,8 +11,6 @@
 
 enum {
     FIRST_SOURCE = 3,
-    /* A result has to fit one batch of the log. */
-    RESULT_MAX_BYTES = 64 << 20,
     /* What all sources have together, if they are read as rows, and again in every run. */
     SOURCES_SHORT_BYTES = 4 << 20,
 };
@@ -224,6 +223,8 @@ static struct status store_result(struct resp_call *call, const struct resp_bito
         TRY(store_short(call, b, &e));
     else
         TRY(store_long(call, b, &e));
+    if (b->size_bytes > 0)
+        resp_notify(call, RESP_EVENT_STRING, "set", e.place.key);
     resp_reply_int(call->reply, (int64_t)b->size_bytes);
     return status_ok();
 }
@@ -246,7 +247,8 @@ static struct status begin(struct resp_call *call, struct resp_bitop *b, enum re
     TRY(resp_entry_visit_keys(call, range, RESP_ENTRY_FACTS, look_at, &sources));
     if (sources.has_other_type)
         return resp_fail_type(call);
-    TRY(resp_sparse_init(&b->result, call->resp->options.alloc, sources.longest, RESULT_MAX_BYTES));
+    TRY(resp_sparse_init(&b->result, call->resp->options.alloc, sources.longest,
+                         call->store->ops->write_max(call->store)));
     b->size_bytes = sources.longest;
     b->first = op == RESP_BITS_AND ? sources.shortest_arg : FIRST_SOURCE;
     if (op == RESP_BITS_AND && sources.shortest == 0)

@@ -54,7 +54,7 @@ static struct status note_entry(struct resp_call *call, struct resp_entry *e, si
 /* Redis' table has four bytes for each pair of places, and no more of them than a string may. */
 static bool fits(const struct resp_call *call, const struct resp_entry *entries)
 {
-    uint64_t max = call->resp->options.limits.bulk_max_bytes / sizeof(uint32_t);
+    uint64_t max = call->resp->options.limits.string_max_bytes / sizeof(uint32_t);
     uint64_t a = entries[0].is_live ? entries[0].size_bytes : 0;
     uint64_t b = entries[1].is_live ? entries[1].size_bytes : 0;
     uint64_t pairs;

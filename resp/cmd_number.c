@@ -1,6 +1,7 @@
 #include "resp/cmd.h"
 
 #include "resp/entry.h"
+#include "resp/notify.h"
 #include "resp/number.h"
 #include "resp/string.h"
 
@@ -27,6 +28,7 @@ static struct status add(struct resp_call *call, int64_t amount)
         return resp_fail(call, "ERR increment or decrement would overflow");
     size_t size = resp_int_format(value, text);
     TRY(resp_entry_set_string(call, &e, bytes_of(text, size), e.is_live ? e.expire_ms : 0));
+    resp_notify(call, RESP_EVENT_STRING, "incrby", e.place.key);
     resp_reply_int(call->reply, value);
     return status_ok();
 }
@@ -79,6 +81,7 @@ struct status resp_cmd_incrbyfloat(struct resp_call *call)
         return resp_fail(call, "ERR increment would produce NaN or Infinity");
     size_t size = resp_float_format(value, text);
     TRY(resp_entry_set_string(call, &e, bytes_of(text, size), e.is_live ? e.expire_ms : 0));
+    resp_notify(call, RESP_EVENT_STRING, "incrbyfloat", e.place.key);
     resp_reply_bulk(call->reply, bytes_of(text, size));
     return status_ok();
 }

@@ -3,6 +3,7 @@
 #include "resp/entry.h"
 #include "resp/expiry.h"
 #include "resp/match.h"
+#include "resp/notify.h"
 #include "resp/number.h"
 #include "resp/session.h"
 #include "resp/string.h"
@@ -111,6 +112,17 @@ static bool parse_set_time(struct resp_call *call, const struct set_options *o, 
     return !(o->flags & SET_TIMES) || parse_time(call, o->time, form, out_ms);
 }
 
+/* Set, and say so. */
+static struct status set(struct resp_call *call, struct resp_entry *e, struct bytes value,
+                         uint64_t expire_ms, bool has_new_time)
+{
+    TRY(resp_entry_set_string(call, e, value, expire_ms));
+    resp_notify(call, RESP_EVENT_STRING, "set", e->place.key);
+    if (has_new_time)
+        resp_notify(call, RESP_EVENT_GENERIC, "expire", e->place.key);
+    return status_ok();
+}
+
 /* May the key be set, as it is? *out_answer: RESP_MATCH_REPLIED after an error. */
 static struct status may_set(struct resp_call *call, const struct set_options *o,
                              const struct resp_entry *e, enum resp_match_answer *out_answer)
@@ -147,9 +159,8 @@ struct status resp_cmd_set(struct resp_call *call)
         resp_reply_null(call->reply);
     if (answer == RESP_MATCH_NO)
         return status_ok();
-    if (o.flags & SET_KEEPTTL && e.is_live)
-        expire_ms = e.expire_ms;
-    TRY(resp_entry_set_string(call, &e, call->argv[2], expire_ms));
+    TRY(set(call, &e, call->argv[2], o.flags & SET_KEEPTTL && e.is_live ? e.expire_ms : expire_ms,
+            o.flags & SET_TIMES));
     if (!(o.flags & SET_GET))
         resp_reply_ok(call->reply);
     return status_ok();
@@ -162,7 +173,7 @@ struct status resp_cmd_setnx(struct resp_call *call)
     TRY(resp_entry_open(call, call->argv[1], RESP_ENTRY_FACTS, &e));
     bool is_free = !e.is_live;
     if (is_free)
-        TRY(resp_entry_set_string(call, &e, call->argv[2], 0));
+        TRY(set(call, &e, call->argv[2], 0, false));
     resp_reply_int(call->reply, is_free);
     return status_ok();
 }
@@ -175,7 +186,7 @@ static struct status set_for(struct resp_call *call, enum resp_expiry_unit unit)
     if (!parse_time(call, call->argv[2], (struct resp_expiry) { unit, true }, &expire_ms))
         return status_ok();
     TRY(resp_entry_open(call, call->argv[1], RESP_ENTRY_FACTS, &e));
-    TRY(resp_entry_set_string(call, &e, call->argv[3], expire_ms));
+    TRY(set(call, &e, call->argv[3], expire_ms, true));
     resp_reply_ok(call->reply);
     return status_ok();
 }
@@ -219,7 +230,7 @@ struct status resp_cmd_getset(struct resp_call *call)
     TRY(get(call, &e));
     if (!resp_entry_is_string(&e))
         return status_ok();
-    return resp_entry_set_string(call, &e, call->argv[2], 0);
+    return set(call, &e, call->argv[2], 0, false);
 }
 
 struct status resp_cmd_getdel(struct resp_call *call)
@@ -250,8 +261,11 @@ struct status resp_cmd_getex(struct resp_call *call)
     if (!parse_set_time(call, &o, &expire_ms))
         return status_ok();
     TRY(resp_string_reply(call, &e));
-    if (o.flags & SET_TIMES || (o.flags & SET_PERSIST && e.expire_ms != 0))
-        return resp_entry_set_expire(call, &e, expire_ms);
+    if (!(o.flags & SET_TIMES) && !(o.flags & SET_PERSIST && e.expire_ms != 0))
+        return status_ok();
+    TRY(resp_entry_set_expire(call, &e, expire_ms));
+    if (e.is_live)
+        resp_notify(call, RESP_EVENT_GENERIC, expire_ms != 0 ? "expire" : "persist", e.place.key);
     return status_ok();
 }
 
@@ -290,7 +304,7 @@ static struct status set_from_next_arg(struct resp_call *call, struct resp_entry
                                        void *context)
 {
     (void)context;
-    return resp_entry_set_string(call, e, call->argv[arg + 1], 0);
+    return set(call, e, call->argv[arg + 1], 0, false);
 }
 
 struct status resp_cmd_mset(struct resp_call *call)
@@ -335,7 +349,7 @@ struct status resp_cmd_msetnx(struct resp_call *call)
 /* Would a string of both sizes together be longer than strings may be? Replies the error. */
 static bool is_too_long(struct resp_call *call, uint64_t a, uint64_t b)
 {
-    uint64_t max = call->resp->options.limits.bulk_max_bytes;
+    uint64_t max = call->resp->options.limits.string_max_bytes;
 
     if (a <= max && b <= max - a)
         return false;
@@ -360,6 +374,7 @@ struct status resp_cmd_append(struct resp_call *call)
         TRY(resp_entry_set_expire(call, &e, e.expire_ms)); /* Written, if with what was there. */
     else
         TRY(resp_entry_set_string(call, &e, bytes, 0));
+    resp_notify(call, RESP_EVENT_STRING, "append", e.place.key);
     resp_reply_int(call->reply, (int64_t)(old_size + bytes.size));
     return status_ok();
 }
@@ -383,6 +398,7 @@ struct status resp_cmd_setrange(struct resp_call *call)
             return status_ok();
         TRY(resp_string_write(call, &e, (uint64_t)offset, bytes));
         size = e.size_bytes;
+        resp_notify(call, RESP_EVENT_STRING, "setrange", e.place.key);
     }
     resp_reply_int(call->reply, (int64_t)size);
     return status_ok();

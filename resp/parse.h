@@ -35,6 +35,8 @@ struct resp_limits {
     size_t bulk_max_bytes;    /* One argument (proto-max-bulk-len). */
     size_t line_max_bytes;    /* An inline request, or the line that announces a length. */
     size_t request_max_bytes; /* A request with all its framing (client-query-buffer-limit). */
+    /* What a string may grow to, with commands that each write a part of it. */
+    uint64_t string_max_bytes;
 };
 
 /* What Redis allows. */
@@ -42,7 +44,8 @@ struct resp_limits {
     ((struct resp_limits) { .args_max = 1024 * 1024,                                               \
                             .bulk_max_bytes = (size_t)512 << 20,                                   \
                             .line_max_bytes = 64 << 10,                                            \
-                            .request_max_bytes = (size_t)1 << 30 })
+                            .request_max_bytes = (size_t)1 << 30,                                  \
+                            .string_max_bytes = UINT64_C(512) << 20 })
 
 /* What a client may send before it is trusted. */
 enum { RESP_UNTRUSTED_ARGS_MAX = 10, RESP_UNTRUSTED_BULK_MAX_BYTES = 16 << 10 };

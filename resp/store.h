@@ -72,6 +72,8 @@ struct store_ops {
     struct status (*remove)(struct store *s, struct bytes key);
     /* Of rows that nobody will ask for again: their object, or their database, is gone. */
     struct status (*remove_range)(struct store *s, struct bytes begin, struct bytes end);
+    /* More than these bytes of keys and values no command can write: LIMIT. */
+    size_t (*write_max)(struct store *s);
 
     /* Time of the command: wall milliseconds when it began; the same through a command. */
     uint64_t (*now_ms)(struct store *s);

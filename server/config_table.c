@@ -190,7 +190,7 @@ static const struct config_parameter TABLE[] = {
     MEMORY("row-cache-size", row_cache_size, "0", 0, UINT64_MAX >> 1, 0,
            "What of it is for single rows, read or written lately; 0: an eighth of the cache."),
     MEMORY("proto-max-bulk-len", proto_max_bulk_len, "48mb", MIB(1), MIB(48), CONFIG_MUTABLE,
-           "The longest argument a client may send."),
+           "The longest argument a client may send. A string may grow to 512mb, by its parts."),
     MEMORY("client-query-buffer-limit", client_query_buffer_limit, "64mb", MIB(1), GIB(1),
            CONFIG_MUTABLE, "The longest command a client may send."),
     TEXT("client-output-buffer-limit", CONFIG_OUTPUT_LIMIT, output_limits,

@@ -58,15 +58,19 @@ static void prefetch(struct store *door, const struct bytes *keys, size_t count,
     }
 }
 
-/* Count what the running command writes; LIMIT: it is too much for one batch, or for the memory
- * that its copies on the way to the disk would need. */
+/* What fits one batch, and the memory that its copies on the way to the disk need. */
+static size_t write_max(struct store *door)
+{
+    size_t cap = server_store_of(door)->env->budget->cap_bytes;
+
+    return cap == 0 || cap / 8 > WRITES_MAX ? WRITES_MAX : cap / 8;
+}
+
+/* Count what the running command writes. LIMIT: it is too much. */
 static struct status weigh(struct server_store *s, size_t size)
 {
-    size_t cap = s->env->budget->cap_bytes;
-    size_t most = cap == 0 || cap / 8 > WRITES_MAX ? WRITES_MAX : cap / 8;
-
     s->running->write_bytes += size + ROW_OVERHEAD;
-    return s->running->write_bytes > most ? status_of(ST_LIMIT) : status_ok();
+    return s->running->write_bytes > write_max(&s->door) ? status_of(ST_LIMIT) : status_ok();
 }
 
 static struct status put(struct store *door, const struct store_put *put)
@@ -229,6 +233,7 @@ const struct store_ops server_store_door = {
     .put = put,
     .remove = remove_row,
     .remove_range = remove_range,
+    .write_max = write_max,
     .now_ms = now_ms,
     .is_durable = is_durable,
     .wall_us = wall_us,

@@ -168,6 +168,12 @@ static struct status remove_row(struct store *s, struct bytes key)
     return status_ok();
 }
 
+static size_t write_max(struct store *s)
+{
+    (void)s;
+    return 48 << 20;
+}
+
 static struct status remove_range(struct store *s, struct bytes begin, struct bytes end)
 {
     struct map_store *m = of(s);
@@ -404,6 +410,7 @@ static const struct store_ops OPS = {
     .put = put,
     .remove = remove_row,
     .remove_range = remove_range,
+    .write_max = write_max,
     .now_ms = now_ms,
     .is_durable = is_durable,
     .wall_us = wall_us,
