@@ -110,18 +110,23 @@ static struct varve *open_store(const char *mode, const char *dir, const char *b
     return store;
 }
 
-/* Zeros if the store has none. */
-static struct counter read_counter(struct varve *store, unsigned thread)
+/* Zeros if the store has none. False if it cannot be read, and it is said why. */
+static bool read_counter(struct varve *store, unsigned thread, struct counter *out)
 {
     char key[KEY_SIZE];
     struct counter c = { .n = 0 };
+    struct varve_error error = { .text = "" };
     size_t size = 0;
     size_t key_size = counter_key(key, thread);
-    enum varve_code code = varve_get_copy(store, NULL, key, key_size, &c, sizeof c, &size, NULL);
+    enum varve_code code = varve_get_copy(store, NULL, key, key_size, &c, sizeof c, &size, &error);
 
-    CHECK(code == VARVE_OK || code == VARVE_NOT_FOUND);
-    CHECK(code == VARVE_NOT_FOUND || size == sizeof c);
-    return c;
+    if (code != VARVE_NOT_FOUND && (code != VARVE_OK || size != sizeof c)) {
+        fprintf(stderr, "store_writer: %s: %s, %zu bytes %s\n", key, varve_code_name(code), size,
+                error.text);
+        return false;
+    }
+    *out = c;
+    return true;
 }
 
 /* ---- Writing ------------------------------------------------------------------------------- */
@@ -213,10 +218,15 @@ static enum exit_code write_all(struct varve *store, bool is_relaxed)
     enum exit_code code = IS_FINE;
 
     for (unsigned i = 0; i < THREADS; i++) {
-        uint64_t n = read_counter(store, i).n;
-        atomic_store(&crew.returned[i], n);
-        acknowledge(i, n); /* It is there, and was before this process. */
+        struct counter c;
+        if (!read_counter(store, i, &c))
+            return IS_BROKEN;
+        atomic_store(&crew.returned[i], c.n);
     }
+    /* It is there, and was before this process. The first line tells cutrun that it may cut: from
+     * here on every call may fail. */
+    for (unsigned i = 0; i < THREADS; i++)
+        acknowledge(i, atomic_load(&crew.returned[i]));
     for (unsigned i = 0; i < THREADS; i++) {
         writers[i] = (struct writer) { .crew = &crew, .thread = i };
         CHECK(succeeded(thread_start("writer", run_writer, &writers[i], &threads[i])));
@@ -267,14 +277,16 @@ static bool is_thread_right(struct varve *store, unsigned thread, uint64_t ackno
 {
     uint64_t last[SLOTS];
     struct value v = { .data = malloc(VALUE_MAX) };
-    uint64_t count = read_counter(store, thread).n;
-    bool is_right = count >= acknowledged;
+    struct counter c = { .n = 0 };
+    bool is_right = read_counter(store, thread, &c);
 
     CHECK(v.data != NULL);
-    if (!is_right)
+    if (is_right && c.n < acknowledged) {
         fprintf(stderr, "store_writer: thread %u: %" PRIu64 " acknowledged, %" PRIu64 " there\n",
-                thread, acknowledged, count);
-    last_batches(thread, count, last);
+                thread, acknowledged, c.n);
+        is_right = false;
+    }
+    last_batches(thread, c.n, last);
     for (unsigned slot = 0; slot < SLOTS && is_right; slot++)
         is_right = is_slot_right(store, thread, slot, last[slot], &v);
     free(v.data);
@@ -284,11 +296,13 @@ static bool is_thread_right(struct varve *store, unsigned thread, uint64_t ackno
 /* What a thread's last batch could know of is there. */
 static bool has_no_hole(struct varve *store, unsigned thread)
 {
-    struct counter c = read_counter(store, thread);
-    bool is_right = true;
+    struct counter c;
+    struct counter other;
+    bool is_right = read_counter(store, thread, &c);
 
-    for (unsigned i = 0; i < THREADS; i++) {
-        struct counter other = read_counter(store, i);
+    for (unsigned i = 0; i < THREADS && is_right; i++) {
+        if (!read_counter(store, i, &other))
+            return false;
         if (other.n >= c.seen[i])
             continue;
         fprintf(stderr,
