@@ -128,6 +128,27 @@ struct status io_sync_dir(struct io *io, const char *path)
     return io->table->sync_dir(io, path);
 }
 
+struct status io_make_dir(struct io *io, const char *path)
+{
+    char parent[IO_PATH_MAX];
+    size_t size = strlen(path);
+
+    if (size == 0 || size >= sizeof parent)
+        return status_of(ST_INVALID);
+    TRY(io_mkdir(io, path));
+    while (size > 1 && path[size - 1] == '/')
+        size--;
+    while (size > 0 && path[size - 1] != '/')
+        size--;
+    if (size == 0) {
+        memcpy(parent, ".", 2);
+    } else {
+        memcpy(parent, path, size);
+        parent[size > 1 ? size - 1 : 1] = '\0';
+    }
+    return io_sync_dir(io, parent);
+}
+
 struct status io_list(struct io *io, const char *path,
                       bool (*visit)(void *context, const char *name), void *context)
 {

@@ -87,6 +87,8 @@ MUST_CHECK struct status io_unlink(struct io *io, const char *path);
 MUST_CHECK struct status io_link(struct io *io, const char *from, const char *to);
 MUST_CHECK struct status io_exists(struct io *io, const char *path, bool *out_exists);
 MUST_CHECK struct status io_sync_dir(struct io *io, const char *path);
+/* io_mkdir, and its name is durable: nothing in a directory outlives the directory's own name. */
+MUST_CHECK struct status io_make_dir(struct io *io, const char *path);
 /* The names in a directory (without . and ..), sorted. Calls visit for each until it returns
  * false. Names are borrowed for the call. */
 MUST_CHECK struct status io_list(struct io *io, const char *path,

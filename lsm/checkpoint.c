@@ -82,7 +82,7 @@ struct status lsm_checkpoint(struct lsm *l, struct io_ring *ring, const char *ta
         errbuf_set(err, "%s", lsm_failure(l));
     }
     if (succeeded(s))
-        s = lsm_make_dir(l->env->io, target);
+        s = io_make_dir(l->env->io, target);
     if (succeeded(s))
         s = link_all(l, state->version, target);
     if (succeeded(s))

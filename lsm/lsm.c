@@ -417,7 +417,7 @@ static struct status check_directory(const struct lsm_config *config, bool *out_
         return status_ok();
     struct status s = io_list(config->env->io, config->dir, look_at_name, &d);
     if (s.code == ST_NOT_FOUND && config->create_if_missing) {
-        s = lsm_make_dir(config->env->io, config->dir);
+        s = io_make_dir(config->env->io, config->dir);
         if (s.code == ST_NOT_FOUND)
             errbuf_set(config->err, "the directory to make it in does not exist");
         return s;

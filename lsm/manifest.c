@@ -47,27 +47,6 @@ struct status lsm_path(const char *dir, const char *name, char *out_path)
     return n < 0 || n >= IO_PATH_MAX ? status_of(ST_INVALID) : status_ok();
 }
 
-struct status lsm_make_dir(struct io *io, const char *path)
-{
-    char parent[IO_PATH_MAX];
-    size_t size = strlen(path);
-
-    if (size == 0 || size >= sizeof parent)
-        return status_of(ST_INVALID);
-    TRY(io_mkdir(io, path));
-    while (size > 1 && path[size - 1] == '/')
-        size--;
-    while (size > 0 && path[size - 1] != '/')
-        size--;
-    if (size == 0) {
-        memcpy(parent, ".", 2);
-    } else {
-        memcpy(parent, path, size);
-        parent[size > 1 ? size - 1 : 1] = '\0';
-    }
-    return io_sync_dir(io, parent);
-}
-
 bool lsm_name_parse(const char *name, const char *prefix, const char *suffix, uint64_t *out_id)
 {
     size_t prefix_size = strlen(prefix);

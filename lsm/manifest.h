@@ -88,8 +88,6 @@ void lsm_manifest_name(uint64_t id, char *out_name, size_t size);
 void lsm_table_name(uint64_t id, char *out_name, size_t size);
 /* dir/name. INVALID if it does not fit IO_PATH_MAX. */
 MUST_CHECK struct status lsm_path(const char *dir, const char *name, char *out_path);
-/* Make a directory, and its name durable in the one above. */
-MUST_CHECK struct status lsm_make_dir(struct io *io, const char *path);
 /* The number of a name like "00000012.sst" or "MANIFEST-00000003"; false if it is none. */
 bool lsm_name_parse(const char *name, const char *prefix, const char *suffix, uint64_t *out_id);
 

@@ -110,7 +110,7 @@ static struct status check_dir(struct server *s, struct errbuf *err)
 
     struct status st = io_exists(s->env.io, dir, &is_there);
     if (succeeded(st) && !is_there)
-        st = io_mkdir(s->env.io, dir);
+        st = io_make_dir(s->env.io, dir);
     if (succeeded(st))
         st = io_list(s->env.io, dir, note_name, &l);
     if (failed(st)) {

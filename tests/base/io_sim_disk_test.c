@@ -5,6 +5,7 @@
 
 #include <criterion/criterion.h>
 #include <signal.h>
+#include <stdio.h>
 
 #include "tests/support/must.h"
 
@@ -122,6 +123,28 @@ Test(base_io_sim_disk, a_rename_across_directories_may_show_both_names_but_never
     cr_assert_str_eq(sim_box_text(&after, "b/g"), "abc");
     cr_assert_not(sim_box_has(&after, "a/f"));
     sim_box_close(&after);
+    sim_box_close(&b);
+}
+
+/* Whatever its name looks like: what is synced in a directory that was made so is there. */
+Test(base_io_sim_disk, a_directory_that_was_made_to_last_does)
+{
+    static const char *const NAMES[] = { "a", "a/b", "c/", "a/b/d//", "./e" };
+
+    struct sim_box b = sim_box_open(NULL);
+    for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++) {
+        char file[32];
+        MUST(io_make_dir(b.io, NAMES[i]));
+        MUST(io_make_dir(b.io, NAMES[i]));
+        (void)snprintf(file, sizeof file, "%s/f", NAMES[i]);
+        sim_box_write(&b, file, "abc");
+        sim_box_sync(&b, file);
+        MUST(io_sync_dir(b.io, NAMES[i]));
+        struct sim_box after = sim_box_cut(&b, IO_SIM_KEEP_NONE);
+        cr_assert_str_eq(sim_box_text(&after, file), "abc", "%s", NAMES[i]);
+        sim_box_close(&after);
+    }
+    MUST_BE(io_make_dir(b.io, ""), ST_INVALID);
     sim_box_close(&b);
 }
 

@@ -44,7 +44,7 @@ static void open_store(struct sim_server *s, const struct sim_server_options *o)
 
     must(io_exists(server->env.io, "/data", &is_there), "exists", NULL);
     if (!is_there)
-        must(io_mkdir(server->env.io, "/data"), "mkdir", NULL);
+        must(io_make_dir(server->env.io, "/data"), "mkdir", NULL);
     must(cache_create(&server->env, &cache, &server->cache), "cache", NULL);
     must(
         io_ring_create(server->env.io, &(struct io_ring_options) { .entries = 256 }, &server->ring),
