@@ -32,6 +32,7 @@ struct resp_call {
     const struct bytes *argv;
     size_t argc;
     struct resp_reply *reply;
+    struct buf *out;     /* What the client is sent; reply's, unless it wants no replies. */
     struct arena *arena; /* Scratch; everything in it is dropped when the request has run. */
     /* Within EXEC: the keys its commands wrote, which cursors do not show. Else NULL. */
     struct resp_overlay *overlay;
@@ -74,6 +75,8 @@ struct status resp_fail_syntax(struct resp_call *call);
 struct status resp_fail_type(struct resp_call *call);
 struct status resp_fail_integer(struct resp_call *call);
 struct status resp_fail_no_key(struct resp_call *call);
+/* A container's subcommand with too few or too many arguments. */
+struct status resp_fail_subcommand(struct resp_call *call);
 
 /* The argument as an integer, or false and the error has been replied. */
 bool resp_call_int(struct resp_call *call, size_t arg, int64_t *out_value);

@@ -72,6 +72,22 @@ resp_command_fn resp_cmd_dbsize, resp_cmd_keys, resp_cmd_randomkey, resp_cmd_sca
 /* cmd_multi.c */
 resp_command_fn resp_cmd_discard, resp_cmd_exec, resp_cmd_multi, resp_cmd_unwatch, resp_cmd_watch;
 
+/* cmd_client_control.c */
+resp_command_fn resp_cmd_client_caching, resp_cmd_client_getredir, resp_cmd_client_kill,
+    resp_cmd_client_no_evict, resp_cmd_client_no_touch, resp_cmd_client_pause,
+    resp_cmd_client_reply, resp_cmd_client_tracking, resp_cmd_client_trackinginfo,
+    resp_cmd_client_unblock, resp_cmd_client_unpause;
+
+/* monitor.c */
+resp_command_fn resp_cmd_monitor;
+
+/* cmd_pubsub.c */
+resp_command_fn resp_cmd_psubscribe, resp_cmd_publish, resp_cmd_pubsub_channels,
+    resp_cmd_pubsub_help, resp_cmd_pubsub_numpat, resp_cmd_pubsub_numsub,
+    resp_cmd_pubsub_shardchannels, resp_cmd_pubsub_shardnumsub, resp_cmd_punsubscribe,
+    resp_cmd_spublish, resp_cmd_ssubscribe, resp_cmd_subscribe, resp_cmd_sunsubscribe,
+    resp_cmd_unsubscribe;
+
 /* cmd_script.c */
 resp_command_fn resp_cmd_function_flush, resp_cmd_script_flush;
 

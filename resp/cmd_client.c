@@ -1,5 +1,7 @@
 #include "resp/cmd.h"
 
+#include "resp/client_filter.h"
+#include "resp/monitor.h"
 #include "resp/number.h"
 #include "resp/session.h"
 
@@ -89,19 +91,49 @@ struct status resp_cmd_client_setinfo(struct resp_call *call)
 
 /* ---- CLIENT LIST ---------------------------------------------------------------------------- */
 
+/* A letter for each thing that is special about it; N for none. */
+static void append_flags(const struct resp_session *s, struct buf *out)
+{
+    const struct {
+        char letter;
+        bool is_set;
+    } flags[] = {
+        { 'O', resp_session_is_monitor(s) },
+        { 'P', resp_session_is_subscriber(s) },
+        { 'x', s->is_in_multi },
+        { 'b', s->is_postponed },
+        { 'c', s->is_closing },
+        { 'U', strncmp(s->address, "unix:", 5) == 0 },
+        { 'e', s->identity.is_kept },
+        { 'T', s->identity.leaves_no_trace },
+    };
+    size_t before = out->size;
+
+    for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++) {
+        if (flags[i].is_set)
+            buf_append_u8(out, (uint8_t)flags[i].letter);
+    }
+    if (out->size == before)
+        buf_append_u8(out, 'N');
+}
+
 void resp_session_describe(struct resp_session *s, struct buf *out)
 {
     struct resp_host *host = s->resp->options.host;
     struct resp_connection c = { 0 };
     size_t held = resp_session_held(s);
+    const uint32_t *counts = s->subscriptions.counts;
 
     host->ops->connection(host, s, &c);
     buf_append_format(out, "id=%llu addr=%s laddr=%s fd=%d name=", (unsigned long long)s->id,
                       s->address, s->local_address, s->fd);
     buf_append(out, buf_bytes(&s->name));
-    buf_append_format(out, " age=%llu idle=%llu flags=%s db=%u sub=0 psub=0 ssub=0 multi=%lld",
-                      (unsigned long long)c.age_s, (unsigned long long)c.idle_s,
-                      s->is_in_multi ? "x" : "N", (unsigned)s->identity.database,
+    buf_append_format(out, " age=%llu idle=%llu flags=", (unsigned long long)c.age_s,
+                      (unsigned long long)c.idle_s);
+    append_flags(s, out);
+    buf_append_format(out, " db=%u sub=%u psub=%u ssub=%u multi=%lld",
+                      (unsigned)s->identity.database, counts[RESP_TOPIC_CHANNEL],
+                      counts[RESP_TOPIC_PATTERN], counts[RESP_TOPIC_SHARD],
                       s->is_in_multi ? (long long)s->queue.count : -1LL);
     buf_append_format(
         out,
@@ -119,27 +151,21 @@ void resp_session_describe(struct resp_session *s, struct buf *out)
     buf_append_u8(out, '\n');
 }
 
-/* Reply what describe() appends for the sessions that the filter lets through. */
-struct filter {
-    bool is_nobody;          /* A type of client that there is none of. */
-    const struct bytes *ids; /* NULL: all. */
-    size_t id_count;
-};
-
-static bool is_let_through(const struct filter *f, const struct resp_session *s)
+/* Is it one of these ids, or are there none? */
+static bool is_among(const struct bytes *ids, size_t count, const struct resp_session *s)
 {
     int64_t id;
 
-    if (f->is_nobody)
-        return false;
-    for (size_t i = 0; i < f->id_count; i++) {
-        if (resp_int_parse(f->ids[i], &id) && id == (int64_t)s->id)
+    for (size_t i = 0; i < count; i++) {
+        if (resp_int_parse(ids[i], &id) && id == (int64_t)s->id)
             return true;
     }
-    return f->ids == NULL;
+    return count == 0;
 }
 
-static void reply_sessions(struct resp_call *call, const struct filter *f)
+/* Describe the sessions that the filter lets through and that are among these. */
+static void reply_sessions(struct resp_call *call, const struct resp_client_filter *f,
+                           const struct bytes *ids, size_t id_count)
 {
     struct resp_host *host = call->resp->options.host;
     struct buf lines;
@@ -148,48 +174,32 @@ static void reply_sessions(struct resp_call *call, const struct filter *f)
     call->session->last_command = call->command;
     for (struct resp_session *s = host->ops->next_session(host, NULL); s != NULL;
          s = host->ops->next_session(host, s)) {
-        if (is_let_through(f, s))
+        if (resp_client_filter_passes(f, s) && is_among(ids, id_count, s))
             resp_session_describe(s, &lines);
     }
     resp_reply_verbatim(call->reply, "txt", buf_bytes(&lines));
     buf_deinit(&lines);
 }
 
-/* Of the types there are, all clients are normal ones. */
-static struct status list_type(struct resp_call *call, struct bytes type)
-{
-    static const char *const OTHERS[] = { "master", "replica", "slave", "pubsub" };
-    struct filter f = { .is_nobody = !resp_text_is(type, "normal") };
-    bool is_known = !f.is_nobody;
-
-    for (size_t i = 0; i < sizeof OTHERS / sizeof OTHERS[0]; i++)
-        is_known |= resp_text_is(type, OTHERS[i]);
-    if (is_known)
-        reply_sessions(call, &f);
-    else
-        resp_reply_error(call->reply, "ERR Unknown client type '%.*s'", (int)type.size,
-                         (const char *)type.data);
-    return status_ok();
-}
-
 struct status resp_cmd_client_list(struct resp_call *call)
 {
-    struct filter f = { 0 };
+    struct resp_client_filter f = { .id = 0 };
+    const struct bytes *ids = call->argv + 3;
+    size_t id_count = 0;
+    int64_t id;
 
-    if (call->argc == 4 && resp_call_is(call, 2, "type"))
-        return list_type(call, call->argv[3]);
-    if (call->argc > 3 && resp_call_is(call, 2, "id")) {
-        int64_t id;
-        f.ids = call->argv + 3;
-        f.id_count = call->argc - 3;
-        for (size_t i = 0; i < f.id_count; i++) {
-            if (!resp_int_parse(f.ids[i], &id))
+    if (call->argc == 4 && resp_call_is(call, 2, "type")) {
+        if (!resp_client_type_parse(call, call->argv[3], &f.type))
+            return status_ok();
+    } else if (call->argc > 3 && resp_call_is(call, 2, "id")) {
+        for (; id_count < call->argc - 3; id_count++) {
+            if (!resp_int_parse(ids[id_count], &id))
                 return resp_fail(call, "ERR Invalid client ID");
         }
     } else if (call->argc != 2) {
         return resp_fail_syntax(call);
     }
-    reply_sessions(call, &f);
+    reply_sessions(call, &f, ids, id_count);
     return status_ok();
 }
 
@@ -208,18 +218,49 @@ struct status resp_cmd_client_info(struct resp_call *call)
 struct status resp_cmd_client_help(struct resp_call *call)
 {
     static const char *const LINES[] = {
+        "CACHING (YES|NO)",
+        "    Refused, as there is no tracking yet.",
         "GETNAME",
         "    The name of this connection.",
+        "GETREDIR",
+        "    Where invalidations are redirected to: -1, nowhere.",
         "ID",
         "    The id of this connection.",
         "INFO",
         "    What CLIENT LIST says of this connection.",
+        "KILL <ip:port>",
+        "    Close the connection from this address.",
+        "KILL <option> <value> [<option> <value> ...]",
+        "    Close the connections that are all of what is said:",
+        "    * ADDR <ip:port>, LADDR <ip:port>",
+        "      From this address; to this one of ours.",
+        "    * ID <id>",
+        "    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)",
+        "    * USER <username>",
+        "    * SKIPME (YES|NO)",
+        "      Not this connection; that is so unless it says no.",
         "LIST [TYPE (NORMAL|MASTER|REPLICA|PUBSUB)] [ID <id> [<id> ...]]",
         "    The connections, one a line; all, or those of a type, or those with these ids.",
+        "NO-EVICT (ON|OFF)",
+        "    Not to be closed to save memory; nobody is.",
+        "NO-TOUCH (ON|OFF)",
+        "    Whether reading a key counts as using it.",
+        "PAUSE <milliseconds> [WRITE|ALL]",
+        "    Have commands wait: those that write, or all.",
+        "REPLY (ON|OFF|SKIP)",
+        "    Answer, answer no more, or not the next command.",
         "SETINFO (LIB-NAME|LIB-VER) <value>",
         "    Say which client library this connection uses.",
         "SETNAME <name>",
         "    Name this connection.",
+        "TRACKING (ON|OFF) [<option> ...]",
+        "    Invalidation of clients' caches: can only be OFF yet.",
+        "TRACKINGINFO",
+        "    What is tracked for this connection: nothing yet.",
+        "UNBLOCK <id> [TIMEOUT|ERROR]",
+        "    Free a connection from a command that waits for others.",
+        "UNPAUSE",
+        "    End a pause.",
         NULL,
     };
 

@@ -29,16 +29,17 @@ struct status resp_reply_help(struct resp_call *call, const char *container,
 /* ---- INFO ----------------------------------------------------------------------------------- */
 
 /* The names of the bits of a word, from bit 0 up. */
-static const char *const FLAG_NAMES[] = { "write",    "readonly", "denyoom",  "admin",
-                                          "noscript", "loading",  "stale",    "skip_slowlog",
-                                          "fast",     "no_auth",  "no_multi", "allow_busy" };
-static const char *const ACL_NAMES[] = {
-    "@keyspace", "@read", "@write",     "@string",     "@bitmap",      "@admin",
-    "@fast",     "@slow", "@dangerous", "@connection", "@transaction", "@scripting"
+static const char *const FLAG_NAMES[] = { "write",        "readonly", "denyoom", "admin",
+                                          "pubsub",       "noscript", "loading", "stale",
+                                          "skip_slowlog", "fast",     "no_auth", "no_multi",
+                                          "allow_busy" };
+static const char *const ACL_NAMES[] = { "@keyspace", "@read",      "@write",      "@string",
+                                         "@bitmap",   "@pubsub",    "@admin",      "@fast",
+                                         "@slow",     "@dangerous", "@connection", "@transaction",
+                                         "@scripting" };
+static const char *const KEY_FLAG_NAMES[] = {
+    "RO", "RW", "OW", "RM", "access", "update", "insert", "delete", "not_key", "variable_flags"
 };
-static const char *const KEY_FLAG_NAMES[] = { "RO",     "RW",     "OW",
-                                              "RM",     "access", "update",
-                                              "insert", "delete", "variable_flags" };
 enum {
     FLAGS = sizeof FLAG_NAMES / sizeof FLAG_NAMES[0],
     ACLS = sizeof ACL_NAMES / sizeof ACL_NAMES[0],

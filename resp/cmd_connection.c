@@ -5,12 +5,21 @@
 
 struct status resp_cmd_ping(struct resp_call *call)
 {
-    if (call->argc > 2)
+    bool is_message = call->reply->version == 2 && resp_session_is_subscriber(call->session);
+
+    if (call->argc > 2) {
         resp_command_reply_arity_error(call->command, call->reply);
-    else if (call->argc == 2)
+        return status_ok();
+    }
+    if (is_message) {
+        resp_reply_array(call->reply, 2);
+        resp_reply_bulk_str(call->reply, "pong");
+        resp_reply_bulk(call->reply, call->argc == 2 ? call->argv[1] : bytes_str(""));
+    } else if (call->argc == 2) {
         resp_reply_bulk(call->reply, call->argv[1]);
-    else
+    } else {
         resp_reply_status(call->reply, "PONG");
+    }
     return status_ok();
 }
 
@@ -157,15 +166,28 @@ struct status resp_cmd_hello(struct resp_call *call)
     return status_ok();
 }
 
+static void end_subscriptions(struct resp_call *call)
+{
+    struct resp_session *s = call->session;
+
+    for (int kind = 0; kind < RESP_TOPIC_KINDS; kind++) {
+        struct resp_subscription *at = resp_subscription_live(s->subscriptions.first[kind]);
+        for (; at != NULL; at = resp_subscription_live(at->next_own))
+            resp_topics_leave(&call->resp->topics, at, call->resp->post.number);
+    }
+}
+
 struct status resp_cmd_reset(struct resp_call *call)
 {
     struct resp_session *s = call->session;
 
     resp_session_discard(s);
+    end_subscriptions(call);
     buf_reset(&s->name);
-    s->identity = (struct resp_identity) { .version = 2 };
+    s->identity = (struct resp_identity) { .version = 2, .is_kept = s->identity.is_kept };
     resp_session_authenticate(s, !has_password(call));
     call->reply->version = 2;
+    call->reply->out = call->out;
     resp_reply_status(call->reply, "RESET");
     return status_ok();
 }

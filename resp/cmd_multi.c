@@ -137,6 +137,8 @@ static struct status prefetch_queue(struct resp_call *call)
     while (count < KEYS_MAX && succeeded(resp_queue_next(q, &place, call->arena, &queued))) {
         const struct resp_key_spec *spec = NULL;
         while ((spec = resp_command_next_spec(queued.command, spec)) != NULL) {
+            if (spec->flags & RESP_KEY_NOT_KEY)
+                continue;
             struct resp_key_range range = resp_command_keys(spec, queued.argc);
             for (size_t i = range.first; i < range.end && count < KEYS_MAX; i += range.step) {
                 struct resp_entry e;
@@ -188,6 +190,7 @@ struct status resp_cmd_exec(struct resp_call *call)
 {
     struct resp_session *s = call->session;
     struct resp_identity before = s->identity;
+    bool was_closing = s->is_closing;
 
     if (!s->is_in_multi)
         return resp_fail(call, "ERR EXEC without MULTI");
@@ -205,6 +208,7 @@ struct status resp_cmd_exec(struct resp_call *call)
         st = run_queue(call);
     if (failed(st)) {
         s->identity = before;
+        s->is_closing = was_closing;
         resp_session_authenticate(s, before.is_authenticated);
         call->reply->version = before.version;
         return st;

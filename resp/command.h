@@ -30,16 +30,20 @@ enum resp_command_flag {
     RESP_CMD_WRITE = 1 << 0,
     RESP_CMD_READONLY = 1 << 1,
     RESP_CMD_DENYOOM = 1 << 2, /* Makes data grow. */
-    RESP_CMD_ADMIN = 1 << 3,
-    RESP_CMD_NOSCRIPT = 1 << 4,
-    RESP_CMD_LOADING = 1 << 5, /* Also before the store is open. */
-    RESP_CMD_STALE = 1 << 6,
-    RESP_CMD_SKIP_SLOWLOG = 1 << 7,
-    RESP_CMD_FAST = 1 << 8,
-    RESP_CMD_NO_AUTH = 1 << 9, /* Also before authentication. */
-    RESP_CMD_NO_MULTI = 1 << 10,
-    RESP_CMD_ALLOW_BUSY = 1 << 11,
-    RESP_CMD_IN_MULTI = 1 << 12, /* Runs at once, not queued, within MULTI. Not listed. */
+    RESP_CMD_ADMIN = 1 << 3,   /* MONITOR does not show it. */
+    RESP_CMD_PUBSUB = 1 << 4,
+    RESP_CMD_NOSCRIPT = 1 << 5,
+    RESP_CMD_LOADING = 1 << 6, /* Also before the store is open. */
+    RESP_CMD_STALE = 1 << 7,
+    RESP_CMD_SKIP_SLOWLOG = 1 << 8,
+    RESP_CMD_FAST = 1 << 9,
+    RESP_CMD_NO_AUTH = 1 << 10, /* Also before authentication. */
+    RESP_CMD_NO_MULTI = 1 << 11,
+    RESP_CMD_ALLOW_BUSY = 1 << 12,
+    /* Not listed: */
+    RESP_CMD_IN_MULTI = 1 << 13,   /* Runs at once, not queued, within MULTI. */
+    RESP_CMD_IN_PUBSUB = 1 << 14,  /* Also for subscribers, in version 2. */
+    RESP_CMD_LIKE_WRITE = 1 << 15, /* Waits while writes are paused. */
 };
 
 /* Categories of access control that the flags do not imply already; order as listed. */
@@ -49,13 +53,14 @@ enum resp_acl_category {
     RESP_ACL_WRITE = 1 << 2,
     RESP_ACL_STRING = 1 << 3,
     RESP_ACL_BITMAP = 1 << 4,
-    RESP_ACL_ADMIN = 1 << 5,
-    RESP_ACL_FAST = 1 << 6,
-    RESP_ACL_SLOW = 1 << 7,
-    RESP_ACL_DANGEROUS = 1 << 8,
-    RESP_ACL_CONNECTION = 1 << 9,
-    RESP_ACL_TRANSACTION = 1 << 10,
-    RESP_ACL_SCRIPTING = 1 << 11,
+    RESP_ACL_PUBSUB = 1 << 5,
+    RESP_ACL_ADMIN = 1 << 6,
+    RESP_ACL_FAST = 1 << 7,
+    RESP_ACL_SLOW = 1 << 8,
+    RESP_ACL_DANGEROUS = 1 << 9,
+    RESP_ACL_CONNECTION = 1 << 10,
+    RESP_ACL_TRANSACTION = 1 << 11,
+    RESP_ACL_SCRIPTING = 1 << 12,
 };
 
 /* What a command does with the keys of a specification; order as listed. */
@@ -68,7 +73,8 @@ enum resp_key_flag {
     RESP_KEY_UPDATE = 1 << 5,
     RESP_KEY_INSERT = 1 << 6,
     RESP_KEY_DELETE = 1 << 7,
-    RESP_KEY_VARIABLE_FLAGS = 1 << 8,
+    RESP_KEY_NOT_KEY = 1 << 8, /* It only lies with a slot as keys do. */
+    RESP_KEY_VARIABLE_FLAGS = 1 << 9,
 };
 
 /* Where a command has keys: one specification for each way it treats them. Lists end with one whose

@@ -216,6 +216,9 @@ void resp_settle(struct resp *resp, bool is_kept, uint64_t ticket);
 void resp_begin_turn(struct resp *resp);
 /* Messages wait for turns to come. */
 bool resp_is_delivering(const struct resp *resp);
+/* The wall clock's time when commands that wait for the end of a pause may run, and keys may be
+ * removed because their time is over, again. */
+uint64_t resp_paused_until_ms(const struct resp *resp);
 /* So many that no more commands should run in this turn. */
 bool resp_is_behind(const struct resp *resp);
 
@@ -256,6 +259,8 @@ void resp_session_catch_up(struct resp_session *s);
 
 /* Is it subscribed to channels, patterns or shard channels? */
 bool resp_session_is_subscriber(const struct resp_session *s);
+/* After AGAIN: it waits for the end of a pause (CLIENT PAUSE), for nothing else. */
+bool resp_session_is_postponed(const struct resp_session *s);
 /* The client asked to leave, or lost the right to stay: send what there is, then close. */
 bool resp_session_is_closing(const struct resp_session *s);
 /* It watches keys: keep their versions' tombstones (TXN_WATCH_MAX_MS). */

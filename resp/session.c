@@ -1,6 +1,9 @@
 #include "resp/session.h"
 
+#include "resp/monitor.h"
 #include "resp/number.h"
+
+#include <stdio.h>
 
 enum {
     ARENA_CHUNK = 16 << 10,
@@ -12,6 +15,8 @@ enum {
     ITERATION_MAX_BYTES = 512 << 20,
     SUBSCRIPTIONS_MAX_BYTES = 64 << 20,
     POST_MAX_BYTES = 256 << 20,
+    MUTED_MAX_BYTES = 1 << 30,
+    MUTED_KEPT = 64 << 10,
 };
 
 struct status resp_create(const struct resp_options *options, struct resp **out_resp)
@@ -34,6 +39,7 @@ struct status resp_create(const struct resp_options *options, struct resp **out_
                      options->hash_seed);
     resp_post_init(&r->post, options->alloc, options->host, &r->topics, POST_MAX_BYTES);
     arena_init(&r->arena, options->alloc, ARENA_CHUNK, ARENA_MAX);
+    buf_init(&r->muted, options->alloc, MUTED_MAX_BYTES);
     resp_slowlog_init(&r->slowlog, options->alloc);
     r->slow.slowlog_us = -1;
     struct status s = resp_figures_init(&r->figures, options->alloc);
@@ -53,6 +59,7 @@ void resp_destroy(struct resp *resp)
     resp_slowlog_reset(&resp->slowlog);
     resp_post_deinit(&resp->post);
     resp_topics_deinit(&resp->topics);
+    buf_deinit(&resp->muted);
     arena_deinit(&resp->arena);
     alloc_free(resp->options.alloc, resp, sizeof *resp);
 }
@@ -78,6 +85,11 @@ bool resp_is_delivering(const struct resp *resp)
 bool resp_is_behind(const struct resp *resp)
 {
     return resp_post_is_behind(&resp->post);
+}
+
+uint64_t resp_paused_until_ms(const struct resp *resp)
+{
+    return resp->pause.until_ms;
 }
 
 void resp_set_events(struct resp *resp, unsigned classes)
@@ -181,6 +193,12 @@ void resp_session_destroy(struct resp_session *s)
     alloc_free(alloc, s, sizeof *s);
 }
 
+/* Where the session's replies go. */
+static struct buf *output_of(struct resp_session *s, struct buf *out)
+{
+    return resp_session_is_muted(s) ? &s->resp->muted : out;
+}
+
 enum resp_parse_result resp_session_parse(struct resp_session *s, uint8_t *data, size_t size,
                                           struct buf *out)
 {
@@ -188,8 +206,9 @@ enum resp_parse_result resp_session_parse(struct resp_session *s, uint8_t *data,
 
     if (result == RESP_PARSE_BAD) {
         struct resp_reply reply;
-        resp_reply_init(&reply, out, s->identity.version);
+        resp_reply_init(&reply, output_of(s, out), s->identity.version);
         resp_reply_error(&reply, "ERR %s", s->parser.error);
+        buf_reset(&s->resp->muted);
         s->resp->stats.errors++;
         s->is_closing = true;
     }
@@ -216,6 +235,11 @@ bool resp_session_is_subscriber(const struct resp_session *s)
     const uint32_t *counts = s->subscriptions.counts;
 
     return counts[RESP_TOPIC_CHANNEL] + counts[RESP_TOPIC_PATTERN] + counts[RESP_TOPIC_SHARD] > 0;
+}
+
+bool resp_session_is_postponed(const struct resp_session *s)
+{
+    return s->is_postponed;
 }
 
 bool resp_session_is_closing(const struct resp_session *s)
@@ -256,6 +280,7 @@ void resp_session_discard(struct resp_session *s)
 {
     s->is_in_multi = false;
     s->is_multi_broken = false;
+    s->queued_flags = 0;
     resp_queue_reset(&s->queue);
     resp_watches_reset(&s->watches);
 }
@@ -286,6 +311,25 @@ struct status resp_fail_integer(struct resp_call *call)
 struct status resp_fail_no_key(struct resp_call *call)
 {
     return resp_fail(call, "ERR no such key");
+}
+
+struct status resp_fail_subcommand(struct resp_call *call)
+{
+    enum { SHOWN_MAX = 128 };
+    struct bytes word = call->argv[1];
+    char container[64];
+    size_t size = strcspn(call->command->name, "|");
+
+    for (size_t i = 0; i < size && i < sizeof container; i++) {
+        char c = call->command->name[i];
+        container[i] = c >= 'a' && c <= 'z' ? (char)(c - ('a' - 'A')) : c;
+    }
+    resp_reply_error(call->reply,
+                     "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try %.*s "
+                     "HELP.",
+                     word.size < SHOWN_MAX ? (int)word.size : SHOWN_MAX, (const char *)word.data,
+                     (int)size, container);
+    return status_ok();
 }
 
 bool resp_call_int(struct resp_call *call, size_t arg, int64_t *out_value)
@@ -332,7 +376,10 @@ struct status resp_call_run(struct resp_call *call)
     call->database = call->session->identity.database;
     call->database_id = store->ops->database_id(store, call->database);
     call->now_ms = store->ops->now_ms(store);
-    return call->command->run(call);
+    TRY(call->command->run(call));
+    if (resp_has_monitors(call->resp))
+        resp_monitor_show(call);
+    return status_ok();
 }
 
 /* What a command that could not be carried out answers. */
@@ -383,6 +430,7 @@ static struct status queue_command(struct resp_call *call)
         return status_ok();
     }
     call->fate = RESP_QUEUED;
+    s->queued_flags |= call->command->flags;
     resp_reply_status(call->reply, "QUEUED");
     return status_ok();
 }
@@ -407,6 +455,54 @@ static struct status abort_exec(struct resp_call *call, const char *why)
     resp_session_discard(call->session);
     resp_reply_error(call->reply, "EXECABORT Transaction discarded because of: %s", why);
     return status_ok();
+}
+
+/* In version 2 messages and replies look alike: subscribers may only do what answers with messages.
+ */
+static bool is_kept_from_subscribers(const struct resp_call *call)
+{
+    const struct resp_session *s = call->session;
+
+    return s->identity.version == 2 && !(call->command->flags & RESP_CMD_IN_PUBSUB) &&
+           resp_session_is_subscriber(s);
+}
+
+static struct status refuse_to_subscriber(struct resp_call *call, bool is_exec)
+{
+    char text[256];
+
+    (void)snprintf(text, sizeof text,
+                   "Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / "
+                   "RESET are allowed in this context",
+                   call->command->name);
+    if (is_exec)
+        return abort_exec(call, text);
+    resp_reply_error(call->reply, "ERR %s", text);
+    return reject(call);
+}
+
+/* What the command does, or those that EXEC would run. */
+static uint32_t flags_of(const struct resp_call *call, bool is_exec)
+{
+    return call->command->flags | (is_exec ? call->session->queued_flags : 0);
+}
+
+static struct status refuse_to_monitor(struct resp_call *call, bool is_exec)
+{
+    if (is_exec)
+        return abort_exec(call, "Replica can't interact with the keyspace");
+    status_ignore(resp_fail(call, "ERR Replica can't interact with the keyspace"), "it is replied");
+    return reject(call);
+}
+
+/* Does it have to wait for the end of a pause? */
+static bool must_wait(const struct resp_call *call, uint32_t flags)
+{
+    const struct resp_pause *p = &call->resp->pause;
+
+    if (p->mode == RESP_PAUSE_NONE || p->until_ms <= call->store->ops->now_ms(call->store))
+        return false;
+    return p->mode == RESP_PAUSE_ALL || flags & (RESP_CMD_WRITE | RESP_CMD_LIKE_WRITE);
 }
 
 /* From the words of a request to the command that runs, or is queued. */
@@ -436,6 +532,16 @@ static struct status dispatch(struct resp_call *call)
                       "it is replied");
         return reject(call);
     }
+    if (is_kept_from_subscribers(call))
+        return refuse_to_subscriber(call, is_exec);
+    uint32_t flags = flags_of(call, is_exec);
+    if (resp_session_is_monitor(s)) {
+        if (flags & (RESP_CMD_WRITE | RESP_CMD_READONLY | RESP_CMD_LIKE_WRITE))
+            return refuse_to_monitor(call, is_exec);
+    } else if (must_wait(call, flags)) {
+        s->is_postponed = true;
+        return status_of(ST_AGAIN);
+    }
     if (s->is_in_multi && !(call->command->flags & RESP_CMD_IN_MULTI))
         return queue_command(call);
     call->fate = RESP_RUN;
@@ -449,6 +555,8 @@ static void settle(struct resp_call *call, struct resp_mark start)
     if (call->command != NULL)
         call->session->last_command = call->command;
     resp_session_forget_found(call->session);
+    call->session->identity.skips_reply = call->session->identity.skips_next;
+    call->session->identity.skips_next = false;
 }
 
 static void reset_arena(struct arena *a)
@@ -463,6 +571,30 @@ static void reset_arena(struct arena *a)
     arena_init(a, copy.alloc, copy.chunk_size, copy.size_max);
 }
 
+static void reset_muted(struct buf *b)
+{
+    struct alloc *alloc = b->alloc;
+
+    buf_reset(b);
+    if (b->capacity <= MUTED_KEPT)
+        return;
+    buf_deinit(b);
+    buf_init(b, alloc, MUTED_MAX_BYTES);
+}
+
+/* How a command really ended: it may be that what it said had no room. */
+static struct status weigh(const struct resp *r, struct status st, bool may_wait,
+                           const struct buf *out)
+{
+    if (out->is_failed && st.code != ST_AGAIN)
+        return status_of(!out->is_short ? ST_LIMIT : may_wait ? ST_AGAIN : ST_NO_MEMORY);
+    if (r->muted.is_failed && st.code != ST_AGAIN)
+        return status_of(r->muted.is_short ? ST_NO_MEMORY : ST_LIMIT);
+    if (r->post.items.is_failed && succeeded(st))
+        return status_of(r->post.items.is_short ? ST_NO_MEMORY : ST_LIMIT);
+    return st;
+}
+
 struct status resp_session_run(struct resp_session *s, struct store *store, bool may_wait,
                                struct buf *out)
 {
@@ -474,25 +606,26 @@ struct status resp_session_run(struct resp_session *s, struct store *store, bool
                               .argv = s->request.argv,
                               .argc = s->request.argc,
                               .reply = &reply,
+                              .out = out,
                               .arena = &r->arena,
                               .hash_seed = store->ops->hash_seed(store) };
 
     if (call.argc == 0)
         return status_ok();
+    size_t start = out->size;
     out->is_short = false;
+    s->is_postponed = false;
     may_wait &= !s->is_in_multi;
-    resp_reply_init(&reply, out, s->identity.version);
+    resp_reply_init(&reply, output_of(s, out), s->identity.version);
     resp_account_begin(s);
-    struct resp_mark start = resp_reply_mark(&reply);
-    struct status st = dispatch(&call);
-    if (out->is_failed && st.code != ST_AGAIN)
-        st = status_of(!out->is_short ? ST_LIMIT : may_wait ? ST_AGAIN : ST_NO_MEMORY);
+    struct status st = weigh(r, dispatch(&call), may_wait, out);
     if (st.code == ST_AGAIN && out->is_short)
         resp_session_forget_found(s);
-    if (succeeded(st) && r->post.items.is_failed)
-        st = status_of(r->post.items.is_short ? ST_NO_MEMORY : ST_LIMIT);
     if (failed(st)) {
-        resp_reply_rewind(&reply, start);
+        out->size = start;
+        out->is_failed = false;
+        buf_reset(&r->muted);
+        reply.out = output_of(s, out);
         reply.errors = 0;
         call.expired = 0;
         call.runs = NULL;
@@ -503,10 +636,11 @@ struct status resp_session_run(struct resp_session *s, struct store *store, bool
             if (s->is_in_multi)
                 resp_session_discard(s);
         }
-        settle(&call, start);
+        settle(&call, (struct resp_mark) { .offset = reply.out == out ? start : 0 });
     } else {
         resp_account_wait(r);
     }
     reset_arena(&r->arena);
+    reset_muted(&r->muted);
     return st;
 }

@@ -24,6 +24,13 @@
 
 #include <stdbool.h>
 
+/* CLIENT PAUSE: whose commands wait, until when. */
+enum resp_pause_mode { RESP_PAUSE_NONE, RESP_PAUSE_WRITE, RESP_PAUSE_ALL };
+struct resp_pause {
+    enum resp_pause_mode mode;
+    uint64_t until_ms; /* Of the wall clock. */
+};
+
 struct resp {
     struct resp_options options;
     struct resp_command_index commands;
@@ -37,6 +44,8 @@ struct resp {
     struct resp_slowlog slowlog;
     struct resp_latency latency;
     uint64_t mark_ns; /* What runs next has begun then. */
+    struct resp_pause pause;
+    struct buf muted; /* Where replies go that the client does not want. */
 };
 
 /* What commands change about a client, and a transaction that does not come to its end leaves as
@@ -45,6 +54,11 @@ struct resp_identity {
     uint32_t database; /* The number. */
     int version;       /* Of the protocol. */
     bool is_authenticated;
+    bool is_muted;        /* CLIENT REPLY OFF. */
+    bool skips_reply;     /* Of this command, as the one before it asked. */
+    bool skips_next;      /* CLIENT REPLY SKIP: the next command's reply. */
+    bool is_kept;         /* CLIENT NO-EVICT. */
+    bool leaves_no_trace; /* CLIENT NO-TOUCH: its reads do not count as use of a key. */
 };
 
 struct resp_session {
@@ -68,8 +82,10 @@ struct resp_session {
     struct buf library_version;
 
     bool is_in_multi;
-    bool is_multi_broken; /* A command could not be queued: EXEC will refuse. */
+    bool is_multi_broken;  /* A command could not be queued: EXEC will refuse. */
+    uint32_t queued_flags; /* Of the commands that are queued, enum resp_command_flag. */
     bool is_closing;
+    bool is_postponed; /* The request waits for the end of a pause. */
     struct resp_queue queue;
     struct resp_watches watches;
     /* What a command that waits has found so far: a walk, or the looking through of strings. */
@@ -88,6 +104,12 @@ void resp_session_authenticate(struct resp_session *s, bool is_authenticated);
 
 /* The command has ended: forget what it found so far. */
 void resp_session_forget_found(struct resp_session *s);
+
+/* Is nothing answered but messages? */
+static inline bool resp_session_is_muted(const struct resp_session *s)
+{
+    return s->identity.is_muted || s->identity.skips_reply;
+}
 
 /* Leave the transaction and forget the watches. */
 void resp_session_discard(struct resp_session *s);

@@ -9,7 +9,8 @@
 #include "resp/command.h"
 
 extern const struct resp_command_group RESP_GROUP_BITMAP, RESP_GROUP_CONNECTION, RESP_GROUP_GENERIC,
-    RESP_GROUP_SCRIPTING, RESP_GROUP_SERVER, RESP_GROUP_STRING, RESP_GROUP_TRANSACTIONS;
+    RESP_GROUP_PUBSUB, RESP_GROUP_SCRIPTING, RESP_GROUP_SERVER, RESP_GROUP_STRING,
+    RESP_GROUP_TRANSACTIONS;
 
 #define GROUP(commands)                                                                            \
     {                                                                                              \
@@ -20,6 +21,7 @@ extern const struct resp_command_group RESP_GROUP_BITMAP, RESP_GROUP_CONNECTION,
 #define READONLY RESP_CMD_READONLY
 #define DENYOOM RESP_CMD_DENYOOM
 #define ADMIN RESP_CMD_ADMIN
+#define PUBSUB RESP_CMD_PUBSUB
 #define NOSCRIPT RESP_CMD_NOSCRIPT
 #define LOADING RESP_CMD_LOADING
 #define STALE RESP_CMD_STALE
@@ -29,9 +31,12 @@ extern const struct resp_command_group RESP_GROUP_BITMAP, RESP_GROUP_CONNECTION,
 #define NO_MULTI RESP_CMD_NO_MULTI
 #define ALLOW_BUSY RESP_CMD_ALLOW_BUSY
 #define IN_MULTI RESP_CMD_IN_MULTI
+#define IN_PUBSUB RESP_CMD_IN_PUBSUB
+#define LIKE_WRITE RESP_CMD_LIKE_WRITE
 #define KEYSPACE RESP_ACL_KEYSPACE
 #define STRING RESP_ACL_STRING
 #define BITMAP RESP_ACL_BITMAP
+#define MESSAGES RESP_ACL_PUBSUB
 #define DANGEROUS RESP_ACL_DANGEROUS
 #define CONNECTION RESP_ACL_CONNECTION
 #define TRANSACTION RESP_ACL_TRANSACTION

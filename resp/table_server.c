@@ -347,6 +347,13 @@ static const struct resp_command COMMANDS[] = {
                  ARG("abort", PURE_TOKEN, .flags = OPTIONAL, .token = "ABORT", .since = "7.0.0")),
         .run = resp_cmd_shutdown,
     },
+    {
+        .name = "monitor",
+        .arity = 1,
+        .flags = ADMIN | NOSCRIPT | LOADING | STALE,
+        DOC("server", "1.0.0", "O(1)", "Shows all commands as they are run."),
+        .run = resp_cmd_monitor,
+    },
 };
 
 const struct resp_command_group RESP_GROUP_SERVER = GROUP(COMMANDS);

@@ -73,7 +73,7 @@ static bool begin_expiry(struct server_chores *c, uint64_t now_ns, uint64_t now_
 {
     uint64_t at_ms;
 
-    if (c->is_expiry_off || now_ns < c->expire_ns ||
+    if (c->is_expiry_off || now_ns < c->expire_ns || now_ms < resp_paused_until_ms(c->resp) ||
         !server_expiry_next(&c->store->expiry, &c->slot, &at_ms) || at_ms > now_ms)
         return false;
     if (failed(server_command_take(c->store, c, &c->expiring))) {
@@ -231,6 +231,8 @@ uint64_t server_chores_deadline(const struct server_chores *c, uint64_t now_ns, 
         return deadline;
     if (c->expiring == NULL && !c->is_expiry_off &&
         server_expiry_next(&c->store->expiry, &slot, &at_ms)) {
+        if (at_ms < resp_paused_until_ms(c->resp))
+            at_ms = resp_paused_until_ms(c->resp);
         uint64_t in_ms = at_ms > now_ms ? at_ms - now_ms : 0;
         const uint64_t far_ms = 60 * 1000;
         deadline = now_ns + (in_ms < far_ms ? in_ms : far_ms) * NS_PER_MS;

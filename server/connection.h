@@ -82,12 +82,15 @@ struct server_connection {
     bool is_watching;               /* Counted by the store. */
     bool is_local;                  /* Of this machine. */
     bool is_starving;               /* Listed: there was no memory for its reply. */
+    bool is_postponed;              /* Listed: its command waits for the end of a pause. */
     uint64_t starving_ns;           /* Since then; 0: there was. */
     struct server_connection *next; /* By id. */
     struct server_connection *previous;
     struct server_connection *next_ready;
     struct server_connection *next_held;
     struct server_connection *next_starving;
+    struct server_connection *next_postponed;
+    struct server_connection *previous_postponed;
 };
 
 /* Takes socket, also on failure. NO_MEMORY */

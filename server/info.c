@@ -90,7 +90,7 @@ static void info_clients(struct server *s, struct buf *out)
     field_u64(out, "maxclients", s->config.maxclients);
     field_u64(out, "client_recent_max_input_buffer", s->reactor.input_high);
     field_u64(out, "client_recent_max_output_buffer", s->reactor.output_high);
-    field_u64(out, "blocked_clients", 0);
+    field_u64(out, "blocked_clients", s->reactor.postponed_count);
     field_u64(out, "tracking_clients", 0);
     field_u64(out, "clients_in_timeout_table", 0);
     field_u64(out, "total_blocking_keys", 0);

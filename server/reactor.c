@@ -93,6 +93,26 @@ static void wait_for_memory(struct server_reactor *r, struct server_connection *
         starve(r, c);
 }
 
+static void postpone(struct server_reactor *r, struct server_connection *c)
+{
+    c->is_postponed = true;
+    c->next_postponed = NULL;
+    c->previous_postponed = r->postponed_last;
+    *(r->postponed_last != NULL ? &r->postponed_last->next_postponed : &r->postponed_first) = c;
+    r->postponed_last = c;
+    r->postponed_count++;
+}
+
+static void take_postponed(struct server_reactor *r, struct server_connection *c)
+{
+    *(c->previous_postponed != NULL ? &c->previous_postponed->next_postponed
+                                    : &r->postponed_first) = c->next_postponed;
+    *(c->next_postponed != NULL ? &c->next_postponed->previous_postponed : &r->postponed_last) =
+        c->previous_postponed;
+    c->is_postponed = false;
+    r->postponed_count--;
+}
+
 static struct server_connection *take_starving(struct server_reactor *r)
 {
     struct server_connection *c = r->starving_first;
@@ -149,6 +169,8 @@ static void close_connection(struct server_reactor *r, struct server_connection 
     if (c->is_closed)
         return;
     c->is_closed = true;
+    if (c->is_postponed)
+        take_postponed(r, c);
     if (c->session != NULL) {
         if (c->is_watching)
             server_store_note_watcher(r->store, false);
@@ -220,6 +242,11 @@ static bool run_request(struct server_reactor *r, struct server_connection *c)
     }
     if (failed(kept))
         resp_settle(r->resp, false, 0);
+    if (st.code == ST_AGAIN && resp_session_is_postponed(c->session)) {
+        end_command(r, c, command);
+        postpone(r, c);
+        return false;
+    }
     if (st.code == ST_AGAIN && c->out.is_short) {
         end_command(r, c, command);
         wait_for_memory(r, c);
@@ -291,7 +318,7 @@ static unsigned visit(struct server_reactor *r, struct server_connection *c)
 {
     unsigned count = 0;
 
-    while (!c->is_closed && !c->is_closing && !c->is_starving) {
+    while (!c->is_closed && !c->is_closing && !c->is_starving && !c->is_postponed) {
         c->is_paused = server_connection_is_full(c);
         if (c->is_paused)
             break;
@@ -334,6 +361,18 @@ static void run_ready(struct server_reactor *r)
         if (!c->is_closed)
             count += visit(r, c);
         bury(r, c);
+    }
+}
+
+/* A pause is over: the commands that waited for that run. */
+static void end_pause(struct server_reactor *r)
+{
+    if (r->postponed_first == NULL || clock_wall_ms(r->env->clock) < resp_paused_until_ms(r->resp))
+        return;
+    while (r->postponed_first != NULL) {
+        struct server_connection *c = r->postponed_first;
+        take_postponed(r, c);
+        make_ready(r, c);
     }
 }
 
@@ -695,9 +734,14 @@ static uint64_t wait_until(const struct server_reactor *r, uint64_t now_ns)
 
     if (r->ready_first != NULL || resp_is_delivering(r->resp))
         return 0;
+    uint64_t now_ms = clock_wall_ms(r->env->clock);
+    uint64_t paused_ms = resp_paused_until_ms(r->resp);
+    if (r->postponed_first != NULL) {
+        uint64_t in_ms = paused_ms > now_ms ? paused_ms - now_ms : 0;
+        deadline = earlier(deadline, now_ns + earlier(in_ms, 1000) * (NS_PER_S / 1000));
+    }
     deadline = earlier(deadline, server_store_deadline(r->store, now_ns));
-    return earlier(deadline,
-                   server_chores_deadline(&r->chores, now_ns, clock_wall_ms(r->env->clock)));
+    return earlier(deadline, server_chores_deadline(&r->chores, now_ns, now_ms));
 }
 
 /* ---- Stopping ---------------------------------------------------------------------------------
@@ -762,6 +806,7 @@ bool server_reactor_turn(struct server_reactor *r, uint64_t deadline_ns)
         take_op(r, op);
     resp_begin_turn(r->resp);
     if (!r->is_stopping) {
+        end_pause(r);
         run_ready(r);
         run_chores(r);
     }

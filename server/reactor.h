@@ -81,6 +81,9 @@ struct server_reactor {
     struct server_connection *held;
     struct server_connection *starving_first; /* Who waits longest. */
     struct server_connection *starving_last;
+    struct server_connection *postponed_first; /* Until a pause is over (CLIENT PAUSE). */
+    struct server_connection *postponed_last;
+    uint32_t postponed_count;
     size_t starved_bytes; /* What was left when the last one was refused. */
     uint64_t input_high;  /* Largest buffers seen in the last tick, for INFO. */
     uint64_t output_high;

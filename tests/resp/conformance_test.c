@@ -60,7 +60,12 @@ static size_t play(const char *name, bool is_cold)
         line[strcspn(line, "\n")] = '\0';
         if (*said >= '0' && *said <= '9')
             client = (size_t)(*said++ - '0');
-        if (*said == '>' || *said == '!') {
+        if (*said == '.') {
+            buf_reset(&answer);
+            escape(gateway_take(&g, client), &answer);
+            if (g.clients[client] == NULL)
+                buf_append(&answer, bytes_str(" (closed)"));
+        } else if (*said == '>' || *said == '!') {
             ask(&g, client, said + 2, &answer);
         } else if (*said == '<') {
             cr_assert(bytes_equal(buf_bytes(&answer), bytes_str(said + 2)),
@@ -140,4 +145,9 @@ Test(resp_conformance, administration)
 Test(resp_conformance, command_table)
 {
     conforms("command", 11);
+}
+
+Test(resp_conformance, messages_and_clients)
+{
+    conforms("pubsub", 200);
 }

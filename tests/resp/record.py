@@ -5,7 +5,8 @@
 
 Starts redis-server on a free port with an empty directory, sends each line, and puts the bytes of
 the answer behind it. A line "> words" is sent by client 0 as an inline command, "N> words" by
-client N; "! words" is sent and its answer is not kept. Everything else but "< answer" stays.
+client N; "! words" is sent and its answer is not kept. "N." sends nothing: what has come for client
+N meanwhile is its answer. Everything else but "< answer" stays.
 """
 import re
 import socket
@@ -15,6 +16,7 @@ import tempfile
 import time
 
 FIRST_S = 2  # An answer begins within this time,
+PUSHED_S = 0.1  # what was pushed is there by now,
 QUIET_S = 0.03  # and is over when nothing has come for so long.
 
 
@@ -31,9 +33,13 @@ def connect(port):
 def ask(connection, line):
     """The bytes answered, and whether the connection was closed."""
     connection.sendall(line.encode() + b"\r\n")
+    return take(connection, FIRST_S)
+
+
+def take(connection, first_s):
     answer = b""
     while True:
-        connection.settimeout(QUIET_S if answer else FIRST_S)
+        connection.settimeout(QUIET_S if answer else first_s)
         try:
             got = connection.recv(1 << 20)
         except socket.timeout:
@@ -60,16 +66,19 @@ def record(path, port):
         if line.startswith("<"):
             continue
         out.append(line)
-        said = re.match(r"(\d?)([>!]) (.*)$", line)
+        said = re.match(r"(\d?)(?:([>!]) (.*)|(\.))$", line)
         if not said:
             continue
         number = int(said.group(1) or 0)
         if number not in clients:
             clients[number] = connect(port)
-        answer, is_closed = ask(clients[number], said.group(3))
+        if said.group(4):
+            answer, is_closed = take(clients[number], PUSHED_S)
+        else:
+            answer, is_closed = ask(clients[number], said.group(3))
         if is_closed:
             del clients[number]
-        if said.group(2) == ">":
+        if said.group(2) != "!":
             out.append("< " + escape(answer) + (" (closed)" if is_closed else ""))
     with open(path, "w") as f:
         f.write("\n".join(out) + "\n")

@@ -271,6 +271,8 @@ static void run(struct gateway *g, size_t client)
             map_store_drop(&g->store);
             CHECK(st.code != ST_AGAIN || out->size == before);
         }
+        if (st.code == ST_AGAIN && resp_session_is_postponed(s))
+            g->store.now_ms++;
         resp_settle(g->resp, succeeded(st), 0);
         if (st.code == ST_AGAIN && g->between != NULL)
             g->between(g, g->between_context);
