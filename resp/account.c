@@ -178,6 +178,7 @@ void resp_account_end(struct resp_call *call, struct resp_mark start)
     stats->keyspace_hits += call->hits;
     stats->keyspace_misses += call->misses;
     stats->expired_keys += call->expired;
+    call->resp->changes += call->changes;
     if (call->reply->errors > 0)
         resp_figures_add_errors(&call->resp->figures,
                                 bytes_of(out->data + start.offset, out->size - start.offset));

@@ -44,6 +44,7 @@ struct resp_call {
     uint64_t hits; /* Counted when the request has run to its end. */
     uint64_t misses;
     uint64_t expired;  /* Keys whose time was over and that it removed; likewise. */
+    uint64_t changes;  /* Keys it wrote or removed; likewise. */
     uint64_t redacted; /* Bit i: see resp_call_redact. */
     enum resp_fate fate;
     struct resp_run *runs; /* Of EXEC's commands, the last one first. */

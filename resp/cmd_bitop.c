@@ -218,7 +218,7 @@ static struct status store_result(struct resp_call *call, const struct resp_bito
 
     TRY(resp_entry_open(call, call->argv[2], RESP_ENTRY_FACTS, &e));
     if (b->size_bytes == 0)
-        TRY(resp_entry_remove(call, &e));
+        TRY(resp_entry_delete(call, &e));
     else if (b->size_bytes <= RESP_INLINE_MAX_BYTES)
         TRY(store_short(call, b, &e));
     else

@@ -82,7 +82,7 @@ struct status resp_cmd_delex(struct resp_call *call)
     }
     bool goes = e.is_live && answer == RESP_MATCH_YES;
     if (goes)
-        TRY(resp_entry_remove(call, &e));
+        TRY(resp_entry_delete(call, &e));
     resp_reply_int(call->reply, goes);
     return status_ok();
 }

@@ -183,6 +183,7 @@ static struct status run_queue(struct resp_call *call)
         call->hits = inner.hits;
         call->misses = inner.misses;
         call->expired = inner.expired;
+        call->changes = inner.changes;
     }
 }
 

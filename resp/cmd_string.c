@@ -240,7 +240,7 @@ struct status resp_cmd_getdel(struct resp_call *call)
     TRY(get(call, &e));
     if (!e.is_live || !resp_entry_is_string(&e))
         return status_ok();
-    return resp_entry_remove(call, &e);
+    return resp_entry_delete(call, &e);
 }
 
 struct status resp_cmd_getex(struct resp_call *call)
@@ -263,9 +263,10 @@ struct status resp_cmd_getex(struct resp_call *call)
     TRY(resp_string_reply(call, &e));
     if (!(o.flags & SET_TIMES) && !(o.flags & SET_PERSIST && e.expire_ms != 0))
         return status_ok();
+    if (expire_ms != 0 && expire_ms <= call->now_ms)
+        return resp_entry_delete(call, &e);
     TRY(resp_entry_set_expire(call, &e, expire_ms));
-    if (e.is_live)
-        resp_notify(call, RESP_EVENT_GENERIC, expire_ms != 0 ? "expire" : "persist", e.place.key);
+    resp_notify(call, RESP_EVENT_GENERIC, expire_ms != 0 ? "expire" : "persist", e.place.key);
     return status_ok();
 }
 

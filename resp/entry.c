@@ -255,6 +255,7 @@ static struct status put_meta(struct resp_call *call, struct resp_entry *e, uint
     TRY(move_expiry(call, e, expire_ms));
     TRY(count_change(call, e, 1, expire_ms));
     TRY(note_written(call, e));
+    call->changes++;
     note_expired(call, e);
     if (!e->is_live)
         resp_notify_in(call, e->database, RESP_EVENT_NEW, "new", e->place.key);
@@ -333,6 +334,7 @@ static struct status remove_meta(struct resp_call *call, struct resp_entry *e)
     TRY(move_expiry(call, e, 0));
     TRY(count_change(call, e, 0, 0));
     TRY(note_written(call, e));
+    call->changes++;
     note_expired(call, e);
     e->is_stored = false;
     e->is_live = false;

@@ -88,8 +88,10 @@ struct status resp_expire_slot(struct resp *resp, struct store *store, uint32_t 
     store->ops->cursor_close(cursor);
     if (succeeded(s) && resp->post.items.is_failed)
         s = status_of(resp->post.items.is_short ? ST_NO_MEMORY : ST_LIMIT);
-    if (succeeded(s))
+    if (succeeded(s)) {
         resp->stats.expired_keys += call.expired;
+        resp->changes += call.changes;
+    }
     arena_reset(&resp->arena);
     return s;
 }

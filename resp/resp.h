@@ -190,6 +190,8 @@ void resp_note_expire_cycle(struct resp *resp, uint64_t wall_ms, uint64_t durati
 struct resp_limits *resp_limits(struct resp *resp);
 const struct resp_stats *resp_stats(const struct resp *resp);
 void resp_reset_stats(struct resp *resp);
+/* Keys that commands have written or removed; goes on for ever. */
+uint64_t resp_changes(const struct resp *resp);
 
 /* What is subscribed to. */
 struct resp_pubsub_counts {

@@ -116,6 +116,11 @@ const struct resp_stats *resp_stats(const struct resp *resp)
     return &resp->stats;
 }
 
+uint64_t resp_changes(const struct resp *resp)
+{
+    return resp->changes;
+}
+
 void resp_reset_stats(struct resp *resp)
 {
     resp->stats = (struct resp_stats) { 0 };
@@ -628,6 +633,7 @@ struct status resp_session_run(struct resp_session *s, struct store *store, bool
         reply.out = output_of(s, out);
         reply.errors = 0;
         call.expired = 0;
+        call.changes = 0;
         call.runs = NULL;
     }
     if (st.code != ST_AGAIN) {

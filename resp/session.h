@@ -35,6 +35,7 @@ struct resp {
     struct resp_options options;
     struct resp_command_index commands;
     struct resp_stats stats;
+    uint64_t changes;   /* Of keys. */
     struct arena arena; /* Of the request that is running. */
     struct resp_topics topics;
     struct resp_post post;

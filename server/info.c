@@ -150,7 +150,7 @@ static void info_persistence(struct server *s, struct buf *out)
 
     field_u64(out, "loading", 0);
     field_u64(out, "async_loading", 0);
-    field_u64(out, "rdb_changes_since_last_save", 0);
+    field_u64(out, "rdb_changes_since_last_save", resp_changes(s->resp));
     field_u64(out, "rdb_bgsave_in_progress", 0);
     field_u64(out, "rdb_last_save_time", s->started_wall_ms / 1000);
     field_text(out, "rdb_last_bgsave_status", is_healthy ? "ok" : "err");
