@@ -29,6 +29,12 @@ void resp_parser_deinit(struct resp_parser *p)
     free_argv(p);
 }
 
+void resp_parser_trim(struct resp_parser *p)
+{
+    if (p->is_done || p->argc == 0)
+        free_argv(p);
+}
+
 size_t resp_parser_held(const struct resp_parser *p)
 {
     return p->argv_capacity * sizeof *p->argv;

@@ -95,6 +95,9 @@ enum resp_parse_result resp_parse(struct resp_parser *p, uint8_t *data, size_t s
  * next read; announced by the client, so to be believed only as far as memory is to spare. */
 size_t resp_parser_missing(const struct resp_parser *p, size_t size);
 
+/* Give the arguments' array back, unless a request has begun. The last one's are gone then. */
+void resp_parser_trim(struct resp_parser *p);
+
 /* Bytes of memory the parser holds. */
 size_t resp_parser_held(const struct resp_parser *p);
 

@@ -271,6 +271,8 @@ uint64_t resp_session_id(const struct resp_session *s);
 void *resp_session_owner(const struct resp_session *s);
 /* Bytes of memory it holds. */
 size_t resp_session_held(const struct resp_session *s);
+/* Give back memory that only busy sessions need. Requires: no request is parsed and waits. */
+void resp_session_trim(struct resp_session *s);
 
 /* ---- Work that no client asks for ----------------------------------------------------------- */
 

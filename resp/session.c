@@ -274,6 +274,11 @@ size_t resp_session_held(const struct resp_session *s)
            s->watches.bytes.capacity + s->walk.found.capacity + resp_sparse_held(&s->bitop.result);
 }
 
+void resp_session_trim(struct resp_session *s)
+{
+    resp_parser_trim(&s->parser);
+}
+
 void resp_session_forget_found(struct resp_session *s)
 {
     resp_walk_reset(&s->walk);

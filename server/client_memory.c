@@ -32,6 +32,11 @@ bool server_client_memory_is_short(const struct server_client_memory *m)
     return server_client_memory_left(m) < SHORT_BYTES;
 }
 
+bool server_client_memory_is_patient(const struct server_client_memory *m)
+{
+    return held(m->budget, BUDGET_REPLY) < m->patience_bytes && !server_client_memory_is_short(m);
+}
+
 static bool has_room(const struct server_client_alloc *a, size_t old_size, size_t new_size)
 {
     return new_size <= CLIENT_BLOCK_FREE || new_size <= old_size ||
@@ -79,9 +84,12 @@ static void init_alloc(struct server_client_alloc *a, struct server_client_memor
 }
 
 void server_client_memory_init(struct server_client_memory *m, const struct env *env,
-                               uint64_t reserve_bytes, uint64_t requests_bytes)
+                               uint64_t reserve_bytes, uint64_t requests_bytes,
+                               uint64_t patience_bytes)
 {
-    *m = (struct server_client_memory) { .below = env->alloc, .budget = env->budget };
+    *m = (struct server_client_memory) { .below = env->alloc,
+                                         .budget = env->budget,
+                                         .patience_bytes = patience_bytes };
     init_alloc(&m->requests, m, BUDGET_CONNECTION, reserve_bytes);
     init_alloc(&m->replies, m, BUDGET_REPLY, reserve_bytes + requests_bytes);
 }

@@ -40,15 +40,19 @@ struct server_client_memory {
     struct budget *budget;
     struct server_client_alloc requests; /* And sessions. */
     struct server_client_alloc replies;
+    uint64_t patience_bytes; /* Replies together up to which those who do not read are served on. */
 };
 
 /* Does not move afterwards. env's parts are borrowed. */
 void server_client_memory_init(struct server_client_memory *m, const struct env *env,
-                               uint64_t reserve_bytes, uint64_t requests_bytes);
+                               uint64_t reserve_bytes, uint64_t requests_bytes,
+                               uint64_t patience_bytes);
 
 /* Bytes left for replies; and is that so little that clients had better take the ones they have
  * before they ask for more? */
 size_t server_client_memory_left(const struct server_client_memory *m);
 bool server_client_memory_is_short(const struct server_client_memory *m);
+/* Is there so much left that a client which sends and does not read may be served on? */
+bool server_client_memory_is_patient(const struct server_client_memory *m);
 
 #endif

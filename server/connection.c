@@ -2,13 +2,16 @@
 
 #include "base/check.h"
 
+#include "resp/resp.h"
+
 enum {
     INPUT_FIRST = 4 << 10,
+    INPUT_IDLE = 8 << 10, /* What a connection may be silent with. */
     INPUT_ROOM = 512,
-    INPUT_KEPT = 64 << 10,    /* Kept without a question while it is in use. */
+    INPUT_KEPT = 64 << 10,    /* For what comes in long pipelines, while it comes. */
     INPUT_BELIEVED = 1 << 20, /* An announced size up to this is made room for at once. */
     OUTPUT_KEPT = 64 << 10,   /* A larger buffer is given back when it is empty. */
-    OUTPUT_FULL = 1 << 20,    /* More output than this, and commands wait. */
+    OUTPUT_FULL = 1 << 20,    /* More output than this, and commands wait: see full_bytes. */
     OUTPUT_MAX = 1 << 30,
 };
 
@@ -27,6 +30,7 @@ struct status server_connection_create(struct server_client_memory *memory,
     c->id = id;
     c->made_ns = now_ns;
     c->active_ns = now_ns;
+    c->full_bytes = OUTPUT_FULL;
     buf_init(&c->sending, &memory->replies.alloc, OUTPUT_MAX);
     buf_init(&c->out, &memory->replies.alloc, OUTPUT_MAX);
     *out = c;
@@ -84,7 +88,7 @@ static struct status make_room(struct server_connection *c, size_t missing)
 
     if (room < INPUT_ROOM)
         room = INPUT_ROOM;
-    if (was_filled && c->in_capacity < INPUT_KEPT && succeeded(resize_input(c, 2 * c->in_capacity)))
+    if (was_filled && c->in_capacity < INPUT_KEPT && succeeded(resize_input(c, INPUT_KEPT)))
         return status_ok();
     if (c->in_capacity - c->in_end >= room && c->in_capacity > c->in_end)
         return status_ok();
@@ -113,19 +117,16 @@ struct status server_connection_receive(struct server_connection *c, struct io_r
     return status_ok();
 }
 
-/* An empty buffer that is much larger than what was needed lately is changed for a smaller one. */
+/*
+ * With nothing in it the buffer is what the connection may be silent with: the next RECV holds it,
+ * for hours perhaps. A pipeline that is longer fills it and gets a larger one.
+ */
 static void shrink(struct server_connection *c)
 {
-    size_t used = c->in_end;
-
     c->in_begin = 0;
     c->in_end = 0;
-    c->in_high = used > c->in_high ? used : c->in_high - c->in_high / 16;
-    bool is_huge = c->in_capacity > INPUT_BELIEVED;
-    if (!is_huge && (c->in_capacity <= INPUT_KEPT || c->in_high > c->in_capacity / 4))
-        return;
-    c->in_high = 0;
-    status_ignore(resize_input(c, INPUT_KEPT), "the larger one does");
+    if (c->in_capacity > INPUT_IDLE)
+        status_ignore(resize_input(c, INPUT_IDLE), "the larger one does");
 }
 
 void server_connection_consume(struct server_connection *c, size_t size)
@@ -143,8 +144,16 @@ bool server_connection_is_full(const struct server_connection *c)
 {
     uint64_t waiting = connection_output(c);
 
-    return waiting > OUTPUT_FULL ||
+    return waiting > c->full_bytes ||
            (waiting > CLIENT_BLOCK_FREE && server_client_memory_is_short(c->memory));
+}
+
+bool server_connection_bear(struct server_connection *c)
+{
+    if (!server_client_memory_is_patient(c->memory))
+        return false;
+    c->full_bytes = 2 * connection_output(c);
+    return true;
 }
 
 static struct connection_segment *segment_at(struct server_connection *c, uint32_t i)
@@ -220,6 +229,8 @@ bool server_connection_sent(struct server_connection *c)
     if (failed(c->send.status))
         return false;
     c->sent += c->send.size;
+    if (connection_output(c) <= OUTPUT_FULL)
+        c->full_bytes = OUTPUT_FULL;
     bool is_short = server_client_memory_is_short(c->memory);
     if (c->sent == c->sending_end && (is_short || c->sending.capacity > OUTPUT_KEPT))
         give_back(&c->sending);
@@ -232,6 +243,8 @@ void server_connection_trim(struct server_connection *c)
         return;
     give_back(&c->sending);
     give_back(&c->out);
+    if (c->session != NULL && !c->has_request)
+        resp_session_trim(c->session);
 }
 
 bool server_connection_has_lost(const struct server_connection *c, uint64_t applied)

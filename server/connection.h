@@ -10,7 +10,8 @@
  *   2. Tickets of segments never fall; a segment leaves when its ticket is applied.
  *   3. While more than a bounded amount of output waits (little, when memory is short), no further
  *      command is run and nothing more is received.
- *   4. Buffers are clients' memory (client_memory.h); a request too large for it ends the
+ *   4. A connection that is silent holds a small buffer for what it may send, and no other.
+ *   5. Buffers are clients' memory (client_memory.h); a request too large for it ends the
  *      connection, not the server.
  *
  * Threads: the reactor's.
@@ -56,7 +57,6 @@ struct server_connection {
     size_t in_begin;
     size_t in_end;
     size_t in_capacity;
-    size_t in_high; /* How much it needed lately. */
     struct io_op recv;
     bool is_at_end;   /* No more will come. */
     bool has_request; /* One is parsed and has not run to its end. */
@@ -72,6 +72,8 @@ struct server_connection {
     struct connection_segment segments[CONNECTION_SEGMENTS];
     uint32_t segment_first;
     uint32_t segment_count;
+    uint64_t full_bytes;    /* More output than this, and commands wait. */
+    uint64_t moved_ns;      /* When output left last, or commands began to wait for that. */
     uint64_t soft_since_ns; /* More output than the soft limit waits since then; 0: does not. */
 
     bool is_paused;                 /* No command runs until output has left. */
@@ -126,6 +128,9 @@ static inline uint64_t connection_output(const struct server_connection *c)
 
 /* Is there so much that no further command should add to it? */
 bool server_connection_is_full(const struct server_connection *c);
+/* It does not read, but may still be sending: let it have more output than is good. False: memory
+ * does not allow it. */
+bool server_connection_bear(struct server_connection *c);
 /* What was appended to c->out may leave when ticket is applied. */
 void server_connection_close_output(struct server_connection *c, uint64_t ticket);
 /* The ticket that all that is there waits for; 0: none. */
@@ -139,7 +144,7 @@ static inline uint64_t connection_ticket(const struct server_connection *c)
 bool server_connection_release(struct server_connection *c, struct io_ring *ring, uint64_t applied);
 /* The SEND is done; false if it failed. */
 bool server_connection_sent(struct server_connection *c);
-/* Give back buffers that hold nothing. */
+/* It has been silent for a while: give back what it can do without. */
 void server_connection_trim(struct server_connection *c);
 /* Is output waiting for a ticket that will never be applied? */
 bool server_connection_has_lost(const struct server_connection *c, uint64_t applied);

@@ -11,6 +11,9 @@ enum {
     TURN_COMMANDS_MAX = 1024,
     VISIT_COMMANDS_MAX = 128, /* Of one connection, before the next has its turn. */
     ACCEPT_RETRY_NS = 100 * 1000 * 1000,
+    ACCEPTS_IN_TURN_MAX = 64,
+    REFUSED_NS = 1000 * 1000 * 1000, /* So long accepting must go well to be said to. */
+    STALL_NS = 100 * 1000 * 1000, /* So long nothing leaves, and its client is taken not to read. */
     SAMPLE_NS = 100 * 1000 * 1000,
     PATROL_MIN = 16,
     FED_IN_TURN_MAX = 16,         /* Of those that wait for memory; more would only wait again. */
@@ -84,11 +87,20 @@ static void starve(struct server_reactor *r, struct server_connection *c)
     r->starving_last = c;
 }
 
+/* No command of it runs until output has left. */
+static void wait_for_reader(struct server_reactor *r, struct server_connection *c)
+{
+    if (!c->is_paused)
+        c->moved_ns = r->now_ns;
+    c->is_paused = true;
+    r->may_stall = true;
+}
+
 /* Its own replies make room when they leave, or else others' do. */
 static void wait_for_memory(struct server_reactor *r, struct server_connection *c)
 {
     if (connection_output(c) > 0)
-        c->is_paused = true;
+        wait_for_reader(r, c);
     else
         starve(r, c);
 }
@@ -319,9 +331,11 @@ static unsigned visit(struct server_reactor *r, struct server_connection *c)
     unsigned count = 0;
 
     while (!c->is_closed && !c->is_closing && !c->is_starving && !c->is_postponed) {
-        c->is_paused = server_connection_is_full(c);
-        if (c->is_paused)
+        if (server_connection_is_full(c)) {
+            wait_for_reader(r, c);
             break;
+        }
+        c->is_paused = false;
         if (count == VISIT_COMMANDS_MAX || server_store_is_full(r->store)) {
             make_ready(r, c);
             break;
@@ -501,6 +515,7 @@ static void on_received(struct server_reactor *r, struct server_connection *c)
 static void on_sent(struct server_reactor *r, struct server_connection *c)
 {
     r->stats.output_bytes += c->send.done_size;
+    c->moved_ns = r->now_ns;
     if (!server_connection_sent(c))
         close_connection(r, c);
     if (!c->is_closed && connection_output(c) > 0)
@@ -585,16 +600,28 @@ static void welcome(struct server_reactor *r, struct io_socket *socket)
         begin_session(r, c, peer, own);
 }
 
+/* There are no descriptors, or no memory: those who come wait in the kernel's queue for a while. */
+static void accept_later(struct server_reactor *r, struct reactor_listener *l)
+{
+    if (!l->is_refused)
+        log_warning(r->env->log, "Connections cannot be accepted for now: %s",
+                    status_text(l->accept.status));
+    l->is_refused = true;
+    l->refused_ns = r->now_ns;
+    l->retry_ns = r->now_ns + ACCEPT_RETRY_NS;
+    r->stats.accept_failures++;
+}
+
 static void on_accepted(struct server_reactor *r, struct reactor_listener *l)
 {
     if (succeeded(l->accept.status)) {
+        r->has_accepted = true;
         if (r->is_stopping)
             io_socket_close(l->accept.accepted);
         else
             welcome(r, l->accept.accepted);
     } else if (l->accept.status.code != ST_CANCELLED) {
-        log_warning(r->env->log, "Error accepting a connection: %s", status_text(l->accept.status));
-        l->retry_ns = r->now_ns + ACCEPT_RETRY_NS;
+        accept_later(r, l);
         return;
     }
     if (!r->is_stopping)
@@ -678,6 +705,24 @@ static void patrol(struct server_reactor *r)
     }
 }
 
+/*
+ * Who is paused and takes nothing may be a client that sends a whole pipeline before it reads: if
+ * both wait, they wait for ever. While there is memory to spare it is served on.
+ */
+static void look_at_stalled(struct server_reactor *r)
+{
+    if (!r->may_stall || r->is_stopping)
+        return;
+    r->may_stall = false;
+    for (struct server_connection *c = r->oldest; c != NULL; c = c->next) {
+        if (!c->is_paused || c->is_closed)
+            continue;
+        r->may_stall = true;
+        if (r->now_ns - c->moved_ns >= STALL_NS && server_connection_bear(c))
+            make_ready(r, c);
+    }
+}
+
 static void add_sample(struct reactor_rate *rate, uint64_t total, uint64_t elapsed_ns)
 {
     uint64_t n = total >= rate->last ? total - rate->last : 0;
@@ -708,6 +753,16 @@ static void sample(struct server_reactor *r)
     r->sampled_ns = r->now_ns;
 }
 
+static void look_at_listener(struct server_reactor *r, struct reactor_listener *l)
+{
+    if (l->retry_ns != 0 && r->now_ns >= l->retry_ns && !r->is_stopping)
+        accept_next(r, l);
+    if (!l->is_refused || r->now_ns - l->refused_ns < REFUSED_NS)
+        return;
+    log_notice(r->env->log, "Connections are accepted again");
+    l->is_refused = false;
+}
+
 static void tick(struct server_reactor *r)
 {
     if (r->now_ns < r->tick_ns)
@@ -715,12 +770,10 @@ static void tick(struct server_reactor *r)
     r->tick_ns = r->now_ns + NS_PER_S / r->config->hz;
     sample(r);
     patrol(r);
+    look_at_stalled(r);
     server_store_tidy(r->store);
-    for (uint32_t i = 0; i < r->listener_count; i++) {
-        struct reactor_listener *l = &r->listeners[i];
-        if (l->retry_ns != 0 && r->now_ns >= l->retry_ns && !r->is_stopping)
-            accept_next(r, l);
-    }
+    for (uint32_t i = 0; i < r->listener_count; i++)
+        look_at_listener(r, &r->listeners[i]);
 }
 
 static uint64_t earlier(uint64_t a, uint64_t b)
@@ -795,15 +848,29 @@ static void run_chores(struct server_reactor *r)
         resp_note_expire_cycle(r->resp, wall_ms, clock_ns(r->env->clock) - began_ns);
 }
 
-bool server_reactor_turn(struct server_reactor *r, uint64_t deadline_ns)
+/* What the ring has done. A listener has one ACCEPT at a time, so a storm of connections is taken
+ * in by asking again at once: not one a turn, when turns are long. */
+static void take_ops(struct server_reactor *r, uint64_t deadline_ns)
 {
-    struct server_command *command;
     struct io_op *op;
 
     io_ring_wait(r->ring, deadline_ns);
     r->now_ns = clock_ns(r->env->clock);
-    while ((op = io_ring_done(r->ring)) != NULL)
-        take_op(r, op);
+    for (int i = 0; i < ACCEPTS_IN_TURN_MAX; i++) {
+        r->has_accepted = false;
+        while ((op = io_ring_done(r->ring)) != NULL)
+            take_op(r, op);
+        if (!r->has_accepted)
+            return;
+        io_ring_wait(r->ring, 0);
+    }
+}
+
+bool server_reactor_turn(struct server_reactor *r, uint64_t deadline_ns)
+{
+    struct server_command *command;
+
+    take_ops(r, deadline_ns);
     resp_begin_turn(r->resp);
     if (!r->is_stopping) {
         end_pause(r);

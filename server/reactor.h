@@ -34,6 +34,8 @@ struct reactor_listener {
     struct io_socket *socket;
     struct io_op accept;
     uint64_t retry_ns; /* Accepting failed: when to try again; 0: it did not. */
+    bool is_refused;   /* And it was said; until there was none for a while. */
+    uint64_t refused_ns;
 };
 
 /* Figures since the start, or the last CONFIG RESETSTAT. */
@@ -46,6 +48,7 @@ struct reactor_stats {
     uint64_t commands_blocked; /* Runs that ended with AGAIN. */
     uint64_t outputs_exceeded; /* Clients let go because of their output. */
     uint64_t inputs_exceeded;
+    uint64_t accept_failures;
     uint64_t timeouts;
     uint64_t lost_replies; /* Clients let go when writing failed. */
     uint64_t clients_peak;
@@ -100,6 +103,8 @@ struct server_reactor {
     struct reactor_rate output;
 
     _Atomic bool stop_asked; /* shared: set by any thread, then the ring is woken */
+    bool has_accepted;       /* Since this was last looked at. */
+    bool may_stall;          /* Somebody is paused. */
     bool is_stopping;
     uint64_t stop_deadline_ns;
     bool has_let_go; /* Of clients with lost replies. */

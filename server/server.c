@@ -14,7 +14,8 @@ enum {
     FILES_BESIDE_CLIENTS = 1024,
     RING_ENTRIES = 4096,
     ADDRESS_SIZE = 128,
-    ROWS_SHARE = 8, /* Of what is for caches, rows get so small a part. */
+    PATIENCE_SHARE = 32, /* Of all, what clients that send and do not read may take in replies. */
+    ROWS_SHARE = 8,      /* Of what is for caches, rows get so small a part. */
 };
 
 #define MIB(n) ((uint64_t)(n) << 20)
@@ -71,7 +72,8 @@ static struct status choose_sizes(struct server *s, struct errbuf *err)
     if (s->cache_bytes < CACHE_SIZE_MIN)
         s->cache_bytes = CACHE_SIZE_MIN;
     budget_init(&s->budget, total);
-    server_client_memory_init(&s->client_memory, &s->env, reserve, clients / 2);
+    server_client_memory_init(&s->client_memory, &s->env, reserve, clients / 2,
+                              total / PATIENCE_SHARE);
     if (s->cache_bytes + s->rows_bytes <= total - least)
         return status_ok();
     errbuf_set(

@@ -13,6 +13,7 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 VARVE = os.environ.get("VARVE") or os.path.join(ROOT, "build", "release", "varve")
+IO_BACKEND = os.environ.get("VARVE_IO_BACKEND", "auto")  # Or posix.
 STARTS_WITHIN_S = 60
 
 
@@ -39,7 +40,7 @@ class Server:
 
     def command(self):
         return [VARVE, "server", "--port", str(self.port), "--dir", self.data,
-                "--maxmemory", "256mb"] + self.arguments
+                "--maxmemory", "256mb", "--io-backend", IO_BACKEND] + self.arguments
 
     def launch(self):
         with open(os.path.join(self.folder, "log"), "ab") as log:

@@ -93,7 +93,7 @@ void sim_server_open(struct sim_server *s, struct io_sim *sim,
                                  .budget = &server->budget,
                                  .log = log_none() };
     budget_init(&server->budget, o->budget == 0 ? 64 << 20 : o->budget);
-    server_client_memory_init(&server->client_memory, &server->env, 0, 0);
+    server_client_memory_init(&server->client_memory, &server->env, 0, 0, 0);
     server->cache_bytes = o->cache_size == 0 ? 256 << 10 : o->cache_size;
     must(server_config_init(&server->config, server->env.alloc), "config", NULL);
     struct sim_server_options small = *o;

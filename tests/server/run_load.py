@@ -1,0 +1,251 @@
+#!/usr/bin/python3
+"""run_load -- many clients, slow clients, greedy clients: what they cost, and who notices."""
+
+import os
+import resource
+import socket
+import sys
+import threading
+import time
+
+from varve_process import Cases, Server, encode, must, must_fail
+
+IDLE = 10_000
+IDLE_BYTES_MAX = 16 << 10
+
+
+def raise_file_limit(count):
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < count:
+        must(os.geteuid() == 0, "the hard limit of open files is", hard)
+        hard = count
+    resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
+
+
+def info(server, section, name):
+    c = server.client()
+    text = c.call("INFO", section).decode()
+    c.close()
+    return dict(line.split(":", 1) for line in text.splitlines() if ":" in line)[name]
+
+
+def rss_bytes(server):
+    with open(f"/proc/{server.process.pid}/status", encoding="ascii") as status:
+        line = next(line for line in status if line.startswith("VmRSS"))
+    return int(line.split()[1]) << 10
+
+
+def wait_until(is_so, within_s, what):
+    deadline = time.monotonic() + within_s
+    while not is_so():
+        must(time.monotonic() < deadline, what)
+        time.sleep(0.05)
+
+
+def read_exactly(sock, size):
+    while size > 0:
+        data = sock.recv(min(size, 1 << 20))
+        must(data, "the connection ended with", size, "bytes to come")
+        size -= len(data)
+
+
+def ten_thousand_idle_connections_are_cheap():
+    """They come in a storm, while somebody works; half of them have sent long pipelines."""
+    raise_file_limit(IDLE + 500)
+    burst = b"PING\r\n" * 2000
+    with Server("--maxclients", str(IDLE + 100)) as s:
+        worker = s.client(60)
+        worker.call("SET", "k", "v")
+        used, rss = int(info(s, "memory", "used_memory")), rss_bytes(s)
+        idle = []
+        for i in range(IDLE):
+            sock = socket.create_connection(("127.0.0.1", s.port), 60)
+            idle.append(sock)
+            if i % 100 == 0:
+                must(worker.call("GET", "k") == b"v")
+            if i % 2 == 0:
+                sock.sendall(burst)
+        wait_until(lambda: int(info(s, "clients", "connected_clients")) > IDLE, 30,
+                   "not all were accepted")
+        for sock in idle[::2]:
+            read_exactly(sock, 2000 * len("+PONG\r\n"))
+        time.sleep(3)  # A second of silence, and a second until all have been looked at.
+        used = (int(info(s, "memory", "used_memory")) - used) / IDLE
+        rss = (rss_bytes(s) - rss) / IDLE
+        print(f"      an idle connection: {used:,.0f} bytes of the budget, {rss:,.0f} of RSS")
+        must(used < IDLE_BYTES_MAX, "an idle connection is charged", used, "bytes")
+        must(rss < IDLE_BYTES_MAX, "an idle connection costs", rss, "bytes")
+        for sock in idle[::97]:
+            sock.sendall(b"PING\r\n")
+            must(sock.recv(100) == b"+PONG\r\n")
+        for sock in idle:
+            sock.close()
+        wait_until(lambda: int(info(s, "clients", "connected_clients")) < 10, 30,
+                   "those who left are still there")
+
+
+def a_million_commands_may_be_sent_before_the_first_reply_is_read():
+    """As client libraries do it. Both sides would wait for ever if the server stopped reading."""
+    half = 500_000
+    value = b"0123456789abcdef"
+    with Server("--maxmemory", "1gb") as s:
+        before = rss_bytes(s)
+        c = s.client(120)
+        c.socket.sendall(encode("SET", "key", value) * half)
+        c.socket.sendall(encode("GET", "key") * half)
+        grown = rss_bytes(s) - before
+        read_exactly(c.socket, half * (len(b"+OK\r\n") + len(b"$16\r\n\r\n") + len(value)))
+        must(c.call("GET", "key") == value)
+        must(grown < 200 << 20, "memory grew by", grown)
+
+
+def slow_readers_cost_bounded_memory():
+    """Half a gigabyte of replies that nobody reads; who reads is served meanwhile."""
+    clients, each, size = 100, 50, 100_000
+    cap = 256 << 20
+    with Server() as s:
+        worker = s.client(60)
+        worker.call("SET", "big", b"x" * size)
+        slow = [s.client(120) for _ in range(clients)]
+        for c in slow:
+            c.socket.sendall(encode("GET", "big") * each)
+        slowest = 0
+        for i in range(200):
+            began = time.monotonic()
+            must(worker.call("SET", "small", i) == "OK")
+            slowest = max(slowest, time.monotonic() - began)
+            time.sleep(0.005)
+        must(rss_bytes(s) < cap, "RSS is", rss_bytes(s))
+        must(slowest < 2, "a write took", slowest, "s")
+        for c in slow:
+            read_exactly(c.socket, each * (size + len("$100000\r\n\r\n")))
+            must(c.call("PING") == "PONG")
+
+
+def who_is_not_trusted_may_send_little():
+    with Server("--requirepass", "secret") as s:
+        for bad in b"*11\r\n", b"*2\r\n$4\r\nAUTH\r\n$16385\r\n":
+            c = s.client()
+            c.socket.sendall(bad)
+            must_fail("ERR Protocol error: unauthenticated", c.reply)
+            must(c.is_closed())
+        c = s.client()
+        must_fail("NOAUTH", lambda: c.call("SET", "k", b"x" * 16000))
+        must(c.call("AUTH", "secret") == "OK")
+        must(c.call("SET", "k", b"x" * 16385) == "OK")
+        must(c.call("DEL", *range(20)) == 0)
+
+
+def a_request_beyond_the_limit_ends_its_connection():
+    with Server("--client-query-buffer-limit", "1mb", "--proto-max-bulk-len", "1mb") as s:
+        c = s.client()
+        try:
+            c.socket.sendall(encode("MSET", *[b"x" * 1000] * 2000))
+            must_fail("ERR Protocol error: too big request", c.reply)
+            must(c.is_closed())
+        except (ConnectionError, BrokenPipeError):
+            pass  # It was closed while more came.
+        must(s.client().call("DBSIZE") == 0)
+
+
+def output_beyond_the_limit_ends_its_connection():
+    with Server() as s:
+        c = s.client()
+        c.call("CONFIG", "SET", "client-output-buffer-limit", "normal 300kb 0 0")
+        c.call("SET", "big", b"x" * 100_000)
+        greedy = s.client()
+        greedy.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        try:
+            greedy.socket.sendall(encode("GET", "big") * 200)
+        except (ConnectionError, BrokenPipeError):
+            pass
+        wait_until(lambda: "closed for overcoming of output buffer limits" in s.log(), 20,
+                   "nobody was closed")
+        must(c.call("PING") == "PONG")
+
+
+def without_descriptors_accepting_waits():
+    """Said once; those who come wait in the kernel's queue, and are served when there are some."""
+    with Server() as s:
+        c = s.client()
+        pid = s.process.pid
+        limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        taken = max(int(name) for name in os.listdir(f"/proc/{pid}/fd")) + 1
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (taken, limits[1]))
+        waiting = [socket.create_connection(("127.0.0.1", s.port), 30) for _ in range(100)]
+        for sock in waiting:
+            sock.sendall(b"PING\r\n")
+        time.sleep(1)
+        must(c.call("PING") == "PONG")
+        must(s.log().count("cannot be accepted") == 1, s.log())
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+        for sock in waiting:
+            must(sock.recv(100) == b"+PONG\r\n")
+        wait_until(lambda: s.log().count("accepted again") == 1, 10, "that is not said")
+
+
+def those_who_leave_in_the_middle_leave_nothing():
+    """Half a request, a reply never read, a transaction never executed: then the client is gone."""
+    with Server() as s:
+        c = s.client(60)
+        c.call("SET", "big", b"x" * 1_000_000)
+        used = int(info(s, "memory", "used_memory"))
+        for i in range(200):
+            leaver = s.client()
+            leaver.socket.sendall((encode("GET", "big") * 5, encode("MULTI") + encode("SET", "t", 1),
+                                   b"*3\r\n$3\r\nSET\r\n$1\r\nh\r\n$900000\r\n" + b"y" * 100_000,
+                                   encode("WATCH", "big"))[i % 4])
+            leaver.close()
+        wait_until(lambda: int(info(s, "clients", "connected_clients")) <= 2, 30,
+                   "they are still there")
+        must(c.call("EXISTS", "t", "h") == 0)
+        grown = int(info(s, "memory", "used_memory")) - used
+        must(grown < 4 << 20, "they left", grown, "bytes")
+
+
+def many_threads_of_pipelines_are_answered_in_order():
+    """Each client counts a key of its own up, in pipelines of changing depth."""
+    failures = []
+
+    def count_up(server, number):
+        try:
+            c = server.client(60)
+            expected = 0
+            for depth in (1, 700, 3, 90, 2000, 1):
+                c.socket.sendall(encode("INCR", f"n{number}") * depth)
+                for _ in range(depth):
+                    expected += 1
+                    must(c.reply() == expected)
+        except Exception as e:  # Of a thread: kept for the case.
+            failures.append(e)
+
+    with Server() as s:
+        threads = [threading.Thread(target=count_up, args=(s, i)) for i in range(20)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        must(not failures, failures)
+
+
+CASES = [
+    ten_thousand_idle_connections_are_cheap,
+    a_million_commands_may_be_sent_before_the_first_reply_is_read,
+    slow_readers_cost_bounded_memory, who_is_not_trusted_may_send_little,
+    a_request_beyond_the_limit_ends_its_connection, output_beyond_the_limit_ends_its_connection,
+    without_descriptors_accepting_waits, those_who_leave_in_the_middle_leave_nothing,
+    many_threads_of_pipelines_are_answered_in_order,
+]
+
+
+def main():
+    cases = Cases()
+    wanted = sys.argv[1:]
+    for case in CASES:
+        if not wanted or case.__name__ in wanted:
+            cases.run(case)
+    return cases.end()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
