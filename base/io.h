@@ -83,6 +83,7 @@ MUST_CHECK struct status io_allocate(struct io_file *file, uint64_t offset, uint
 
 MUST_CHECK struct status io_mkdir(struct io *io, const char *path); /* OK if it is there already. */
 MUST_CHECK struct status io_rename(struct io *io, const char *from, const char *to);
+/* A file's name, or an empty directory. */
 MUST_CHECK struct status io_unlink(struct io *io, const char *path);
 MUST_CHECK struct status io_link(struct io *io, const char *from, const char *to);
 MUST_CHECK struct status io_exists(struct io *io, const char *path, bool *out_exists);

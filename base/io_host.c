@@ -167,7 +167,9 @@ struct status io_host_rename(struct io *io, const char *from, const char *to)
 struct status io_host_unlink(struct io *io, const char *path)
 {
     (void)io;
-    return unlink(path) == 0 ? status_ok() : io_status_of_errno(errno);
+    if (unlink(path) == 0 || (errno == EISDIR && rmdir(path) == 0))
+        return status_ok();
+    return io_status_of_errno(errno);
 }
 
 struct status io_host_link(struct io *io, const char *from, const char *to)

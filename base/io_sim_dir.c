@@ -197,8 +197,8 @@ static int unlink_name(struct sim_disk *d, const struct io_sim_event *e)
     if (number == 0)
         return ENOENT;
     struct sim_node *n = sim_disk_node(d, number);
-    if (n->is_dir)
-        return EISDIR;
+    if (n->is_dir && n->names->count > 0)
+        return ENOTEMPTY;
     sim_names_apply(&dir->names, add_record(dir, SIM_REMOVE, name, e));
     n->links--;
     sim_node_released(d, n);

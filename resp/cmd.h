@@ -106,6 +106,15 @@ resp_command_fn resp_cmd_latency_doctor, resp_cmd_latency_graph, resp_cmd_latenc
     resp_cmd_latency_histogram, resp_cmd_latency_history, resp_cmd_latency_latest,
     resp_cmd_latency_reset;
 
+/* cmd_lolwut.c */
+resp_command_fn resp_cmd_lolwut;
+
+/* cmd_replication.c */
+resp_command_fn resp_cmd_failover, resp_cmd_replicaof, resp_cmd_role;
+
+/* cmd_save.c */
+resp_command_fn resp_cmd_bgrewriteaof, resp_cmd_bgsave, resp_cmd_lastsave, resp_cmd_save;
+
 /* cmd_slowlog.c */
 resp_command_fn resp_cmd_slowlog_get, resp_cmd_slowlog_help, resp_cmd_slowlog_len,
     resp_cmd_slowlog_reset;

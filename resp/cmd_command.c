@@ -29,10 +29,10 @@ struct status resp_reply_help(struct resp_call *call, const char *container,
 /* ---- INFO ----------------------------------------------------------------------------------- */
 
 /* The names of the bits of a word, from bit 0 up. */
-static const char *const FLAG_NAMES[] = { "write",        "readonly", "denyoom", "admin",
-                                          "pubsub",       "noscript", "loading", "stale",
-                                          "skip_slowlog", "fast",     "no_auth", "no_multi",
-                                          "allow_busy" };
+static const char *const FLAG_NAMES[] = {
+    "write", "readonly",     "denyoom", "admin",   "pubsub",           "noscript", "loading",
+    "stale", "skip_slowlog", "fast",    "no_auth", "no_async_loading", "no_multi", "allow_busy"
+};
 static const char *const ACL_NAMES[] = { "@keyspace", "@read",      "@write",      "@string",
                                          "@bitmap",   "@pubsub",    "@admin",      "@fast",
                                          "@slow",     "@dangerous", "@connection", "@transaction",

@@ -97,8 +97,12 @@ struct status resp_cmd_shutdown(struct resp_call *call)
             resp_reply_ok(call->reply);
         else
             resp_reply_error(call->reply, "ERR No shutdown in progress.");
-    } else if (failed(host->ops->shutdown(host, flags, &why))) {
-        resp_reply_error(call->reply, "ERR %s", why.text);
+        return status_ok();
     }
+    struct status s = host->ops->shutdown(host, flags, &why);
+    if (s.code == ST_AGAIN)
+        return s;
+    if (failed(s))
+        resp_reply_error(call->reply, "ERR %s", why.text);
     return status_ok();
 }

@@ -38,12 +38,13 @@ enum resp_command_flag {
     RESP_CMD_SKIP_SLOWLOG = 1 << 8,
     RESP_CMD_FAST = 1 << 9,
     RESP_CMD_NO_AUTH = 1 << 10, /* Also before authentication. */
-    RESP_CMD_NO_MULTI = 1 << 11,
-    RESP_CMD_ALLOW_BUSY = 1 << 12,
+    RESP_CMD_NO_ASYNC_LOADING = 1 << 11,
+    RESP_CMD_NO_MULTI = 1 << 12,
+    RESP_CMD_ALLOW_BUSY = 1 << 13,
     /* Not listed: */
-    RESP_CMD_IN_MULTI = 1 << 13,   /* Runs at once, not queued, within MULTI. */
-    RESP_CMD_IN_PUBSUB = 1 << 14,  /* Also for subscribers, in version 2. */
-    RESP_CMD_LIKE_WRITE = 1 << 15, /* Waits while writes are paused. */
+    RESP_CMD_IN_MULTI = 1 << 14,   /* Runs at once, not queued, within MULTI. */
+    RESP_CMD_IN_PUBSUB = 1 << 15,  /* Also for subscribers, in version 2. */
+    RESP_CMD_LIKE_WRITE = 1 << 16, /* Waits while writes are paused. */
 };
 
 /* Categories of access control that the flags do not imply already; order as listed. */

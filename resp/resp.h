@@ -130,8 +130,18 @@ struct resp_host_ops {
     /* End its connection and the session; what it was to be sent is lost. */
     void (*close)(struct resp_host *h, struct resp_session *s);
 
-    /* Stop serving soon. OK: it will; the session that asked gets no reply. BUSY: why not, in why.
+    /* Make a checkpoint; is_waited: the command that asks waits for it (AGAIN, as for a row; the
+     * answer is for the run that comes then). BUSY: one is being made; else why says what failed.
      */
+    struct status (*save)(struct resp_host *h, bool is_waited, struct errbuf *why);
+    /* When the last one was made, as Unix time; if there was none, when the server started. */
+    uint64_t (*last_save_s)(struct resp_host *h);
+    /* Write what the log holds to tables, so that it becomes short. *out_is_scheduled: after the
+     * checkpoint that is being made. */
+    struct status (*shorten_log)(struct resp_host *h, bool *out_is_scheduled);
+
+    /* Stop serving soon. OK: it will; the session that asked gets no reply. AGAIN: it is being
+     * saved first; ask again, as for a row. BUSY: why not, in why. */
     struct status (*shutdown)(struct resp_host *h, unsigned flags, struct errbuf *why);
     /* Take an earlier shutdown back; false if none is under way. */
     bool (*shutdown_abort)(struct resp_host *h);

@@ -17,7 +17,8 @@ struct server_background {
     struct io_ring *ring;
     struct thread *thread;
     _Atomic bool is_stopping;
-    bool has_told; /* The log has a line about why there is no progress. */
+    _Atomic(struct background_job *) job; /* shared: given with release */
+    bool has_told;                        /* The log has a line about why there is no progress. */
 };
 
 static void wake(void *context)
@@ -42,11 +43,30 @@ static void tell(struct server_background *b, enum lsm_step step)
         log_notice(b->env->log, "Flushing and compacting go on");
 }
 
+static void do_job(struct server_background *b)
+{
+    struct background_job *job = atomic_exchange_explicit(&b->job, NULL, memory_order_acquire);
+
+    if (job == NULL)
+        return;
+    void (*done)(struct background_job *) = job->done;
+    job->run(job, b->ring);
+    atomic_store_explicit(&job->is_done, true, memory_order_release);
+    done(job);
+}
+
+void server_background_give(struct server_background *b, struct background_job *job)
+{
+    atomic_store_explicit(&b->job, job, memory_order_release);
+    io_ring_wake(b->ring);
+}
+
 static void run(void *context)
 {
     struct server_background *b = context;
 
     while (!atomic_load_explicit(&b->is_stopping, memory_order_acquire)) {
+        do_job(b);
         uint64_t now_ns = clock_ns(b->env->clock);
         status_ignore(txn_clock_keep_ahead(b->clock, b->ring),
                       "it will be tried again; writes wait only when billions have been made");

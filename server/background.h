@@ -17,11 +17,29 @@
 
 #include "txn/txn.h"
 
+#include <stdatomic.h>
+
 struct server_background;
+
+/* Work that is done between quanta. The giver's until it is given, and when it is done. */
+struct background_job {
+    void (*run)(struct background_job *job, struct io_ring *ring);
+    void (*done)(struct background_job *job); /* Called after is_done is set. */
+    void *context;
+    struct status status;
+    _Atomic bool is_done; /* shared: released with status */
+};
+
+static inline bool background_job_is_done(const struct background_job *job)
+{
+    return atomic_load_explicit(&job->is_done, memory_order_acquire);
+}
 
 MUST_CHECK struct status server_background_start(const struct env *env, struct txn_clock *clock,
                                                  struct server_background **out_background);
-/* Ends after the quantum under way. Takes NULL. */
+/* One at a time. */
+void server_background_give(struct server_background *b, struct background_job *job);
+/* Ends after the quantum or the job under way. Takes NULL. */
 void server_background_stop(struct server_background *b);
 
 #endif

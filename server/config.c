@@ -335,7 +335,9 @@ struct status server_config_check(const struct server_config *c, struct errbuf *
         return refuse(err, "client-query-buffer-limit is less than proto-max-bulk-len");
     if (c->port == 0 && c->unixsocket[0] == '\0')
         return refuse(err, "port is 0 and there is no unixsocket: nothing to listen on");
-    if (c->dbfilename[0] == '\0' || strchr(c->dbfilename, '/') != NULL)
+    if (strcmp(c->dbfilename, "0") == 0)
+        return refuse(err, "dbfilename: '0' is the store itself");
+    if (c->dbfilename[0] == '\0' || c->dbfilename[0] == '.' || strchr(c->dbfilename, '/') != NULL)
         return refuse(err, "dbfilename can't be a path, just a filename");
     return status_ok();
 }

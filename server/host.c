@@ -87,13 +87,53 @@ static void close_session(struct resp_host *h, struct resp_session *session)
 /* ---- Stopping ---------------------------------------------------------------------------------
  */
 
+static struct status save(struct resp_host *h, bool is_waited, struct errbuf *why)
+{
+    struct server *s = server_of(h);
+    struct server_saver *saver = &s->reactor.saver;
+    struct server_command *c = s->store->running;
+    bool has_begun = is_waited && c->save != 0;
+    struct status st = has_begun ? saver->last : server_saver_begin(saver, s->config.dbfilename);
+
+    if (is_waited && succeeded(st) && !has_begun)
+        c->save = saver->saved + 1;
+    if (is_waited && c->save > saver->saved) {
+        c->waits |= COMMAND_SAVE;
+        return status_of(ST_AGAIN);
+    }
+    if (failed(st) && st.code != ST_BUSY)
+        errbuf_set(why, "%s", has_begun ? saver->err.text : status_text(st));
+    return has_begun && failed(st) ? status_of(ST_IO) : st;
+}
+
+static uint64_t last_save_s(struct resp_host *h)
+{
+    return server_of(h)->reactor.saver.last_wall_ms / 1000;
+}
+
+static struct status shorten_log(struct resp_host *h, bool *out_is_scheduled)
+{
+    struct server_saver *saver = &server_of(h)->reactor.saver;
+
+    *out_is_scheduled = server_saver_is_busy(saver);
+    return server_saver_flush(saver);
+}
+
+/* What was acknowledged is in the log: SAVE makes a checkpoint besides. */
 static struct status shut_down(struct resp_host *h, unsigned flags, struct errbuf *why)
 {
     struct server *s = server_of(h);
+    struct status st = flags & RESP_SHUTDOWN_SAVE ? save(h, true, why) : status_ok();
 
-    (void)why;
-    (void)flags; /* There is nothing to save: what was acknowledged is in the log. */
+    if (st.code == ST_AGAIN)
+        return st;
+    if (failed(st) && !(flags & RESP_SHUTDOWN_FORCE)) {
+        log_warning(s->env.log, "The checkpoint failed: not shutting down");
+        errbuf_set(why, "Errors trying to SHUTDOWN. Check logs.");
+        return status_of(ST_BUSY);
+    }
     log_notice(s->env.log, "User requested shutdown...");
+    s->reactor.is_hasty = (flags & RESP_SHUTDOWN_NOW) != 0;
     server_reactor_stop(&s->reactor);
     return status_ok();
 }
@@ -157,6 +197,9 @@ const struct resp_host_ops server_host_ops = {
     .connection = connection,
     .push = push,
     .close = close_session,
+    .save = save,
+    .last_save_s = last_save_s,
+    .shorten_log = shorten_log,
     .shutdown = shut_down,
     .shutdown_abort = shutdown_abort,
     .may_debug = may_debug,

@@ -794,6 +794,7 @@ static uint64_t wait_until(const struct server_reactor *r, uint64_t now_ns)
         deadline = earlier(deadline, now_ns + earlier(in_ms, 1000) * (NS_PER_S / 1000));
     }
     deadline = earlier(deadline, server_store_deadline(r->store, now_ns));
+    deadline = earlier(deadline, server_saver_deadline(&r->saver, now_ns));
     return earlier(deadline, server_chores_deadline(&r->chores, now_ns, now_ms));
 }
 
@@ -803,7 +804,7 @@ static uint64_t wait_until(const struct server_reactor *r, uint64_t now_ns)
 static void begin_stop(struct server_reactor *r)
 {
     r->is_stopping = true;
-    r->stop_deadline_ns = r->now_ns + r->config->shutdown_timeout * NS_PER_S;
+    r->stop_deadline_ns = r->now_ns + (r->is_hasty ? 0 : r->config->shutdown_timeout * NS_PER_S);
     for (uint32_t i = 0; i < r->listener_count; i++)
         io_socket_shutdown(r->listeners[i].socket);
     for (struct server_connection *c = r->oldest; c != NULL; c = c->next)
@@ -878,6 +879,7 @@ bool server_reactor_turn(struct server_reactor *r, uint64_t deadline_ns)
         run_chores(r);
     }
     server_store_end_turn(r->store, r->now_ns);
+    server_saver_step(&r->saver, r->now_ns);
     while ((command = server_store_next_ready(r->store)) != NULL)
         wake(r, command);
     release(r);

@@ -24,6 +24,7 @@
 #include "server/chores.h"
 #include "server/config.h"
 #include "server/connection.h"
+#include "server/saver.h"
 #include "server/store.h"
 
 #include <stdatomic.h>
@@ -69,6 +70,7 @@ struct server_reactor {
     struct resp *resp;
     struct server_client_memory *memory;
     struct server_chores chores;
+    struct server_saver saver;
 
     struct reactor_listener listeners[REACTOR_LISTENERS_MAX];
     uint32_t listener_count;
@@ -106,6 +108,7 @@ struct server_reactor {
     bool has_accepted;       /* Since this was last looked at. */
     bool may_stall;          /* Somebody is paused. */
     bool is_stopping;
+    bool is_hasty; /* A stop does not wait for clients to take their replies. */
     uint64_t stop_deadline_ns;
     bool has_let_go; /* Of clients with lost replies. */
 };

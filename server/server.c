@@ -7,6 +7,8 @@
 
 #include "cache/cache.h"
 
+#include "server/checkpoint.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -128,6 +130,12 @@ static struct status check_dir(struct server *s, struct errbuf *err)
         return status_of(ST_INVALID);
     }
     process_absolute_path(dir, s->dir, sizeof s->dir);
+    st = server_checkpoint_recover(s->env.io, s->dir, s->config.dbfilename);
+    if (failed(st)) {
+        errbuf_set(err, "the checkpoint '%s' in '%s' cannot be looked at: %s", s->config.dbfilename,
+                   s->dir, status_text(st));
+        return st;
+    }
     /* What CONFIG GET tells has to mean the same everywhere. */
     return server_config_set_text(&s->config, server_config_find(bytes_str("dir")),
                                   bytes_str(s->dir), err);
@@ -396,6 +404,7 @@ struct status server_start(struct server *s, const struct env *machine, const ch
     s->has_reactor = true;
     TRY(start_listening(s, err));
     TRY(server_background_start(&s->env, &s->store->pipeline.clock, &s->background));
+    server_saver_init(&s->reactor.saver, &s->env, s->store, s->background, s->ring, s->dir);
     say_how(s);
     return status_ok();
 }

@@ -238,6 +238,7 @@ struct status server_command_take(struct server_store *s, void *owner,
     }
     c->owner = owner;
     c->random_seed = 0;
+    c->save = 0;
     *out_command = c;
     return status_ok();
 }
@@ -372,7 +373,7 @@ static struct status ask_gate(struct server_store *s)
         return status_of(ST_FAILED);
     if (failed(s->log.refusal))
         return s->log.refusal;
-    if (s->lacks_version || s->gate_resume_ns > clock_ns(s->env->clock))
+    if (s->is_holding_writes || s->lacks_version || s->gate_resume_ns > clock_ns(s->env->clock))
         return status_of(ST_AGAIN);
     return lsm_admit(s->lsm, 0, false, &delay_ns);
 }
@@ -438,6 +439,8 @@ static bool is_ready(const struct server_command *c)
         return false;
     if (c->waits & COMMAND_TICKET && server_store_applied(s) < c->ticket &&
         server_store_failure(s) == NULL)
+        return false;
+    if (c->waits & COMMAND_SAVE && s->saved < c->save)
         return false;
     if (c->waits & COMMAND_SETTLE && txn_open_size(s->evaluator) > 0)
         return false;
@@ -601,6 +604,20 @@ uint64_t server_store_deadline(const struct server_store *s, uint64_t now_ns)
 void server_store_note_watcher(struct server_store *s, bool is_watching)
 {
     s->watchers += is_watching ? 1 : UINT32_MAX;
+}
+
+struct status server_store_freeze(struct server_store *s, uint64_t *out_ticket)
+{
+    if (s->pipeline.oldest != NULL || txn_open_size(s->evaluator) > 0 ||
+        s->pipeline.refused != NULL)
+        return status_of(ST_AGAIN);
+    return lsm_freeze(s->lsm, out_ticket);
+}
+
+void server_store_hold_writes(struct server_store *s, bool is_holding)
+{
+    s->is_holding_writes = is_holding;
+    s->is_gate_known = false;
 }
 
 void server_store_tidy(struct server_store *s)

@@ -51,6 +51,7 @@ enum command_wait {
     COMMAND_TICKET = 1 << 1, /* Writes to be applied. */
     COMMAND_SETTLE = 1 << 2, /* The turn to end, so that what is pending has a version. */
     COMMAND_GATE = 1 << 3,   /* Writes to be let through: by the tree, by who holds them back. */
+    COMMAND_SAVE = 1 << 4,   /* A checkpoint to be over. */
 };
 
 struct server_command {
@@ -65,6 +66,7 @@ struct server_command {
     uint64_t random_seed; /* For all its runs; 0: not drawn yet. */
     struct rand rand;
     bool has_rand;                  /* Seeded in this run. */
+    uint64_t save;                  /* The checkpoint it began; 0: none. */
     bool uses_objects;              /* It was given object ids. */
     struct catalog_record *records; /* Its changes to the catalog. */
     uint32_t record_count;
@@ -122,6 +124,9 @@ struct server_store {
     uint64_t relieve_ns;     /* When to ask the tree again to spare what it can. */
     struct status gate;      /* OK, AGAIN, NO_SPACE, FAILED ... */
     uint64_t gate_resume_ns; /* Writers are slowed until then. */
+
+    bool is_holding_writes; /* Until all that was evaluated is applied. */
+    uint64_t saved;         /* How many checkpoints are over. */
 
     /* Snapshots for those who watch, oldest first. */
     struct store_pin pins[STORE_PINS_MAX];
@@ -197,6 +202,11 @@ bool server_store_has_failed(const struct server_store *s);
 const char *server_store_failure(const struct server_store *s);
 /* Are writes taken? FAILED: never again; NO_SPACE, NO_MEMORY, IO: not for now. */
 MUST_CHECK struct status server_store_health(const struct server_store *s);
+/* Freeze the memtable; lsm_flushed tells when it is flushed. AGAIN: something that was evaluated is
+ * not applied yet, for which new writes can be held back. Else as lsm_freeze; the end of the next
+ * turn drives the log. */
+MUST_CHECK struct status server_store_freeze(struct server_store *s, uint64_t *out_ticket);
+void server_store_hold_writes(struct server_store *s, bool is_holding);
 /* Now and then: lets go of snapshots that nobody needs, and of what a full disk could spare. */
 void server_store_tidy(struct server_store *s);
 /* A session began or ceased to watch keys. */
