@@ -44,6 +44,7 @@ void process_usage(struct process_usage *out)
     char text[SMALL_FILE];
     struct rusage own;
     struct rusage children;
+    struct rusage thread;
     unsigned long long pages;
     unsigned long long resident;
 
@@ -56,6 +57,10 @@ void process_usage(struct process_usage *out)
     if (getrusage(RUSAGE_CHILDREN, &children) == 0) {
         out->children_user_us = us_of(&children.ru_utime);
         out->children_system_us = us_of(&children.ru_stime);
+    }
+    if (getrusage(RUSAGE_THREAD, &thread) == 0) {
+        out->thread_user_us = us_of(&thread.ru_utime);
+        out->thread_system_us = us_of(&thread.ru_stime);
     }
     if (read_small("/proc/self/statm", text) && sscanf(text, "%llu %llu", &pages, &resident) == 2)
         out->resident_bytes = resident * (uint64_t)sysconf(_SC_PAGESIZE);

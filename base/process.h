@@ -19,6 +19,8 @@ struct process_usage {
     uint64_t system_us;
     uint64_t children_user_us;
     uint64_t children_system_us;
+    uint64_t thread_user_us; /* Of the calling thread. */
+    uint64_t thread_system_us;
     uint64_t resident_bytes; /* 0 where the kernel does not say. */
     uint64_t resident_peak_bytes;
 };

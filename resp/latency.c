@@ -178,7 +178,7 @@ static void append_event(const struct resp_latency_series *s, const char *name, 
     buf_append_format(out,
                       "%s: %zu samples, %" PRIu64 " ms on average, %" PRIu64
                       " ms the worst, the last %" PRIu64 " s ago.\n",
-                      name, count, sum / count, s->max_ms,
+                      name, count, count == 0 ? 0 : sum / count, s->max_ms,
                       now_s > sample.time_s ? now_s - sample.time_s : 0);
 }
 

@@ -108,7 +108,7 @@ static struct status check_range(const struct config_parameter *p, int64_t n, st
 /* "1.25": digits, a point, digits. */
 static bool parse_decimal(struct bytes text, double *out)
 {
-    double place = 0.1;
+    double scale = 1;
     double fraction = 0;
     int64_t whole;
 
@@ -116,12 +116,13 @@ static bool parse_decimal(struct bytes text, double *out)
         return false;
     if (text.size > 0 && text.data[0] == '.') {
         text = bytes_skip(text, 1);
-        for (; text.size > 0 && text.data[0] >= '0' && text.data[0] <= '9'; place /= 10) {
-            fraction += place * (text.data[0] - '0');
+        while (text.size > 0 && text.data[0] >= '0' && text.data[0] <= '9') {
+            fraction = 10 * fraction + (text.data[0] - '0');
+            scale *= 10;
             text = bytes_skip(text, 1);
         }
     }
-    *out = (double)whole + fraction;
+    *out = (double)whole + fraction / scale;
     return text.size == 0;
 }
 

@@ -508,6 +508,7 @@ static void on_received(struct server_reactor *r, struct server_connection *c)
     c->is_at_end = c->recv.done_size == 0;
     c->active_ns = r->now_ns;
     r->stats.input_bytes += c->recv.done_size;
+    r->stats.reads++;
     if (!r->is_stopping)
         make_ready(r, c);
 }
@@ -516,6 +517,7 @@ static void on_sent(struct server_reactor *r, struct server_connection *c)
 {
     r->stats.output_bytes += c->send.done_size;
     c->moved_ns = r->now_ns;
+    r->stats.writes++;
     if (!server_connection_sent(c))
         close_connection(r, c);
     if (!c->is_closed && connection_output(c) > 0)

@@ -45,6 +45,8 @@ struct reactor_stats {
     uint64_t connections_rejected;
     uint64_t input_bytes;
     uint64_t output_bytes;
+    uint64_t reads; /* From sockets, to sockets. */
+    uint64_t writes;
     uint64_t turns;
     uint64_t commands_blocked; /* Runs that ended with AGAIN. */
     uint64_t outputs_exceeded; /* Clients let go because of their output. */

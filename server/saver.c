@@ -10,26 +10,19 @@
 static const uint64_t NS_PER_S = 1000 * 1000 * 1000;
 static const uint64_t POLL_NS = 1000 * 1000;
 
-static uint64_t entries_applied(const struct server_saver *s)
-{
-    struct lsm_stats t;
-
-    lsm_stats(s->store->lsm, &t);
-    return t.entries_applied;
-}
-
 void server_saver_init(struct server_saver *s, const struct env *env, struct server_store *store,
-                       struct server_background *background, struct io_ring *ring, const char *dir)
+                       const struct resp *resp, struct server_background *background,
+                       struct io_ring *ring, const char *dir)
 {
     *s = (struct server_saver) { .env = env,
                                  .store = store,
+                                 .resp = resp,
                                  .background = background,
                                  .ring = ring,
                                  .dir = dir,
                                  .last = status_ok(),
                                  .last_wall_ms = clock_wall_ms(env->clock),
                                  .last_s = -1 };
-    s->last_entries = entries_applied(s);
 }
 
 static struct status begin(struct server_saver *s, bool is_copying)
@@ -81,7 +74,7 @@ static void end(struct server_saver *s, struct status st, uint64_t now_ns)
                     s->err.text[0] != '\0' ? s->err.text : status_text(st));
     } else if (s->is_copying) {
         s->last_wall_ms = clock_wall_ms(s->env->clock);
-        s->last_entries = s->entries;
+        s->last_changes = s->changes;
         s->successes++;
         log_notice(s->env->log, "The checkpoint is in %s/%s", s->dir, s->name);
     }
@@ -117,7 +110,7 @@ static void freeze(struct server_saver *s, uint64_t now_ns)
         end(s, st, now_ns);
         return;
     }
-    s->entries = entries_applied(s);
+    s->changes = resp_changes(s->resp);
     s->state = SAVER_FLUSHING;
 }
 

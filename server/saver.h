@@ -15,6 +15,8 @@
 
 #include "base/errbuf.h"
 
+#include "resp/resp.h"
+
 #include "server/background.h"
 #include "server/store.h"
 
@@ -23,6 +25,7 @@ enum saver_state { SAVER_IDLE, SAVER_FREEZING, SAVER_FLUSHING, SAVER_COPYING };
 struct server_saver {
     const struct env *env;
     struct server_store *store;
+    const struct resp *resp;
     struct server_background *background; /* NULL: none, nothing can be saved. */
     struct io_ring *ring;                 /* The reactor's: woken when the copying is done. */
     const char *dir;
@@ -33,7 +36,7 @@ struct server_saver {
     bool is_flush_wanted;
     uint64_t flush_ticket;
     uint64_t began_ns;
-    uint64_t entries; /* Applied when it was frozen. */
+    uint64_t changes; /* resp_changes when it was frozen. */
     struct background_job job;
     struct errbuf err;
 
@@ -41,12 +44,13 @@ struct server_saver {
     struct status last; /* How the last one ended. */
     uint64_t last_wall_ms;
     int64_t last_s;        /* How long it took; -1: there was none. */
-    uint64_t last_entries; /* What it held, as above. */
+    uint64_t last_changes; /* What it held, as above. */
     uint64_t successes;
 };
 
 void server_saver_init(struct server_saver *s, const struct env *env, struct server_store *store,
-                       struct server_background *background, struct io_ring *ring, const char *dir);
+                       const struct resp *resp, struct server_background *background,
+                       struct io_ring *ring, const char *dir);
 static inline bool server_saver_is_busy(const struct server_saver *s)
 {
     return s->state != SAVER_IDLE;

@@ -404,7 +404,8 @@ struct status server_start(struct server *s, const struct env *machine, const ch
     s->has_reactor = true;
     TRY(start_listening(s, err));
     TRY(server_background_start(&s->env, &s->store->pipeline.clock, &s->background));
-    server_saver_init(&s->reactor.saver, &s->env, s->store, s->background, s->ring, s->dir);
+    server_saver_init(&s->reactor.saver, &s->env, s->store, s->resp, s->background, s->ring,
+                      s->dir);
     say_how(s);
     return status_ok();
 }

@@ -597,6 +597,21 @@ void io_contract_unlink_of_nothing_is_not_found(struct io_contract_machine *m)
     cr_assert_not(exists);
 }
 
+void io_contract_unlink_takes_an_empty_directory(struct io_contract_machine *m)
+{
+    bool exists = true;
+
+    MUST(io_mkdir(m->io, io_contract_path(m, "d")));
+    io_close(io_contract_open(m, "d/f", IO_WRITE | IO_CREATE));
+    MUST_BE(io_unlink(m->io, io_contract_path(m, "d")), ST_IO);
+    MUST(io_unlink(m->io, io_contract_path(m, "d/f")));
+    MUST(io_unlink(m->io, io_contract_path(m, "d")));
+    MUST(io_exists(m->io, io_contract_path(m, "d"), &exists));
+    cr_assert_not(exists);
+    MUST(io_mkdir(m->io, io_contract_path(m, "d")));
+    io_close(io_contract_open(m, "d/f", IO_WRITE | IO_CREATE));
+}
+
 struct listing {
     char text[256];
     size_t limit;

@@ -43,6 +43,7 @@ struct io_contract_machine {
     X(rename_replaces)                                                                             \
     X(link_gives_a_second_name)                                                                    \
     X(unlink_of_nothing_is_not_found)                                                              \
+    X(unlink_takes_an_empty_directory)                                                             \
     X(a_list_is_sorted_and_stops)                                                                  \
     X(a_lock_is_exclusive_and_names_its_holder)                                                    \
     /* Waiting */                                                                                  \

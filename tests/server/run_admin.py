@@ -1,0 +1,291 @@
+#!/usr/bin/python3
+"""run_admin -- what an operator does to a running server: checkpoints, configuration, figures."""
+
+import os
+import shutil
+import sys
+import threading
+import time
+
+from varve_process import Cases, Error, Server, encode, must, must_fail
+
+
+def info(client, section):
+    text = client.call("INFO", section).decode()
+    return dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
+
+
+# ---- Checkpoints ------------------------------------------------------------------------------
+
+
+def open_copy(path):
+    """A server over a checkpoint, moved to where it cannot reach what it was linked from."""
+    folder = os.path.dirname(path) + ".copy"
+    os.makedirs(folder)
+    shutil.copytree(path, os.path.join(folder, "data"))
+    return Server(folder=folder)
+
+
+def a_checkpoint_is_a_store_of_what_was_answered():
+    with Server() as s:
+        c = s.client()
+        for i in range(200):
+            c.call("SET", f"k{i}", "v" * (i * 37))
+        began = int(time.time())
+        must(c.call("SAVE") == "OK")
+        must(began <= c.call("LASTSAVE") <= time.time())
+        c.call("SET", "late", 1)
+        must(info(c, "persistence")["rdb_saves"] == "1")
+        with open_copy(os.path.join(s.data, "checkpoint")) as copy:
+            d = copy.client()
+            must(d.call("DBSIZE") == 200)
+            must(d.call("GET", "k199") == b"v" * 199 * 37)
+            must(d.call("GET", "late") is None)
+            must(d.call("SET", "late", 2) == "OK")
+
+
+def saving_under_load_keeps_order_and_loses_nothing():
+    """A writer counts up; each checkpoint has what was answered before it, and no hole."""
+    with Server() as s:
+        c = s.client()
+        answered = 0
+        is_over = False
+
+        def write():
+            nonlocal answered
+            w = s.client(60)
+            i = 0
+            while not is_over:
+                w.socket.sendall(b"".join(encode("SET", f"n{i + j}", i + j) for j in range(50)))
+                for _ in range(50):
+                    w.reply()
+                i += 50
+                answered = i
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        try:
+            for _ in range(4):
+                before = answered
+                must(c.call("BGSAVE") == "Background saving started")
+                must_fail("ERR Background save already in progress", lambda: c.call("BGSAVE"))
+                must_fail("ERR Background save already in progress", lambda: c.call("SAVE"))
+                while info(c, "persistence")["rdb_bgsave_in_progress"] == "1":
+                    time.sleep(0.01)
+                must(info(c, "persistence")["rdb_last_bgsave_status"] == "ok")
+        finally:
+            is_over = True
+            writer.join()
+        names = sorted(os.listdir(s.data))
+        must(names == ["0", "checkpoint"], names)
+        with open_copy(os.path.join(s.data, "checkpoint")) as copy:
+            d = copy.client()
+            count = d.call("DBSIZE")
+            must(before <= count <= answered, before, count, answered)
+            for i in range(0, count, 97):
+                must(d.call("GET", f"n{i}") == b"%d" % i)
+
+
+def a_crash_between_two_checkpoints_leaves_one():
+    """Every state that renames can leave: the old one steps aside, the new one is not in place."""
+    with Server() as s:
+        c = s.client()
+        c.call("SET", "a", 1)
+        must(c.call("SAVE") == "OK")
+        place = os.path.join(s.data, "checkpoint")
+        s.stop()
+        os.rename(place, place + ".old")
+        os.makedirs(place + ".new/0")
+        with open(place + ".new/0/half", "w") as f:
+            f.write("x")
+        s.start()
+        must(os.path.isdir(place + "/0"))
+        c = s.client()
+        must(c.call("SAVE") == "OK")
+        must(sorted(os.listdir(s.data)) == ["0", "checkpoint"])
+
+
+def a_checkpoint_that_fails_is_an_error_and_the_old_one_stays():
+    with Server() as s:
+        c = s.client()
+        c.call("SET", "a", 1)
+        must(c.call("SAVE") == "OK")
+        with open(os.path.join(s.data, "checkpoint.new"), "w") as f:
+            f.write("in the way")
+        must_fail("ERR the checkpoint failed", lambda: c.call("SAVE"))
+        must(info(c, "persistence")["rdb_last_bgsave_status"] == "err")
+        must(os.path.isdir(os.path.join(s.data, "checkpoint", "0")))
+        must_fail("ERR Errors trying to SHUTDOWN. Check logs.", lambda: c.call("SHUTDOWN", "SAVE"))
+        must(c.call("SET", "a", 2) == "OK")
+        os.unlink(os.path.join(s.data, "checkpoint.new"))
+        must(c.call("SAVE") == "OK")
+        must(info(c, "persistence")["rdb_last_bgsave_status"] == "ok")
+
+
+def shutdown_saves_if_it_is_told_to():
+    with Server() as s:
+        c = s.client()
+        c.call("SET", "a", 1)
+        c.send("SHUTDOWN", "SAVE")
+        must(c.is_closed())
+        must(s.process.wait(30) == 0)
+        must(os.path.isdir(os.path.join(s.data, "checkpoint", "0")))
+        s.start()
+        c = s.client()
+        c.call("SET", "b", 1)
+        c.send("SHUTDOWN", "NOSAVE", "NOW", "FORCE")
+        must(c.is_closed())
+        must(s.process.wait(30) == 0)
+        s.start()
+        must(s.client().call("GET", "b") == b"1")
+
+
+def the_log_is_made_short():
+    with Server("--log-segment-size", "1mb") as s:
+        c = s.client(60)
+        c.socket.sendall(b"".join(encode("SET", f"k{i}", "x" * 1000) for i in range(4000)))
+        for _ in range(4000):
+            c.reply()
+        before = int(info(c, "persistence")["aof_current_size"])
+        must(c.call("BGREWRITEAOF") == "Background append only file rewriting started")
+        deadline = time.monotonic() + 30
+        while int(info(c, "persistence")["aof_current_size"]) > before // 2:
+            must(time.monotonic() < deadline, "the log stays as long as it was")
+            time.sleep(0.02)
+
+
+# ---- Configuration ----------------------------------------------------------------------------
+
+
+def a_configuration_file_is_read_included_and_rewritten():
+    s = Server()
+    path = os.path.join(s.folder, "varve.conf")
+    with open(path, "w") as f:
+        f.write("# mine\nhz 20\n\n\nslave-priority 5\ninclude %s/more-*.conf\n" % s.folder)
+    with open(os.path.join(s.folder, "more-1.conf"), "w") as f:
+        f.write("timeout 77\n")
+    original = s.command
+
+    def command():
+        return original()[:2] + [path] + original()[2:]
+
+    s.command = command
+    with s:
+        c = s.client()
+        must(c.call("CONFIG", "GET", "timeout") == [b"timeout", b"77"])
+        must(c.call("CONFIG", "GET", "dir") == [b"dir", os.path.realpath(s.data).encode()])
+        must(c.call("CONFIG", "SET", "hz", "30", "maxclients", "99") == "OK")
+        must(c.call("CONFIG", "REWRITE") == "OK")
+        with open(path) as f:
+            text = f.read()
+        must(text.startswith("# mine\nhz 30\n\nreplica-priority 5\ninclude "), text)
+        must("# Generated by CONFIG REWRITE\n" in text and "maxclients 99\n" in text, text)
+        must(not os.path.exists(path + ".new"))
+        s.stop()
+        s.start()
+        must(s.client().call("CONFIG", "GET", "maxclients", "hz") ==
+             [b"maxclients", b"99", b"hz", b"30"])
+        os.unlink(path)
+        must(s.client().call("CONFIG", "REWRITE") == "OK", "the file was gone")
+        must(os.path.exists(path))
+
+
+def what_can_harm_is_behind_a_gate():
+    with Server() as s:
+        c = s.client()
+        must_fail("ERR DEBUG command not allowed", lambda: c.call("DEBUG", "SLEEP", 0))
+        must_fail("ERR CONFIG SET failed (possibly related to argument 'dbfilename') - can't set "
+                  "protected config", lambda: c.call("CONFIG", "SET", "dbfilename", "x"))
+    with Server("--enable-debug-command", "local", "--enable-protected-configs", "yes") as s:
+        c = s.client()
+        must(c.call("DEBUG", "SLEEP", 0) == "OK")
+        must_fail("ERR CONFIG SET failed (possibly related to argument 'dbfilename') - dbfilename "
+                  "can't be a path", lambda: c.call("CONFIG", "SET", "dbfilename", "../x"))
+        must(c.call("CONFIG", "SET", "dbfilename", "x") == "OK")
+        must(c.call("SAVE") == "OK")
+        must(os.path.isdir(os.path.join(s.data, "x")))
+
+
+# ---- Figures ----------------------------------------------------------------------------------
+
+
+def slow_commands_are_found():
+    with Server("--enable-debug-command", "yes", "--latency-monitor-threshold", "50") as s:
+        c = s.client()
+        c.call("CLIENT", "SETNAME", "me")
+        c.call("CONFIG", "SET", "slowlog-log-slower-than", 100000)
+        c.call("SET", "a", 1)
+        c.call("DEBUG", "SLEEP", "0.2")
+        entries = c.call("SLOWLOG", "GET")
+        must(len(entries) == 1, entries)
+        must(entries[0][3] == [b"DEBUG", b"SLEEP", b"0.2"] and entries[0][5] == b"me", entries)
+        must(200_000 <= entries[0][2] < 2_000_000, entries)
+        latest = c.call("LATENCY", "LATEST")
+        must(latest[0][0] == b"command" and latest[0][2] >= 200, latest)
+        stats = info(c, "commandstats")
+        must(stats["cmdstat_debug"].startswith("calls=1,usec=2"), stats["cmdstat_debug"])
+        must("latency_percentiles_usec_set" in info(c, "latencystats"))
+        c.call("CONFIG", "SET", "requirepass", "secret")
+        c.call("CONFIG", "SET", "slowlog-log-slower-than", 0)
+        c.call("CONFIG", "SET", "requirepass", "other")
+        entry = c.call("SLOWLOG", "GET", 1)[0]
+        must(entry[3] == [b"CONFIG", b"SET", b"requirepass", b"(redacted)"], entry)
+        c.call("CONFIG", "SET", "requirepass", "")
+
+
+def every_field_of_info_that_tools_read_is_there():
+    fields = {
+        "server": "redis_version redis_mode os process_id run_id tcp_port uptime_in_seconds "
+                  "uptime_in_days redis_build_id server_name executable config_file",
+        "clients": "connected_clients blocked_clients maxclients tracking_clients",
+        "memory": "used_memory used_memory_human used_memory_rss used_memory_peak used_memory_lua "
+                  "used_memory_dataset maxmemory maxmemory_policy mem_fragmentation_ratio "
+                  "number_of_cached_scripts allocator_allocated allocator_active "
+                  "allocator_resident mem_clients_normal",
+        "persistence": "loading rdb_bgsave_in_progress rdb_last_save_time rdb_last_bgsave_status "
+                       "rdb_changes_since_last_save aof_enabled aof_rewrite_in_progress "
+                       "async_loading rdb_last_bgsave_time_sec aof_current_size",
+        "stats": "total_commands_processed instantaneous_ops_per_sec instantaneous_input_kbps "
+                 "total_net_input_bytes keyspace_hits keyspace_misses expired_keys evicted_keys "
+                 "rejected_connections total_error_replies total_connections_received "
+                 "pubsub_channels pubsub_patterns total_forks total_reads_processed",
+        "replication": "role connected_slaves master_replid master_repl_offset",
+        "cpu": "used_cpu_sys used_cpu_user used_cpu_sys_main_thread",
+        "cluster": "cluster_enabled",
+    }
+    with Server() as s:
+        c = s.client()
+        c.call("SET", "a", 1)
+        for section, names in fields.items():
+            found = info(c, section)
+            missing = [name for name in names.split() if name not in found]
+            must(not missing, section, "lacks", missing)
+        must(info(c, "keyspace")["db0"].startswith("keys=1,expires=0,avg_ttl="))
+        before = int(info(c, "persistence")["rdb_changes_since_last_save"])
+        c.call("GET", "a")
+        must(int(info(c, "persistence")["rdb_changes_since_last_save"]) == before)
+        c.call("SET", "a", 2)
+        must(int(info(c, "persistence")["rdb_changes_since_last_save"]) > before)
+
+
+CASES = [
+    a_checkpoint_is_a_store_of_what_was_answered, saving_under_load_keeps_order_and_loses_nothing,
+    a_crash_between_two_checkpoints_leaves_one,
+    a_checkpoint_that_fails_is_an_error_and_the_old_one_stays, shutdown_saves_if_it_is_told_to,
+    the_log_is_made_short, a_configuration_file_is_read_included_and_rewritten,
+    what_can_harm_is_behind_a_gate, slow_commands_are_found,
+    every_field_of_info_that_tools_read_is_there,
+]
+
+
+def main():
+    cases = Cases()
+    wanted = sys.argv[1:]
+    for case in CASES:
+        if not wanted or case.__name__ in wanted:
+            cases.run(case)
+    return cases.end()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
