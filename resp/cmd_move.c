@@ -47,7 +47,11 @@ static struct status rename_key(struct resp_call *call, bool only_if_free,
         *out_outcome = RENAME_TAKEN;
     if (*out_outcome != RENAME_DONE || bytes_equal(call->argv[1], call->argv[2]))
         return status_ok();
+    bool replaces = to.is_live;
     TRY(move(call, &from, &to));
+    /* What takes the place of another key is new too; entry.c tells of free places alone. */
+    if (replaces)
+        resp_notify(call, RESP_EVENT_NEW, "new", call->argv[2]);
     resp_notify(call, RESP_EVENT_GENERIC, "rename_from", call->argv[1]);
     resp_notify(call, RESP_EVENT_GENERIC, "rename_to", call->argv[2]);
     return status_ok();
@@ -125,7 +129,10 @@ struct status resp_cmd_copy(struct resp_call *call)
     resp_entry_score(call, &from);
     bool can_copy = from.is_live && (replaces || !to.is_live);
     if (can_copy) {
+        bool was_live = to.is_live;
         TRY(resp_string_copy(call, &from, &to));
+        if (was_live)
+            resp_notify_in(call, number, RESP_EVENT_NEW, "new", call->argv[2]);
         resp_notify_in(call, number, RESP_EVENT_GENERIC, "copy_to", call->argv[2]);
     }
     resp_reply_int(call->reply, can_copy);

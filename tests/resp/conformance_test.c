@@ -151,3 +151,8 @@ Test(resp_conformance, messages_and_clients)
 {
     conforms("pubsub", 200);
 }
+
+Test(resp_conformance, keyspace_events)
+{
+    conforms("notify", 150);
+}

@@ -37,10 +37,10 @@ static const char *info_section(struct resp_host *h, size_t index)
 static const char *config_get(struct resp_host *h, size_t index, unsigned *out_flags,
                               struct buf *out_value)
 {
-    static const char *const NAMES[] = { "maxmemory", "hz", "save" };
-    const char *values[] = { of(h)->maxmemory, of(h)->hz, "" };
+    static const char *const NAMES[] = { "maxmemory", "hz", "save", "notify-keyspace-events" };
+    const char *values[] = { of(h)->maxmemory, of(h)->hz, "", of(h)->events };
 
-    if (index >= 3)
+    if (index >= sizeof NAMES / sizeof NAMES[0])
         return NULL;
     if (out_value != NULL)
         buf_append(out_value, bytes_str(values[index]));
@@ -48,11 +48,27 @@ static const char *config_get(struct resp_host *h, size_t index, unsigned *out_f
     return NAMES[index];
 }
 
+static struct status set_events(struct gateway *g, struct bytes text, struct errbuf *why)
+{
+    unsigned classes;
+
+    if (!resp_events_parse(text, &classes)) {
+        errbuf_set(why, "Invalid event class character. Use 'Ag$lshzxeKEtmdn'.");
+        return status_of(ST_INVALID);
+    }
+    resp_set_events(g->resp, classes);
+    resp_events_format(classes, g->events);
+    return status_ok();
+}
+
 static struct status config_set(struct resp_host *h, const struct resp_session *who,
                                 const struct resp_config_pair *pairs, size_t count, size_t *out_bad,
                                 struct errbuf *why)
 {
     (void)who;
+    *out_bad = 0;
+    if (count == 1 && bytes_equal(pairs[0].name, bytes_str("notify-keyspace-events")))
+        return set_events(of(h), pairs[0].value, why);
     for (size_t i = 0; i < count; i++) {
         bool is_number = pairs[i].value.size > 0 && pairs[i].value.size < sizeof of(h)->hz &&
                          pairs[i].value.data[0] <= '9';

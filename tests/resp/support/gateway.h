@@ -21,6 +21,7 @@ struct gateway {
     const char *password; /* NULL: none. */
     char maxmemory[32];
     char hz[32];
+    char events[RESP_EVENTS_MAX_CHARS + 1];
     bool is_shut_down;
     unsigned shutdown_flags;
     size_t stat_resets;
