@@ -204,6 +204,7 @@ struct io_listen_options {
     const char *address; /* "127.0.0.1", "::1", or a path if is_unix */
     uint16_t port;       /* 0: any; io_socket_port tells. */
     bool is_unix;
+    unsigned unix_mode;   /* Who may connect to the path, as chmod has it; 0: as it comes. */
     int backlog;          /* 0: 511. */
     unsigned keepalive_s; /* Of accepted connections; 0: no keepalive. */
 };

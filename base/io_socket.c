@@ -13,6 +13,7 @@
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -132,6 +133,8 @@ static int open_listener(struct io *io, const struct io_listen_options *o, const
     if (!o->is_unix)
         prepare_listener(fd, o);
     int error = bind_address(fd, a, o->is_unix);
+    if (error == 0 && o->is_unix && o->unix_mode != 0 && chmod(o->address, o->unix_mode) != 0)
+        error = errno;
     if (error == 0 && listen(fd, o->backlog > 0 ? o->backlog : BACKLOG_DEFAULT) != 0)
         error = errno;
     if (error != 0)

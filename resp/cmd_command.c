@@ -300,6 +300,88 @@ struct status resp_cmd_command_docs(struct resp_call *call)
     return status_ok();
 }
 
+/* ---- GETKEYS -------------------------------------------------------------------------------- */
+
+/* What the request that the arguments from 2 on are would call; NULL, and the error is replied. */
+static const struct resp_command *take_request(struct resp_call *call)
+{
+    const struct bytes *argv = call->argv + 2;
+    size_t argc = call->argc - 2;
+    const struct resp_command *c = resp_command_find(&call->resp->commands, argv[0]);
+
+    if (c != NULL && c->subcommands != NULL && argc > 1)
+        c = resp_command_find_sub(c, argv[1]);
+    if (c == NULL)
+        status_ignore(resp_fail(call, "ERR Invalid command specified"), "it is replied");
+    else if (c->keys == NULL)
+        status_ignore(resp_fail(call, "ERR The command has no key arguments"), "it is replied");
+    else if (c->arity >= 0 ? argc != (size_t)c->arity : argc < (size_t)-c->arity)
+        status_ignore(resp_fail(call, "ERR Invalid number of arguments specified for command"),
+                      "it is replied");
+    else
+        return c;
+    return NULL;
+}
+
+static bool has_word(const struct resp_call *call, size_t from, const char *word)
+{
+    for (size_t i = from; i < call->argc; i++) {
+        if (resp_call_is(call, i, word))
+            return true;
+    }
+    return false;
+}
+
+/* What the request does to the keys of the specification: for some it depends on other words. */
+static uint32_t flags_of(const struct resp_call *call, const struct resp_command *c,
+                         const struct resp_key_spec *spec)
+{
+    const size_t options = 5; /* Behind COMMAND GETKEYSANDFLAGS SET key value. */
+
+    if (!(spec->flags & RESP_KEY_VARIABLE_FLAGS))
+        return spec->flags;
+    if (resp_text_is(bytes_str(c->name), "set"))
+        return has_word(call, options, "get") ? RESP_KEY_RW | RESP_KEY_ACCESS | RESP_KEY_UPDATE
+                                              : RESP_KEY_OW | RESP_KEY_UPDATE;
+    if (resp_text_is(bytes_str(c->name), "bitfield") && !has_word(call, 4, "set") &&
+        !has_word(call, 4, "incrby"))
+        return RESP_KEY_RO | RESP_KEY_ACCESS;
+    return spec->flags & ~(uint32_t)RESP_KEY_VARIABLE_FLAGS;
+}
+
+static struct status reply_keys(struct resp_call *call, bool with_flags)
+{
+    const struct resp_command *c = take_request(call);
+    const struct resp_key_spec *spec = NULL;
+    struct resp_mark start = resp_reply_mark(call->reply);
+    size_t count = 0;
+
+    if (c == NULL)
+        return status_ok();
+    while ((spec = resp_command_next_spec(c, spec)) != NULL) {
+        struct resp_key_range range = resp_command_keys(spec, call->argc - 2);
+        for (size_t i = range.first; i < range.end; i += range.step, count++) {
+            if (with_flags)
+                resp_reply_array(call->reply, 2);
+            resp_reply_bulk(call->reply, call->argv[2 + i]);
+            if (with_flags)
+                reply_bits(call->reply, flags_of(call, c, spec), KEY_FLAG_NAMES, KEY_FLAGS);
+        }
+    }
+    resp_reply_array_at(call->reply, start, count);
+    return status_ok();
+}
+
+struct status resp_cmd_command_getkeys(struct resp_call *call)
+{
+    return reply_keys(call, false);
+}
+
+struct status resp_cmd_command_getkeysandflags(struct resp_call *call)
+{
+    return reply_keys(call, true);
+}
+
 /* ---- LIST ----------------------------------------------------------------------------------- */
 
 enum filter_kind { FILTER_NONE, FILTER_MODULE, FILTER_CATEGORY, FILTER_PATTERN };
@@ -378,6 +460,10 @@ struct status resp_cmd_command_help(struct resp_call *call)
         "DOCS [<command-name> ...]",
         "    What commands are for and which arguments they take, as people want it.",
         "    All commands, if none is named.",
+        "GETKEYS <full-command>",
+        "    The keys of a request.",
+        "GETKEYSANDFLAGS <full-command>",
+        "    The keys of a request, and what it does to them.",
         "INFO [<command-name> ...]",
         "    As without a subcommand, for the named commands.",
         "LIST [FILTERBY (MODULE <name>|ACLCAT <category>|PATTERN <pattern>)]",

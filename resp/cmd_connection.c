@@ -5,12 +5,15 @@
 
 struct status resp_cmd_ping(struct resp_call *call)
 {
+    struct resp_host *host = call->resp->options.host;
     bool is_message = call->reply->version == 2 && resp_session_is_subscriber(call->session);
 
     if (call->argc > 2) {
         resp_command_reply_arity_error(call->command, call->reply);
         return status_ok();
     }
+    /* Who asks whether the server is well is told when it cannot write, as Redis tells them. */
+    TRY(host->ops->health(host));
     if (is_message) {
         resp_reply_array(call->reply, 2);
         resp_reply_bulk_str(call->reply, "pong");

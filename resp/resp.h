@@ -130,6 +130,8 @@ struct resp_host_ops {
     /* End its connection and the session; what it was to be sent is lost. */
     void (*close)(struct resp_host *h, struct resp_session *s);
 
+    /* Can what is written be kept? FAILED: never again; NO_SPACE: not for now. */
+    struct status (*health)(struct resp_host *h);
     /* Make a checkpoint; is_waited: the command that asks waits for it (AGAIN, as for a row; the
      * answer is for the run that comes then). BUSY: one is being made; else why says what failed.
      */

@@ -121,6 +121,32 @@ static bool is_supervised(const struct server_config *c)
     return c->supervised != CONFIG_SUPERVISED_NO;
 }
 
+/* Tell who looks for the process where it is. Without the file it serves as well. */
+static void write_pid(struct server *s)
+{
+    struct io_file *file;
+    char text[32];
+
+    if (s->config.pidfile[0] == '\0')
+        return;
+    int size = snprintf(text, sizeof text, "%llu\n", (unsigned long long)process_id());
+    struct status st =
+        io_open(s->env.io, s->config.pidfile, IO_WRITE | IO_CREATE | IO_TRUNCATE, &file);
+    if (succeeded(st)) {
+        st = io_write(s->ring, file, text, (size_t)size, 0);
+        io_close(file);
+    }
+    if (failed(st))
+        log_warning(s->env.log, "pidfile '%s' cannot be written: %s", s->config.pidfile,
+                    status_text(st));
+}
+
+static void remove_pid(struct server *s)
+{
+    if (s->config.pidfile[0] != '\0')
+        status_ignore(io_unlink(s->env.io, s->config.pidfile), "it may never have been there");
+}
+
 static int serve(struct daemon *d)
 {
     struct server *s = &d->server;
@@ -130,8 +156,10 @@ static int serve(struct daemon *d)
     atomic_store(&d->serving, s);
     if (atomic_load(&d->signals) > 0)
         server_reactor_stop(&s->reactor);
+    write_pid(s);
     bool is_healthy = server_run(s);
     atomic_store(&d->serving, NULL);
+    remove_pid(s);
     if (is_supervisor_told)
         (void)process_notify("STOPPING=1");
     return is_healthy ? EXIT_OK : EXIT_FAILED;

@@ -87,6 +87,13 @@ static void close_session(struct resp_host *h, struct resp_session *session)
 /* ---- Stopping ---------------------------------------------------------------------------------
  */
 
+static struct status health(struct resp_host *h)
+{
+    struct status s = server_store_health(server_of(h)->store);
+
+    return s.code == ST_FAILED || s.code == ST_IO || s.code == ST_NO_SPACE ? s : status_ok();
+}
+
 static struct status save(struct resp_host *h, bool is_waited, struct errbuf *why)
 {
     struct server *s = server_of(h);
@@ -197,6 +204,7 @@ const struct resp_host_ops server_host_ops = {
     .connection = connection,
     .push = push,
     .close = close_session,
+    .health = health,
     .save = save,
     .last_save_s = last_save_s,
     .shorten_log = shorten_log,

@@ -178,6 +178,7 @@ static struct status listen_on(struct server *s, const char *address, bool is_un
         .address = address,
         .port = is_unix ? 0 : (uint16_t)s->config.port,
         .is_unix = is_unix,
+        .unix_mode = (unsigned)s->config.unixsocketperm,
         .backlog = (int)s->config.tcp_backlog,
         .keepalive_s = (unsigned)s->config.tcp_keepalive,
     };

@@ -232,3 +232,21 @@ Test(resp_account, histograms_add_up)
                "%1\r\n$10\r\nconfig|get\r\n%2\r\n$5\r\ncalls\r\n:1");
     gateway_close(&g);
 }
+
+/* ---- PING ----------------------------------------------------------------------------------- */
+
+Test(resp_account, who_asks_whether_it_is_well_is_told_when_it_cannot_write)
+{
+    struct gateway g;
+
+    gateway_open(&g);
+    expect(&g, "PING", "+PONG\r\n");
+    g.health = status_of(ST_NO_SPACE);
+    expect(&g, "PING", "-MISCONF the disk is full: writes are refused until there is space\r\n");
+    g.health = status_of(ST_FAILED);
+    expect(&g, "PING", "-MISCONF the store has failed and refuses to go on; the log says why\r\n");
+    expect(&g, "ECHO a", "$1\r\na\r\n");
+    g.health = status_ok();
+    expect(&g, "PING", "+PONG\r\n");
+    gateway_close(&g);
+}

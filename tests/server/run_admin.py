@@ -206,6 +206,20 @@ def what_can_harm_is_behind_a_gate():
         must(os.path.isdir(os.path.join(s.data, "x")))
 
 
+def who_looks_for_the_process_finds_it():
+    s = Server()
+    path = os.path.join(s.folder, "pid")
+    sock = os.path.join(s.folder, "sock")
+    s.arguments += ["--pidfile", path, "--unixsocket", sock, "--unixsocketperm", "700"]
+    with s:
+        with open(path) as f:
+            must(int(f.read()) == s.process.pid)
+        must(os.stat(sock).st_mode & 0o777 == 0o700)
+        s.stop()
+        must(not os.path.exists(path))
+        s.start()
+
+
 # ---- Figures ----------------------------------------------------------------------------------
 
 
@@ -273,7 +287,7 @@ CASES = [
     a_crash_between_two_checkpoints_leaves_one,
     a_checkpoint_that_fails_is_an_error_and_the_old_one_stays, shutdown_saves_if_it_is_told_to,
     the_log_is_made_short, a_configuration_file_is_read_included_and_rewritten,
-    what_can_harm_is_behind_a_gate, slow_commands_are_found,
+    what_can_harm_is_behind_a_gate, who_looks_for_the_process_finds_it, slow_commands_are_found,
     every_field_of_info_that_tools_read_is_there,
 ]
 

@@ -153,6 +153,11 @@ static void close_session(struct resp_host *h, struct resp_session *s)
     of(h)->clients[client] = NULL;
 }
 
+static struct status health(struct resp_host *h)
+{
+    return of(h)->health;
+}
+
 static struct status save(struct resp_host *h, bool is_waited, struct errbuf *why)
 {
     (void)is_waited;
@@ -230,6 +235,7 @@ static const struct resp_host_ops HOST = {
     .connection = connection,
     .push = push,
     .close = close_session,
+    .health = health,
     .save = save,
     .last_save_s = last_save_s,
     .shorten_log = shorten_log,

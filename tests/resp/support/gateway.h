@@ -29,6 +29,7 @@ struct gateway {
     bool is_expiry_off;
     uint64_t slept_us;
     size_t saves;
+    struct status health;
     uint64_t now_ns;  /* Of the clock, which DEBUG SLEEP moves, */
     uint64_t step_ns; /* and each look at it. */
     struct resp_session *clients[GATEWAY_CLIENTS];
