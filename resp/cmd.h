@@ -16,7 +16,8 @@ resp_command_fn resp_cmd_client_getname, resp_cmd_client_help, resp_cmd_client_i
 
 /* cmd_command.c */
 resp_command_fn resp_cmd_command, resp_cmd_command_count, resp_cmd_command_docs,
-    resp_cmd_command_getkeys, resp_cmd_command_getkeysandflags, resp_cmd_command_help, resp_cmd_command_info, resp_cmd_command_list;
+    resp_cmd_command_getkeys, resp_cmd_command_getkeysandflags, resp_cmd_command_help,
+    resp_cmd_command_info, resp_cmd_command_list;
 
 /* cmd_string.c */
 resp_command_fn resp_cmd_append, resp_cmd_get, resp_cmd_getdel, resp_cmd_getex, resp_cmd_getrange,

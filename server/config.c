@@ -232,6 +232,18 @@ static void append_choices(const struct config_parameter *p, struct buf *out)
     }
 }
 
+/* "a number from 1 to 7". */
+static void append_range(const struct config_parameter *p, const char *what, const char *unit,
+                         struct buf *out)
+{
+    if (p->max == INT64_MAX && p->min == 0)
+        buf_append(out, bytes_str(what));
+    else if (p->max == INT64_MAX)
+        buf_append_format(out, "%s from %" PRId64 "%s", what, p->min, unit);
+    else
+        buf_append_format(out, "%s from %" PRId64 " to %" PRId64 "%s", what, p->min, p->max, unit);
+}
+
 void server_config_expected(const struct config_parameter *p, struct buf *out)
 {
     p = server_config_target(p);
@@ -241,15 +253,16 @@ void server_config_expected(const struct config_parameter *p, struct buf *out)
         break;
     case CONFIG_NUMBER:
     case CONFIG_RATIO:
-        buf_append_format(out, "a number from %" PRId64 " to %" PRId64, p->min, p->max);
+        append_range(p, "a number", "", out);
         break;
     case CONFIG_OCTAL:
         buf_append_format(out, "an octal number from %" PRIo64 " to %" PRIo64, (uint64_t)p->min,
                           (uint64_t)p->max);
         break;
     case CONFIG_MEMORY:
-        buf_append_format(out, "a size such as 64mb, from %" PRId64 " to %" PRId64 " bytes", p->min,
-                          p->max);
+        append_range(
+            p, p->max == INT64_MAX && p->min == 0 ? "a size such as 64mb" : "a size such as 64mb,",
+            " bytes", out);
         break;
     case CONFIG_SHARE:
         buf_append(out, bytes_str("a size such as 64mb, or a share such as 5%"));
