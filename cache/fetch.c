@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 
+#include "cache/fetch_index.h"
 #include "cache/internal.h"
 
 #include <limits.h>
@@ -72,6 +73,7 @@ static struct status add_pin(struct fetch *f, const struct fetch_request *reques
                               .slot = b->slot,
                               .size = b->size,
                               .count = 1 };
+    fetch_index_note_pin(f, p->file_id, p->offset, f->pin_count - 1);
     *out_block = block_of(p);
     return status_ok();
 }
@@ -85,6 +87,18 @@ static struct status pin_found(struct fetch *f, const struct fetch_request *requ
     return add_pin(f, request, &b, out_block);
 }
 
+/* The last one takes its place. */
+static void remove_pin(struct fetch *f, uint32_t i)
+{
+    struct fetch_pin *p = &f->pins[i];
+
+    give_pin(f, p);
+    fetch_index_note_pin(f, p->file_id, p->offset, FETCH_NO_PIN);
+    *p = f->pins[--f->pin_count];
+    if (i < f->pin_count)
+        fetch_index_note_pin(f, p->file_id, p->offset, i);
+}
+
 void fetch_release(struct fetch *f, const struct fetch_block *block)
 {
     /* Mostly the latest. */
@@ -92,10 +106,8 @@ void fetch_release(struct fetch *f, const struct fetch_block *block)
         struct fetch_pin *p = &f->pins[i];
         if (p->header != block->header)
             continue;
-        if (--p->count == 0) {
-            give_pin(f, p);
-            *p = f->pins[--f->pin_count];
-        }
+        if (--p->count == 0)
+            remove_pin(f, i);
         return;
     }
     CHECK(!"a block that is released is pinned");
@@ -111,6 +123,8 @@ void fetch_init(struct fetch *f, const struct fetch_options *options)
     f->pin_count = 0;
     f->pin_capacity = FETCH_INLINE_PINS;
     f->wants = NULL;
+    f->want_count = 0;
+    f->index = (struct fetch_index) { .entries = NULL };
     f->has_waited = false;
     f->reads_wanted = 0;
     atomic_init(&f->reads_pending, 0);
@@ -141,11 +155,17 @@ static bool let_go(struct reads *reads, struct read *r) REQUIRES(reads->mutex)
     return true;
 }
 
+/* The want ends. */
 static void forget(struct fetch *f, struct fetch_want *w)
 {
     struct cache *c = f->options.cache;
     struct read *r = w->read;
 
+    *(w->previous != NULL ? &w->previous->next : &f->wants) = w->next;
+    if (w->next != NULL)
+        w->next->previous = w->previous;
+    f->want_count--;
+    fetch_index_note_want(f, r->request.file_id, r->request.offset, NULL);
     mutex_lock(&c->reads.mutex);
     if (w->is_listed)
         unlist_waiter(r, w);
@@ -160,24 +180,20 @@ static void forget(struct fetch *f, struct fetch_want *w)
 
 void fetch_forget(struct fetch *f, uint64_t file_id)
 {
-    for (struct fetch_want **place = &f->wants; *place != NULL;) {
-        struct fetch_want *w = *place;
-        if (w->read->request.file_id == file_id) {
-            *place = w->next;
+    struct fetch_want *next;
+
+    for (struct fetch_want *w = f->wants; w != NULL; w = next) {
+        next = w->next;
+        if (w->read->request.file_id == file_id)
             forget(f, w);
-        } else {
-            place = &w->next;
-        }
     }
 }
 
 void fetch_reset(struct fetch *f)
 {
-    while (f->wants != NULL) {
-        struct fetch_want *w = f->wants;
-        f->wants = w->next;
-        forget(f, w);
-    }
+    fetch_index_reset(f);
+    while (f->wants != NULL)
+        forget(f, f->wants);
     for (uint32_t i = 0; i < f->pin_count; i++)
         give_pin(f, &f->pins[i]);
     f->pin_count = 0;
@@ -312,7 +328,10 @@ static void add_want(struct fetch *f, struct fetch_want *w, struct read *r)
     *w = (struct fetch_want) {
         .next = f->wants, .next_waiter = r->waiters, .fetch = f, .read = r, .is_listed = true
     };
+    if (w->next != NULL)
+        w->next->previous = w;
     f->wants = w;
+    f->want_count++;
     r->waiters = w;
     f->reads_wanted += r->state == READ_WANTED;
     f->has_waited = true;
@@ -348,20 +367,20 @@ static struct status get_later(struct fetch *f, const struct fetch_request *requ
         r->refs = 0;
         read_destroy(c, r);
     }
-    if (!found.is_in_cache)
+    if (!found.is_in_cache) {
+        fetch_index_note_want(f, request->file_id, request->offset, w);
         return status_of(ST_AGAIN);
+    }
     alloc_free(c->env->alloc, w, sizeof *w);
     return pin_found(f, request, &found.pin, out_block);
 }
 
 /* The block of a want whose read is done; the want ends. */
 static struct status end_want(struct fetch *f, const struct fetch_request *request,
-                              struct fetch_want **place, struct fetch_block *out_block)
+                              struct fetch_want *w, struct fetch_block *out_block)
 {
-    struct fetch_want *w = *place;
     struct status s = take_result(f, request, w->read, out_block);
 
-    *place = w->next;
     forget(f, w);
     return s;
 }
@@ -374,29 +393,51 @@ static bool is_done(struct cache *c, const struct read *r)
     return done;
 }
 
+/* Where the block is pinned, FETCH_NO_PIN if it is not; *out_want is who waits for it, or NULL. */
+static uint32_t find_own(const struct fetch *f, const struct fetch_request *request,
+                         struct fetch_want **out_want)
+{
+    *out_want = NULL;
+    if (fetch_index_is_built(f)) {
+        const struct fetch_index_entry *e = fetch_index_find(f, request->file_id, request->offset);
+        *out_want = e == NULL ? NULL : e->want;
+        return e == NULL ? FETCH_NO_PIN : e->pin;
+    }
+    for (uint32_t i = f->pin_count; i-- > 0;) {
+        const struct fetch_pin *p = &f->pins[i];
+        if (p->file_id == request->file_id && p->offset == request->offset)
+            return i;
+    }
+    for (struct fetch_want *w = f->wants; w != NULL; w = w->next) {
+        const struct fetch_request *q = &w->read->request;
+        if (q->file_id == request->file_id && q->offset == request->offset) {
+            *out_want = w;
+            break;
+        }
+    }
+    return FETCH_NO_PIN;
+}
+
 /* Is the block pinned or wanted already? Then *out_status and *out_block. */
 static bool resume(struct fetch *f, const struct fetch_request *request, struct status *out_status,
                    struct fetch_block *out_block)
 {
-    for (uint32_t i = f->pin_count; i-- > 0;) {
-        struct fetch_pin *p = &f->pins[i];
-        if (p->file_id == request->file_id && p->offset == request->offset &&
-            p->size == request->size) {
-            p->count++;
-            *out_block = block_of(p);
-            *out_status = status_ok();
-            return true;
-        }
-    }
-    for (struct fetch_want **w = &f->wants; *w != NULL; w = &(*w)->next) {
-        const struct fetch_request *q = &(*w)->read->request;
-        if (q->file_id != request->file_id || q->offset != request->offset)
-            continue;
-        *out_status = is_done(f->options.cache, (*w)->read) ? end_want(f, request, w, out_block)
-                                                            : status_of(ST_AGAIN);
+    struct fetch_want *w;
+
+    if (!fetch_index_is_built(f))
+        fetch_index_build(f);
+    uint32_t pin = find_own(f, request, &w);
+    if (pin != FETCH_NO_PIN && f->pins[pin].size == request->size) {
+        f->pins[pin].count++;
+        *out_block = block_of(&f->pins[pin]);
+        *out_status = status_ok();
         return true;
     }
-    return false;
+    if (w == NULL)
+        return false;
+    *out_status = is_done(f->options.cache, w->read) ? end_want(f, request, w, out_block)
+                                                     : status_of(ST_AGAIN);
+    return true;
 }
 
 struct status fetch_get(struct fetch *f, const struct fetch_request *request,

@@ -83,6 +83,14 @@ struct fetch_pin {
     uint32_t count; /* Gets, less releases. */
 };
 
+/* See cache/fetch_index.h. */
+struct fetch_index {
+    struct fetch_index_entry *entries;
+    uint32_t count;
+    uint32_t capacity; /* A power of two; 0: there is none. */
+    bool is_refused;   /* There was no memory for it. */
+};
+
 struct fetch {
     struct fetch_options options;
     struct errbuf err; /* Words for the last failure. */
@@ -90,7 +98,9 @@ struct fetch {
     struct fetch_pin *pins; /* inline_pins, or from the cache's allocator. */
     uint32_t pin_count;
     uint32_t pin_capacity;
-    struct fetch_want *wants;       /* Blocks asked for and not handed out yet. */
+    struct fetch_want *wants; /* Blocks asked for and not handed out yet. */
+    uint32_t want_count;
+    struct fetch_index index;
     bool has_waited;                /* Since the reset: blocks may be asked for again. */
     uint32_t reads_wanted;          /* Since the last submit. */
     _Atomic uint32_t reads_pending; /* Wants whose read is not done. */

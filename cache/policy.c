@@ -7,7 +7,8 @@
 #include <math.h>
 
 enum {
-    TOUCHES_MAX = 64,   /* Touched slots let live on in one search, to bound it. */
+    TOUCHES_MAX = 64,   /* Touched slots let live on in one search, to bound it, */
+    PINNED_MAX = 64,    /* and pinned ones passed over: a command may hold thousands. */
     VICTIMS_MAX = 64,   /* Entries one candidate may displace. */
     WARM_ESTIMATE = 6,  /* From here on a loser is let in by chance, one time in CHANCE, so that */
     CHANCE = 128,       /* nobody can lock a name out by making others look hot. */
@@ -84,20 +85,22 @@ static void change_segment(struct cache *c, uint32_t id, enum segment to)
     list_push(c, to, id);
 }
 
-/* The oldest unpinned slot of a list that was not touched lately, 0 if there is none. Pinned ones
- * go to the front; touched ones live on. */
+/* The oldest unpinned slot of a list that was not touched lately, 0 if none is met. Pinned ones
+ * go to the front, so that the next search begins behind them; touched ones live on. */
 static uint32_t find_oldest(struct cache *c, enum segment segment)
 {
     struct policy_list *l = &c->policy.lists[segment];
     int touches = 0;
+    int pinned = 0;
 
-    for (uint32_t n = l->count; n > 0; n--) {
+    for (uint32_t n = l->count; n > 0 && pinned < PINNED_MAX; n--) {
         uint32_t id = l->oldest;
         struct slot *s = slot_at(&c->slots, id);
         uint64_t word = slot_word(s);
         bool is_touched = (word & SLOT_TOUCHED) != 0 && touches < TOUCHES_MAX;
         if (word_pins(word) == 0 && !is_touched)
             return id;
+        pinned += word_pins(word) != 0;
         if (is_touched) {
             touches++;
             slot_clear_touched(s);

@@ -67,6 +67,7 @@ struct read {
 /* A fetch that asked for a block and did not get it yet. */
 struct fetch_want {
     struct fetch_want *next; /* Of the fetch. */
+    struct fetch_want *previous;
     struct fetch_want
         *next_waiter; /* Of the read, until it is done and the fetch was told. mutex */
     struct fetch *fetch;
@@ -74,7 +75,7 @@ struct fetch_want {
     bool is_listed; /* Among the read's waiters. mutex */
 };
 
-enum { READ_BUCKETS = 64 };
+enum { READ_BUCKETS = 1024 };
 
 struct reads {
     struct mutex mutex;

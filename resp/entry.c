@@ -8,7 +8,8 @@
 #include <stdlib.h>
 
 enum {
-    WINDOW = 64, /* Reads started at once. */
+    /* Keys whose reads are started at once: for each such window a command is run again. */
+    WINDOW = 4096,
     /* Up to so many chunks an object is removed row by row; a range delete costs readers more. */
     POINT_DELETES_MAX = 64,
 };
@@ -129,21 +130,24 @@ struct status resp_entry_visit_keys(struct resp_call *call, struct resp_key_rang
                                     enum resp_entry_part part, resp_entry_visitor *visit,
                                     void *context)
 {
-    struct resp_entry entries[WINDOW];
-    struct bytes rows[WINDOW];
+    size_t count = (range.end - range.first + range.step - 1) / range.step;
+    size_t window = count < WINDOW ? count : WINDOW;
+    struct resp_entry *entries = arena_take(call->arena, window * sizeof *entries);
+    struct bytes *rows = arena_take(call->arena, window * sizeof *rows);
 
-    for (size_t arg = range.first; arg < range.end;) {
-        size_t first = arg;
-        size_t count = 0;
-        for (; count < WINDOW && arg < range.end; count++, arg += range.step) {
-            TRY(resp_entry_init(call, call->argv[arg], &entries[count]));
-            rows[count] = entries[count].row_key;
+    if (entries == NULL || rows == NULL)
+        return status_of(ST_NO_MEMORY);
+    for (size_t arg = range.first; count > 0; count -= window, arg += window * range.step) {
+        window = count < window ? count : window;
+        for (size_t i = 0; i < window; i++) {
+            TRY(resp_entry_init(call, call->argv[arg + i * range.step], &entries[i]));
+            rows[i] = entries[i].row_key;
         }
-        if (count > 1)
-            call->store->ops->prefetch(call->store, rows, count, store_flags_of(part));
-        for (size_t i = 0; i < count; i++) {
+        if (window > 1)
+            call->store->ops->prefetch(call->store, rows, window, store_flags_of(part));
+        for (size_t i = 0; i < window; i++) {
             TRY(resp_entry_load(call, part, &entries[i]));
-            TRY(visit(call, &entries[i], first + i * range.step, context));
+            TRY(visit(call, &entries[i], arg + i * range.step, context));
         }
     }
     return status_ok();

@@ -261,6 +261,92 @@ Test(cache_fetch, waiting_operations_find_their_blocks)
     deinit(&x);
 }
 
+enum { MANY = 600, MANY_BYTES = 1024 };
+
+/* Ask for all of them in an order of its own; how many have to wait. */
+static unsigned ask_all(struct fixture *x, struct fetch *f, uint64_t order)
+{
+    unsigned waiting = 0;
+
+    for (uint64_t i = 0; i < MANY; i++) {
+        uint64_t block = (i * 7 + order) % MANY;
+        struct status s = get(x, f, block * MANY_BYTES, MANY_BYTES);
+        cr_assert(succeeded(s) || s.code == ST_AGAIN, "%s", status_name(s.code));
+        waiting += s.code == ST_AGAIN;
+    }
+    return waiting;
+}
+
+static void read_all(struct fixture *x, struct fetch *f)
+{
+    struct fetch *ready[1];
+
+    cr_assert(fetch_submit(f, x->ring));
+    while (collect(x, ready, 1) == 0)
+        ;
+    cr_assert(fetch_is_ready(f));
+}
+
+/* Give a third of the blocks back, each as often as it was asked for. */
+static void release_some(struct fixture *x, struct fetch *f, unsigned gets)
+{
+    for (uint64_t block = 0; block < MANY; block += 3) {
+        struct fetch_request q = ask(x, block * MANY_BYTES, MANY_BYTES);
+        struct fetch_block b;
+        MUST(fetch_get(f, &q, &b));
+        for (unsigned i = 0; i <= gets; i++)
+            fetch_release(f, &b);
+    }
+}
+
+/*
+ * More blocks than the cache holds: each is read once and found again, in any order, also when
+ * others were given back. With an index, and (has_index false: its memory is refused) without.
+ */
+static void find_many(bool has_index)
+{
+    struct fixture x;
+    struct fetch f;
+    init(&x, true);
+    begin(&x, &f, false, FETCH_FILL_NORMAL);
+
+    cr_assert_eq(get(&x, &f, 0, MANY_BYTES).code, ST_AGAIN);
+    f.index.is_refused = !has_index;
+    cr_assert_eq(ask_all(&x, &f, 0), MANY);
+    cr_assert_eq(ask_all(&x, &f, 5), MANY);
+    cr_assert_eq(f.want_count, MANY);
+    cr_assert_eq(f.index.capacity > 0, has_index);
+    read_all(&x, &f);
+    for (unsigned i = 0; i < 3; i++)
+        cr_assert_eq(ask_all(&x, &f, i), 0);
+    cr_assert_eq(x.verified, MANY);
+    cr_assert_eq(f.pin_count, MANY);
+    cr_assert_eq(f.want_count, 0);
+
+    release_some(&x, &f, 3);
+    cr_assert_eq(f.pin_count, MANY - MANY / 3);
+    unsigned waiting = ask_all(&x, &f, 1);
+    cr_assert_leq(waiting, MANY / 3, "what was kept is found");
+    if (waiting > 0)
+        read_all(&x, &f);
+    cr_assert_eq(ask_all(&x, &f, 2), 0);
+    cr_assert_eq(f.pin_count, MANY);
+
+    fetch_reset(&f);
+    cr_assert_eq(f.index.capacity, 0);
+    (void)ask_all(&x, &f, 3);
+    fetch_forget(&f, FILE_ID);
+    cr_assert_eq(f.want_count, 0);
+    fetch_deinit(&f);
+    deinit(&x);
+}
+
+Test(cache_fetch, many_blocks_are_found_again)
+{
+    find_many(true);
+    find_many(false);
+}
+
 /* Everybody who misses a block that is coming waits for the one read, and is told once. */
 Test(cache_fetch, misses_of_one_block_share_one_read)
 {
