@@ -315,7 +315,8 @@ struct key_set {
 static bool meet_key(struct key_set *set, const struct placed_op *ops, uint32_t i)
 {
     size_t mask = set->slot_count - 1;
-    size_t at = hash_bytes(ops[i].op.key, 0) & mask;
+    /* Where the table lies is as good as a random seed: keys may be strangers'. */
+    size_t at = hash_bytes(ops[i].op.key, (uintptr_t)set->slots) & mask;
 
     while (set->slots[at] != 0) {
         if (bytes_equal(ops[set->slots[at] - 1].op.key, ops[i].op.key))

@@ -119,7 +119,8 @@ static struct status open_tree(struct server_store *s, const struct server_store
     txn_log_proposer_init(&s->log, s->lsm, s->env->clock, OFFER_AGAIN_NS);
     const struct txn_proposer proposer = txn_log_proposer_ops(&s->log);
     TRY(txn_pipeline_init(&s->pipeline, s->env, s->lsm, &proposer, s->ring));
-    return txn_evaluator_create(&s->pipeline, 0, config->rows_bytes, &s->evaluator);
+    return txn_evaluator_create(&s->pipeline, 0, config->rows_bytes, rand_u64(&s->rand),
+                                &s->evaluator);
 }
 
 static bool has_expiries(const struct server_store *s)

@@ -13,6 +13,7 @@ struct txn_evaluator {
     struct txn_pipeline *pipeline;
     const struct env *env;
     uint32_t keyspace;
+    uint64_t hash_seed;         /* Of rows' keys: nobody outside can tell which meet in a bucket. */
     struct txn_overlay pending; /* Evaluated, not applied yet; and what is known of the tree. */
     struct txn_proposal *open;  /* Being filled; NULL when there is none. */
     struct txn_proposal *spare; /* Finished proposals, to be used again. */
@@ -34,7 +35,7 @@ struct txn_evaluator {
 enum { SPARES_MAX = 64, SPARE_ROWS_MAX = 64 };
 
 struct status txn_evaluator_create(struct txn_pipeline *p, uint32_t keyspace, size_t rows_bytes,
-                                   struct txn_evaluator **out_evaluator)
+                                   uint64_t hash_seed, struct txn_evaluator **out_evaluator)
 {
     struct txn_evaluator *e = alloc_zeroed(p->env->alloc, sizeof *e);
     if (e == NULL)
@@ -42,6 +43,7 @@ struct status txn_evaluator_create(struct txn_pipeline *p, uint32_t keyspace, si
     e->pipeline = p;
     e->env = p->env;
     e->keyspace = keyspace;
+    e->hash_seed = hash_seed;
     txn_overlay_init(&e->pending, p->env, rows_bytes, 0);
     txn_overlay_init(&e->command, p->env, 0, SPARE_ROWS_MAX);
     buf_init(&e->sides, p->env->alloc, SIDES_MAX);
@@ -162,7 +164,7 @@ struct status txn_get(struct txn_evaluator *e, struct bytes key, unsigned flags,
                       struct lsm_value *out)
 {
     const struct txn_row *r;
-    uint64_t hash = hash_bytes(key, 0);
+    uint64_t hash = hash_bytes(key, e->hash_seed);
 
     CHECK(e->is_running);
     if (look_at_overlays(e, key, hash, &r))
@@ -174,7 +176,7 @@ struct status txn_get(struct txn_evaluator *e, struct bytes key, unsigned flags,
 
 bool txn_knows(const struct txn_evaluator *e, struct bytes key)
 {
-    uint64_t hash = hash_bytes(key, 0);
+    uint64_t hash = hash_bytes(key, e->hash_seed);
 
     return txn_overlay_find(&e->command, key, hash) != NULL ||
            txn_overlay_find(&e->pending, key, hash) != NULL;
@@ -189,7 +191,7 @@ struct status txn_put(struct txn_evaluator *e, const struct lsm_put *put)
     if (put->key.size > LSM_USER_KEY_MAX || put->value.size > TXN_BATCH_MAX)
         return status_of(ST_LIMIT);
     const struct txn_write w = { .key = put->key,
-                                 .hash = hash_bytes(put->key, 0),
+                                 .hash = hash_bytes(put->key, e->hash_seed),
                                  .value = put->value,
                                  .expire_ms = put->expire_ms,
                                  .ticket = OWN_TICKET,
@@ -203,7 +205,7 @@ struct status txn_delete(struct txn_evaluator *e, struct bytes key)
     if (key.size > LSM_USER_KEY_MAX)
         return status_of(ST_LIMIT);
     const struct txn_write w = {
-        .key = key, .hash = hash_bytes(key, 0), .ticket = OWN_TICKET, .is_delete = true
+        .key = key, .hash = hash_bytes(key, e->hash_seed), .ticket = OWN_TICKET, .is_delete = true
     };
     return txn_overlay_write(&e->command, &w);
 }
@@ -448,7 +450,7 @@ static bool is_dead(const struct lsm_value *v, uint64_t now_ms)
 /* The newest write of key, deletes too: OK and *out, or NOT_FOUND if it was never written. */
 static struct status newest_write(struct txn_evaluator *e, struct bytes key, struct lsm_value *out)
 {
-    const struct txn_row *r = txn_overlay_find(&e->pending, key, hash_bytes(key, 0));
+    const struct txn_row *r = txn_overlay_find(&e->pending, key, hash_bytes(key, e->hash_seed));
     if (r != NULL) {
         uint64_t version = version_of(e, r);
         note_row(e, r);

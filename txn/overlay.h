@@ -99,7 +99,7 @@ static inline struct bytes txn_row_value(const struct txn_row *r)
     return bytes_of(r->bytes + r->key_size, r->value_size);
 }
 
-/* The row of key, or NULL. hash is hash_bytes(key, 0). */
+/* The row of key, or NULL. hash is of key, the same function and seed always. */
 struct txn_row *txn_overlay_find(const struct txn_overlay *o, struct bytes key, uint64_t hash);
 /* The newest range delete that covers key, or NULL. (A row of the key was written later.) */
 const struct txn_range *txn_overlay_range(const struct txn_overlay *o, struct bytes key);

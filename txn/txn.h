@@ -159,14 +159,14 @@ struct txn_proposal *txn_pipeline_step(struct txn_pipeline *p);
 /*
  * An evaluator runs commands one after another against tree + pending writes. Every write of its
  * keyspace passes through it, so it can also keep rows that are applied, or were read: rows_bytes
- * of them (0: none), asked before the tree. A command is begun,
- * reads and writes through it, and is kept (its writes join the open proposal) or dropped (it
- * blocked on a read, or failed: nothing happened). At the end of a turn the open proposal is
- * proposed; many commands share it.
+ * of them (0: none), asked before the tree. hash_seed is best a random number: keys are clients'. A
+ * command is begun, reads and writes through it, and is kept (its writes join the open proposal) or
+ * dropped (it blocked on a read, or failed: nothing happened). At the end of a turn the open
+ * proposal is proposed; many commands share it.
  */
 struct txn_evaluator;
 MUST_CHECK struct status txn_evaluator_create(struct txn_pipeline *p, uint32_t keyspace,
-                                              size_t rows_bytes,
+                                              size_t rows_bytes, uint64_t hash_seed,
                                               struct txn_evaluator **out_evaluator);
 void txn_evaluator_destroy(struct txn_evaluator *e); /* Takes NULL. */
 
