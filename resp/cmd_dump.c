@@ -89,9 +89,12 @@ static bool parse_restore_time(struct resp_call *call, const struct restore_opti
 
     if (!resp_call_int(call, 2, &time))
         return false;
-    bool is_relative = time != 0 && !o->is_absolute;
-    if (time < 0 || (is_relative && __builtin_add_overflow(time, (int64_t)call->now_ms, &time)))
+    if (time < 0)
         return fail_option(call, "ERR Invalid TTL value, must be >= 0");
+    /* Beyond 64 bits Redis' sum is negative: long over. */
+    bool is_relative = time != 0 && !o->is_absolute;
+    if (is_relative && __builtin_add_overflow(time, (int64_t)call->now_ms, &time))
+        time = 1;
     *out_ms = (uint64_t)time;
     return true;
 }
