@@ -73,7 +73,7 @@ static void log_slow(struct resp_call *call, const struct resp_run *run)
         .time_s = call->store->ops->wall_us(call->store) / US_PER_S,
         .duration_us = run->ns / NS_PER_US,
         .address = bytes_str(s->address),
-        .name = buf_bytes(&s->name),
+        .name = buf_bytes(&s->names[RESP_NAME_CLIENT]),
     };
 
     resp_slowlog_add(&r->slowlog, &slow);

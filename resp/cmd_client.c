@@ -21,9 +21,10 @@ static bool is_printable(struct bytes text)
     return true;
 }
 
-/* Copy text to a session's buf; one that does not fit is refused. */
-static bool set_text(struct resp_call *call, struct buf *to, struct bytes text)
+/* Copy text to the session; one that does not fit is refused. */
+static bool set_text(struct resp_call *call, enum resp_name name, struct bytes text)
 {
+    const struct buf *to = &call->session->names[name];
     struct buf copy;
 
     buf_init(&copy, to->alloc, to->size_max);
@@ -33,8 +34,7 @@ static bool set_text(struct resp_call *call, struct buf *to, struct bytes text)
         resp_reply_error(call->reply, "ERR name is longer than %zu bytes", to->size_max);
         return false;
     }
-    buf_deinit(to);
-    *to = copy;
+    resp_session_set_text(call->session, name, &copy);
     return true;
 }
 
@@ -45,7 +45,7 @@ bool resp_session_set_name(struct resp_call *call, struct bytes name)
                          "ERR Client names cannot contain spaces, newlines or special characters.");
         return false;
     }
-    return set_text(call, &call->session->name, name);
+    return set_text(call, RESP_NAME_CLIENT, name);
 }
 
 struct status resp_cmd_client_setname(struct resp_call *call)
@@ -57,22 +57,24 @@ struct status resp_cmd_client_setname(struct resp_call *call)
 
 struct status resp_cmd_client_getname(struct resp_call *call)
 {
-    if (call->session->name.size == 0)
+    const struct buf *name = &call->session->names[RESP_NAME_CLIENT];
+
+    if (name->size == 0)
         resp_reply_null(call->reply);
     else
-        resp_reply_bulk(call->reply, buf_bytes(&call->session->name));
+        resp_reply_bulk(call->reply, buf_bytes(name));
     return status_ok();
 }
 
 struct status resp_cmd_client_setinfo(struct resp_call *call)
 {
     struct bytes option = call->argv[2];
-    struct buf *to;
+    enum resp_name name;
 
     if (resp_text_is(option, "lib-name")) {
-        to = &call->session->library_name;
+        name = RESP_NAME_LIBRARY;
     } else if (resp_text_is(option, "lib-ver")) {
-        to = &call->session->library_version;
+        name = RESP_NAME_VERSION;
     } else {
         resp_reply_error(call->reply, "ERR Unrecognized option '%.*s'", (int)option.size,
                          (const char *)option.data);
@@ -84,7 +86,7 @@ struct status resp_cmd_client_setinfo(struct resp_call *call)
                          (int)option.size, (const char *)option.data);
         return status_ok();
     }
-    if (set_text(call, to, call->argv[3]))
+    if (set_text(call, name, call->argv[3]))
         resp_reply_ok(call->reply);
     return status_ok();
 }
@@ -127,7 +129,7 @@ void resp_session_describe(struct resp_session *s, struct buf *out)
     host->ops->connection(host, s, &c);
     buf_append_format(out, "id=%llu addr=%s laddr=%s fd=%d name=", (unsigned long long)s->id,
                       s->address, s->local_address, s->fd);
-    buf_append(out, buf_bytes(&s->name));
+    buf_append(out, buf_bytes(&s->names[RESP_NAME_CLIENT]));
     buf_append_format(out, " age=%llu idle=%llu flags=", (unsigned long long)c.age_s,
                       (unsigned long long)c.idle_s);
     append_flags(s, out);
@@ -145,9 +147,9 @@ void resp_session_describe(struct resp_session *s, struct buf *out)
         c.wants_write ? "rw" : "r", s->last_command == NULL ? "NULL" : s->last_command->name,
         s->identity.version);
     buf_append(out, bytes_str(" lib-name="));
-    buf_append(out, buf_bytes(&s->library_name));
+    buf_append(out, buf_bytes(&s->names[RESP_NAME_LIBRARY]));
     buf_append(out, bytes_str(" lib-ver="));
-    buf_append(out, buf_bytes(&s->library_version));
+    buf_append(out, buf_bytes(&s->names[RESP_NAME_VERSION]));
     buf_append_u8(out, '\n');
 }
 

@@ -186,7 +186,7 @@ struct status resp_cmd_reset(struct resp_call *call)
 
     resp_session_discard(s);
     end_subscriptions(call);
-    buf_reset(&s->name);
+    buf_reset(&s->names[RESP_NAME_CLIENT]);
     s->identity = (struct resp_identity) { .version = 2, .is_kept = s->identity.is_kept };
     resp_session_authenticate(s, !has_password(call));
     call->reply->version = 2;

@@ -191,6 +191,7 @@ struct status resp_cmd_exec(struct resp_call *call)
 {
     struct resp_session *s = call->session;
     struct resp_identity before = s->identity;
+    struct buf names[RESP_NAMES];
     bool was_closing = s->is_closing;
 
     if (!s->is_in_multi)
@@ -205,8 +206,10 @@ struct status resp_cmd_exec(struct resp_call *call)
         resp_reply_null_array(call->reply);
         return status_ok();
     }
+    resp_session_keep_names(s, names);
     if (succeeded(st))
         st = run_queue(call);
+    resp_session_settle_names(s, names, succeeded(st));
     if (failed(st)) {
         s->identity = before;
         s->is_closing = was_closing;

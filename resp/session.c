@@ -165,9 +165,8 @@ struct status resp_session_create(struct resp *resp, const struct resp_session_o
     s->identity.version = 2;
     resp_parser_init(&s->parser, alloc, &resp->options.limits, false);
     resp_session_authenticate(s, !host->ops->has_password(host));
-    buf_init(&s->name, alloc, NAME_MAX_BYTES);
-    buf_init(&s->library_name, alloc, NAME_MAX_BYTES);
-    buf_init(&s->library_version, alloc, NAME_MAX_BYTES);
+    for (size_t i = 0; i < RESP_NAMES; i++)
+        buf_init(&s->names[i], alloc, NAME_MAX_BYTES);
     resp_queue_init(&s->queue, alloc, resp->options.queue_max_bytes, resp->options.queue_max_count);
     resp_watches_init(&s->watches, alloc, resp->options.queue_max_bytes,
                       resp->options.queue_max_count);
@@ -190,9 +189,8 @@ void resp_session_destroy(struct resp_session *s)
     resp_walk_deinit(&s->walk);
     resp_watches_deinit(&s->watches);
     resp_queue_deinit(&s->queue);
-    buf_deinit(&s->library_version);
-    buf_deinit(&s->library_name);
-    buf_deinit(&s->name);
+    for (size_t i = 0; i < RESP_NAMES; i++)
+        buf_deinit(&s->names[i]);
     resp_parser_deinit(&s->parser);
     alloc_free(alloc, s->addresses, s->addresses_size);
     alloc_free(alloc, s, sizeof *s);
@@ -267,11 +265,20 @@ void *resp_session_owner(const struct resp_session *s)
     return s->owner;
 }
 
+static size_t names_held(const struct resp_session *s)
+{
+    size_t held = 0;
+
+    for (size_t i = 0; i < RESP_NAMES; i++)
+        held += s->names[i].capacity;
+    return held;
+}
+
 size_t resp_session_held(const struct resp_session *s)
 {
-    return sizeof *s + s->addresses_size + resp_parser_held(&s->parser) + s->name.capacity +
-           s->library_name.capacity + s->library_version.capacity + s->queue.bytes.capacity +
-           s->watches.bytes.capacity + s->walk.found.capacity + resp_sparse_held(&s->bitop.result);
+    return sizeof *s + s->addresses_size + resp_parser_held(&s->parser) + names_held(s) +
+           s->queue.bytes.capacity + s->watches.bytes.capacity + s->walk.found.capacity +
+           resp_sparse_held(&s->bitop.result);
 }
 
 void resp_session_trim(struct resp_session *s)
@@ -284,6 +291,34 @@ void resp_session_forget_found(struct resp_session *s)
     resp_walk_reset(&s->walk);
     resp_stream_reset(&s->stream);
     resp_bitop_reset(&s->bitop);
+}
+
+void resp_session_keep_names(struct resp_session *s, struct buf before[RESP_NAMES])
+{
+    memcpy(before, s->names, sizeof s->names);
+    s->names_before = before;
+}
+
+void resp_session_settle_names(struct resp_session *s, struct buf before[RESP_NAMES],
+                               bool has_ended)
+{
+    s->names_before = NULL;
+    for (size_t i = 0; i < RESP_NAMES; i++) {
+        if (s->names[i].data == before[i].data)
+            continue;
+        buf_deinit(has_ended ? &before[i] : &s->names[i]);
+        if (!has_ended)
+            s->names[i] = before[i];
+    }
+}
+
+void resp_session_set_text(struct resp_session *s, enum resp_name name, const struct buf *text)
+{
+    struct buf *to = &s->names[name];
+
+    if (s->names_before == NULL || s->names_before[name].data != to->data)
+        buf_deinit(to);
+    *to = *text;
 }
 
 void resp_session_discard(struct resp_session *s)

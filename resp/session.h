@@ -62,6 +62,9 @@ struct resp_identity {
     bool leaves_no_trace; /* CLIENT NO-TOUCH: its reads do not count as use of a key. */
 };
 
+/* What a client says it is called. */
+enum resp_name { RESP_NAME_CLIENT, RESP_NAME_LIBRARY, RESP_NAME_VERSION, RESP_NAMES };
+
 struct resp_session {
     struct resp *resp;
     uint64_t id;
@@ -78,9 +81,8 @@ struct resp_session {
 
     struct resp_identity identity;
     const struct resp_command *last_command; /* NULL: none yet. */
-    struct buf name;
-    struct buf library_name;
-    struct buf library_version;
+    struct buf names[RESP_NAMES];
+    const struct buf *names_before; /* EXEC's, which may have to bring them back; else NULL. */
 
     bool is_in_multi;
     bool is_multi_broken;  /* A command could not be queued: EXEC will refuse. */
@@ -114,6 +116,14 @@ static inline bool resp_session_is_muted(const struct resp_session *s)
 
 /* Leave the transaction and forget the watches. */
 void resp_session_discard(struct resp_session *s);
+
+/* Names that are replaced from here on are kept, in before, until it is settled whether the
+ * transaction came to its end: then the old ones go, or else the new ones. */
+void resp_session_keep_names(struct resp_session *s, struct buf before[RESP_NAMES]);
+void resp_session_settle_names(struct resp_session *s, struct buf before[RESP_NAMES],
+                               bool has_ended);
+/* name is the new text, which is taken. */
+void resp_session_set_text(struct resp_session *s, enum resp_name name, const struct buf *text);
 
 /* Set the name; false, and the error is replied, if it has a byte it may not have. */
 bool resp_session_set_name(struct resp_call *call, struct bytes name);

@@ -261,6 +261,30 @@ Test(resp_session, counters_count)
     gateway_close(&g);
 }
 
+/*
+ * A transaction that waits for rows begins anew, and finds the names as they were before it began.
+ * Method: a name is asked for, given, given again, and then a row is read from afar.
+ */
+Test(resp_session, names_given_by_a_transaction_that_waits_are_taken_back)
+{
+    struct gateway g;
+
+    gateway_open(&g);
+    g.store.is_cold = true;
+    const char *before[] = { "$-1\r\n", "$3\r\nold\r\n" };
+    for (int i = 0; i < 2; i++) {
+        char want[100];
+        (void)gateway_ask(&g, 0, i == 0 ? "SET k v" : "CLIENT SETNAME old");
+        (void)gateway_ask(&g, 0,
+                          "MULTI\r\nCLIENT GETNAME\r\nCLIENT SETNAME a\r\nCLIENT SETNAME b\r\n"
+                          "CLIENT SETINFO LIB-NAME l\r\nGET k");
+        (void)snprintf(want, sizeof want, "*5\r\n%s+OK\r\n+OK\r\n+OK\r\n$1\r\nv\r\n", before[i]);
+        expect(&g, "EXEC", want);
+        expect(&g, "CLIENT GETNAME", "$1\r\nb\r\n");
+    }
+    gateway_close(&g);
+}
+
 /* ---- Limits --------------------------------------------------------------------------------- */
 
 static void set_options(struct gateway *g, const struct resp_options *options)
