@@ -44,7 +44,7 @@ resp_command_fn resp_cmd_decr, resp_cmd_decrby, resp_cmd_incr, resp_cmd_incrby,
     resp_cmd_incrbyfloat;
 
 /* cmd_key.c */
-resp_command_fn resp_cmd_del, resp_cmd_exists, resp_cmd_type;
+resp_command_fn resp_cmd_del, resp_cmd_exists, resp_cmd_touch, resp_cmd_type;
 
 /* cmd_move.c */
 resp_command_fn resp_cmd_copy, resp_cmd_move, resp_cmd_rename, resp_cmd_renamenx, resp_cmd_swapdb;

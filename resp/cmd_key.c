@@ -1,6 +1,7 @@
 #include "resp/cmd.h"
 
 #include "resp/entry.h"
+#include "resp/session.h"
 
 static struct status remove_live(struct resp_call *call, struct resp_entry *e, size_t arg,
                                  void *context)
@@ -37,6 +38,23 @@ struct status resp_cmd_exists(struct resp_call *call)
     int64_t live = 0;
 
     TRY(resp_entry_visit(call, RESP_ENTRY_FACTS, count_live, &live));
+    resp_reply_int(call->reply, live);
+    return status_ok();
+}
+
+static struct status touch_live(struct resp_call *call, struct resp_entry *e, size_t arg,
+                                void *context)
+{
+    if (e->is_live)
+        resp_touches_note(&call->resp->touches, &e->place, call->now_ms);
+    return count_live(call, e, arg, context);
+}
+
+struct status resp_cmd_touch(struct resp_call *call)
+{
+    int64_t live = 0;
+
+    TRY(resp_entry_visit(call, RESP_ENTRY_FACTS, touch_live, &live));
     resp_reply_int(call->reply, live);
     return status_ok();
 }

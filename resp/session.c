@@ -41,6 +41,7 @@ struct status resp_create(const struct resp_options *options, struct resp **out_
     arena_init(&r->arena, options->alloc, ARENA_CHUNK, ARENA_MAX);
     buf_init(&r->muted, options->alloc, MUTED_MAX_BYTES);
     resp_slowlog_init(&r->slowlog, options->alloc);
+    resp_touches_init(&r->touches, options->alloc);
     r->slow.slowlog_us = -1;
     struct status s = resp_figures_init(&r->figures, options->alloc);
     if (failed(s)) {
@@ -56,6 +57,7 @@ void resp_destroy(struct resp *resp)
     if (resp == NULL)
         return;
     resp_figures_deinit(&resp->figures);
+    resp_touches_deinit(&resp->touches);
     resp_slowlog_reset(&resp->slowlog);
     resp_post_deinit(&resp->post);
     resp_topics_deinit(&resp->topics);

@@ -17,6 +17,7 @@
 #include "resp/queue.h"
 #include "resp/resp.h"
 #include "resp/scan.h"
+#include "resp/touch.h"
 #include "resp/slowlog.h"
 #include "resp/stats.h"
 #include "resp/stream.h"
@@ -46,6 +47,7 @@ struct resp {
     struct resp_latency latency;
     uint64_t mark_ns; /* What runs next has begun then. */
     struct resp_pause pause;
+    struct resp_touches touches;
     struct buf muted; /* Where replies go that the client does not want. */
 };
 

@@ -125,7 +125,7 @@ Test(resp_move, holes_stay_holes)
     gateway_close(&g);
 }
 
-Test(resp_move, an_idle_time_begins_with_the_last_write)
+Test(resp_move, an_idle_time_begins_with_the_last_write_or_touch)
 {
     struct gateway g;
 
@@ -135,6 +135,10 @@ Test(resp_move, an_idle_time_begins_with_the_last_write)
     expect(&g, "OBJECT IDLETIME a", ":5\r\n");
     expect(&g, "GET a", "$1\r\n1\r\n");
     expect(&g, "OBJECT IDLETIME a", ":5\r\n");
+    expect(&g, "TOUCH a b", ":1\r\n");
+    expect(&g, "OBJECT IDLETIME a", ":0\r\n");
+    g.store.now_ms += 2000;
+    expect(&g, "OBJECT IDLETIME a", ":2\r\n");
     expect(&g, "APPEND a 1", ":2\r\n");
     expect(&g, "OBJECT IDLETIME a", ":0\r\n");
     g.store.now_ms -= 3000;

@@ -1,0 +1,32 @@
+/*
+ * touch -- when keys were last touched: what TOUCH says, for OBJECT IDLETIME.
+ *
+ * A key's row knows when it was last written; of reads nothing is kept, as nothing is evicted by
+ * them. TOUCH is told here, for the last RESP_TOUCHES keys or so: each has one place, which the
+ * next one that falls there takes. Nothing is stored, and nothing is sent anywhere.
+ *
+ * Threads: one reactor's.
+ */
+#ifndef VARVE_RESP_TOUCH_H
+#define VARVE_RESP_TOUCH_H
+
+#include "base/alloc.h"
+
+#include "resp/keys.h"
+
+enum { RESP_TOUCHES = 4096 };
+
+struct resp_touches {
+    struct alloc *alloc;
+    struct resp_touched *places; /* NULL: nothing was touched yet. */
+};
+
+void resp_touches_init(struct resp_touches *t, struct alloc *alloc);
+void resp_touches_deinit(struct resp_touches *t);
+
+/* The key is touched now; forgotten where there is no memory. */
+void resp_touches_note(struct resp_touches *t, const struct resp_place *p, uint64_t now_ms);
+/* When it was touched last, as far as is known; 0: never. */
+uint64_t resp_touches_time(const struct resp_touches *t, const struct resp_place *p);
+
+#endif
