@@ -338,14 +338,8 @@ void server_config_deinit(struct server_config *c)
 
 struct status server_config_check(const struct server_config *c, struct errbuf *err)
 {
-    const uint64_t memory_min = 32 << 20;
-
-    if (c->maxmemory != 0 && c->maxmemory < memory_min)
-        return refuse(err, "maxmemory: at least 32mb are needed");
     if (c->level0_slow < c->level0_compact || c->level0_stop <= c->level0_slow)
         return refuse(err, "level0-compact <= level0-slow < level0-stop must hold");
-    if (c->client_query_buffer_limit < c->proto_max_bulk_len)
-        return refuse(err, "client-query-buffer-limit is less than proto-max-bulk-len");
     if (c->port == 0 && c->unixsocket[0] == '\0')
         return refuse(err, "port is 0 and there is no unixsocket: nothing to listen on");
     if (strcmp(c->dbfilename, "0") == 0)

@@ -152,6 +152,7 @@ enum config_flag {
     CONFIG_REFUSED = 1 << 2,   /* One that must stay as it is; help says why. */
     CONFIG_HIDDEN = 1 << 3,    /* CONFIG GET tells it to who names it only. */
     CONFIG_PROTECTED = 1 << 4, /* CONFIG SET may if enable-protected-configs says so. */
+    CONFIG_REPEAT = 1 << 6,    /* CONFIG SET may say again what is so, and nothing else. */
     CONFIG_SECRET = 1 << 5,    /* Its value is shown to nobody but CONFIG GET. */
 };
 

@@ -173,9 +173,10 @@ static struct status check_share(const struct config_parameter *p, struct bytes 
     int64_t n;
 
     if (text.size > 0 && text.data[text.size - 1] == '%') {
-        if (!parse_integer(bytes_of(text.data, text.size - 1), 10, &n) || n < 0 || n > 100)
+        if (!parse_integer(bytes_of(text.data, text.size - 1), 10, &n) || n < 0)
             return refuse(err, "argument must be a memory or percent value");
-        return status_ok();
+        return n <= 100 ? status_ok()
+                        : refuse(err, "percentage argument must be less or equal to 100");
     }
     if (!parse_memory(text, &n))
         return refuse(err, "argument must be a memory or percent value");

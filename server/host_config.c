@@ -44,9 +44,22 @@ void server_config_take_over(struct server *s)
     s->log.log.level = (enum log_level)s->config.loglevel;
 }
 
+static bool is_value(const struct server *s, const struct config_parameter *p,
+                     const struct buf *value)
+{
+    struct buf now;
+
+    buf_init(&now, s->env.alloc, SIZE_MAX / 2);
+    server_config_get(&s->config, p, &now);
+    bool is_same = bytes_equal(buf_bytes(&now), buf_bytes(value));
+    buf_deinit(&now);
+    return is_same;
+}
+
 /* Redis' order of what is looked at first. */
 static struct status set_one(struct server *s, const struct resp_session *who,
-                             const struct resp_config_pair *pair, struct errbuf *why)
+                             const struct resp_config_pair *pair, const struct buf *before,
+                             struct errbuf *why)
 {
     const struct config_parameter *p = server_config_find(pair->name);
 
@@ -57,11 +70,15 @@ static struct status set_one(struct server *s, const struct resp_session *who,
         errbuf_set(why, "can't set protected config");
         return status_of(ST_INVALID);
     }
-    if (!(flags & CONFIG_MUTABLE)) {
+    if (!(flags & (CONFIG_MUTABLE | CONFIG_REPEAT))) {
         errbuf_set(why, "can't set immutable config");
         return status_of(ST_INVALID);
     }
-    return server_config_set_text(&s->config, p, pair->value, why);
+    TRY(server_config_set_text(&s->config, p, pair->value, why));
+    if (flags & CONFIG_MUTABLE || is_value(s, p, before))
+        return status_ok();
+    errbuf_set(why, "can't set immutable config");
+    return status_of(ST_INVALID);
 }
 
 /* The values before, to go back to. */
@@ -84,6 +101,32 @@ static void go_back(struct server *s, const struct resp_config_pair *pair, const
                   "it was the value before");
 }
 
+/* Addresses may have changed. Whoever is connected stays so. */
+static struct status listen_anew(struct server *s, const struct resp_config_pair *pairs,
+                                 size_t count, size_t *out_bad, struct errbuf *why)
+{
+    bool is_bind = false;
+    size_t found = count;
+    struct errbuf err = { "" };
+
+    for (size_t i = 0; i < count; i++) {
+        const struct config_parameter *p = server_config_find(pairs[i].name);
+        bool is_this_bind = strcmp(p->name, "bind") == 0;
+        if (!is_this_bind && strcmp(p->name, "port") != 0)
+            continue;
+        found = i;
+        is_bind = is_this_bind;
+    }
+    struct status st = found == count ? status_ok() : server_listen(s, &err);
+    if (succeeded(st))
+        return st;
+    log_warning(s->env.log, "CONFIG SET %s: %s", is_bind ? "bind" : "port", err.text);
+    *out_bad = found;
+    errbuf_set(why, is_bind ? "Failed to bind to specified addresses."
+                            : "Unable to listen on this port. Check server logs.");
+    return status_of(ST_INVALID);
+}
+
 struct status server_host_config_set(struct resp_host *h, const struct resp_session *who,
                                      const struct resp_config_pair *pairs, size_t count,
                                      size_t *out_bad, struct errbuf *why)
@@ -97,12 +140,15 @@ struct status server_host_config_set(struct resp_host *h, const struct resp_sess
         if (!save_value(s, &pairs[done], &before[done]))
             st = status_of(ST_NO_MEMORY);
         else
-            st = set_one(s, who, &pairs[done], why);
+            st = set_one(s, who, &pairs[done], &before[done], why);
     }
     if (succeeded(st) && failed(server_config_check(&s->config, why)))
         st = status_of(ST_INVALID);
+    if (done > 0)
+        *out_bad = done - 1;
+    if (succeeded(st))
+        st = listen_anew(s, pairs, count, out_bad, why);
     if (failed(st)) {
-        *out_bad = done == 0 ? 0 : done - 1;
         /* The last one was refused, unless all are fit and do not fit together. */
         for (size_t i = done; i > 0; i--) {
             if (server_config_find(pairs[i - 1].name) != NULL)

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum {
@@ -614,6 +615,12 @@ static void accept_later(struct server_reactor *r, struct reactor_listener *l)
     r->stats.accept_failures++;
 }
 
+static void end_listener(struct reactor_listener *l)
+{
+    io_socket_close(l->socket);
+    *l = (struct reactor_listener) { .socket = NULL };
+}
+
 static void on_accepted(struct server_reactor *r, struct reactor_listener *l)
 {
     if (succeeded(l->accept.status)) {
@@ -626,7 +633,9 @@ static void on_accepted(struct server_reactor *r, struct reactor_listener *l)
         accept_later(r, l);
         return;
     }
-    if (!r->is_stopping)
+    if (l->is_retiring)
+        end_listener(l);
+    else if (!r->is_stopping)
         accept_next(r, l);
 }
 
@@ -774,7 +783,7 @@ static void tick(struct server_reactor *r)
     patrol(r);
     look_at_stalled(r);
     server_store_tidy(r->store);
-    for (uint32_t i = 0; i < r->listener_count; i++)
+    for (uint32_t i = 0; i < REACTOR_LISTENERS_MAX; i++)
         look_at_listener(r, &r->listeners[i]);
 }
 
@@ -807,8 +816,9 @@ static void begin_stop(struct server_reactor *r)
 {
     r->is_stopping = true;
     r->stop_deadline_ns = r->now_ns + (r->is_hasty ? 0 : r->config->shutdown_timeout * NS_PER_S);
-    for (uint32_t i = 0; i < r->listener_count; i++)
-        io_socket_shutdown(r->listeners[i].socket);
+    for (uint32_t i = 0; i < REACTOR_LISTENERS_MAX; i++)
+        if (r->listeners[i].socket != NULL)
+            io_socket_shutdown(r->listeners[i].socket);
     for (struct server_connection *c = r->oldest; c != NULL; c = c->next)
         drop_command(r, c);
 }
@@ -826,7 +836,7 @@ static bool stop_some(struct server_reactor *r)
             close_connection(r, c);
         bury(r, c);
     }
-    for (uint32_t i = 0; i < r->listener_count; i++) {
+    for (uint32_t i = 0; i < REACTOR_LISTENERS_MAX; i++) {
         struct reactor_listener *l = &r->listeners[i];
         if (l->socket == NULL || l->accept.is_pending)
             continue;
@@ -834,7 +844,7 @@ static bool stop_some(struct server_reactor *r)
         l->socket = NULL;
     }
     bool is_done = r->oldest == NULL && (!is_busy || is_late);
-    for (uint32_t i = 0; i < r->listener_count; i++)
+    for (uint32_t i = 0; i < REACTOR_LISTENERS_MAX; i++)
         is_done = is_done && r->listeners[i].socket == NULL;
     return is_done;
 }
@@ -931,12 +941,36 @@ void server_reactor_init(struct server_reactor *r, const struct server_reactor_c
     server_chores_init(&r->chores, config->store, config->resp);
 }
 
-void server_reactor_listen(struct server_reactor *r, struct io_socket *socket)
+void server_reactor_listen(struct server_reactor *r, struct io_socket *socket, const char *name)
 {
-    CHECK(r->listener_count < REACTOR_LISTENERS_MAX);
-    struct reactor_listener *l = &r->listeners[r->listener_count++];
-    l->socket = socket;
+    struct reactor_listener *l = r->listeners;
+
+    while (l->socket != NULL)
+        l++;
+    CHECK(l < r->listeners + REACTOR_LISTENERS_MAX);
+    *l = (struct reactor_listener) { .socket = socket };
+    (void)snprintf(l->name, sizeof l->name, "%s", name);
     accept_next(r, l);
+}
+
+bool server_reactor_is_listening(const struct server_reactor *r, const char *name)
+{
+    for (uint32_t i = 0; i < REACTOR_LISTENERS_MAX; i++) {
+        const struct reactor_listener *l = &r->listeners[i];
+        if (l->socket != NULL && !l->is_retiring && strcmp(l->name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+void server_reactor_retire(struct server_reactor *r, struct reactor_listener *l)
+{
+    (void)r;
+    l->is_retiring = true;
+    if (l->accept.is_pending)
+        io_socket_shutdown(l->socket);
+    else
+        end_listener(l);
 }
 
 void server_reactor_deinit(struct server_reactor *r)

@@ -29,10 +29,12 @@
 
 #include <stdatomic.h>
 
-enum { REACTOR_LISTENERS_MAX = 17, REACTOR_SAMPLES = 16 };
+enum { REACTOR_LISTENERS_MAX = 34, REACTOR_NAME_SIZE = 160, REACTOR_SAMPLES = 16 };
 
 struct reactor_listener {
-    struct io_socket *socket;
+    struct io_socket *socket; /* NULL: the place is free. */
+    char name[REACTOR_NAME_SIZE];
+    bool is_retiring; /* It goes when its ACCEPT has ended. */
     struct io_op accept;
     uint64_t retry_ns; /* Accepting failed: when to try again; 0: it did not. */
     bool is_refused;   /* And it was said; until there was none for a while. */
@@ -75,7 +77,6 @@ struct server_reactor {
     struct server_saver saver;
 
     struct reactor_listener listeners[REACTOR_LISTENERS_MAX];
-    uint32_t listener_count;
 
     struct server_connection *oldest; /* By id. */
     struct server_connection *newest;
@@ -125,8 +126,11 @@ struct server_reactor_config {
 };
 
 void server_reactor_init(struct server_reactor *r, const struct server_reactor_config *config);
-/* Takes socket. Requires: fewer than REACTOR_LISTENERS_MAX yet. */
-void server_reactor_listen(struct server_reactor *r, struct io_socket *socket);
+/* Takes socket; name is copied. Requires: fewer than REACTOR_LISTENERS_MAX yet. */
+void server_reactor_listen(struct server_reactor *r, struct io_socket *socket, const char *name);
+bool server_reactor_is_listening(const struct server_reactor *r, const char *name);
+/* Take no more connections there; those there are stay. */
+void server_reactor_retire(struct server_reactor *r, struct reactor_listener *l);
 /* Serve until stopped. Afterwards no connection is left. */
 void server_reactor_run(struct server_reactor *r);
 /* One turn; deadline_ns bounds its wait (0: does not wait). False: stopped, all is done. */

@@ -164,104 +164,6 @@ static struct status open_store(struct server *s, struct errbuf *err)
     return st;
 }
 
-/* ---- Listening ------------------------------------------------------------------------------- */
-
-static bool is_loopback(const char *address)
-{
-    return strncmp(address, "127.", 4) == 0 || strcmp(address, "::1") == 0;
-}
-
-static struct status listen_on(struct server *s, const char *address, bool is_unix,
-                               bool may_be_missing, struct errbuf *err)
-{
-    const struct io_listen_options options = {
-        .address = address,
-        .port = is_unix ? 0 : (uint16_t)s->config.port,
-        .is_unix = is_unix,
-        .unix_mode = (unsigned)s->config.unixsocketperm,
-        .backlog = (int)s->config.tcp_backlog,
-        .keepalive_s = (unsigned)s->config.tcp_keepalive,
-    };
-    struct io_socket *socket;
-
-    if (s->reactor.listener_count == REACTOR_LISTENERS_MAX) {
-        errbuf_set(err, "bind: at most %d addresses", REACTOR_LISTENERS_MAX);
-        return status_of(ST_LIMIT);
-    }
-    struct status st = io_listen(s->env.io, &options, err, &socket);
-    if (st.code == ST_BUSY && !is_unix)
-        errbuf_set(err, "%s; another server has it, and --port chooses another port", err->text);
-    if (succeeded(st))
-        server_reactor_listen(&s->reactor, socket);
-    else if (may_be_missing)
-        log_verbose(s->env.log, "Not listening on %s: %s", address, err->text);
-    return may_be_missing ? status_ok() : st;
-}
-
-/*
- * Addresses that others can reach are opened to those who know a password, or to everybody if that
- * was said in so many words (protected-mode no).
- */
-static struct status check_address(struct server *s, const char *address, struct errbuf *err)
-{
-    if (is_loopback(address))
-        return status_ok();
-    if (s->config.requirepass[0] == '\0' && s->config.protected_mode) {
-        errbuf_set(err,
-                   "bind %s: others than this machine could reach it, and there is no password; "
-                   "expected requirepass, or protected-mode no",
-                   address);
-        return status_of(ST_INVALID);
-    }
-    log_warning(s->env.log,
-                "Listening on %s: there is no TLS, so passwords and data can be read "
-                "on the way.",
-                address);
-    return status_ok();
-}
-
-static struct status listen_to_word(struct server *s, struct bytes word, struct errbuf *err)
-{
-    char address[ADDRESS_SIZE];
-    bool may_be_missing = word.size > 0 && word.data[0] == '-';
-
-    if (may_be_missing)
-        word = bytes_skip(word, 1);
-    (void)snprintf(address, sizeof address, "%.*s", (int)word.size, (const char *)word.data);
-    if (strcmp(address, "*") == 0)
-        (void)snprintf(address, sizeof address, "0.0.0.0");
-    else if (strcmp(address, "::*") == 0)
-        (void)snprintf(address, sizeof address, "::");
-    TRY(check_address(s, address, err));
-    return listen_on(s, address, false, may_be_missing, err);
-}
-
-static struct status start_listening(struct server *s, struct errbuf *err)
-{
-    struct bytes words[CONFIG_WORDS_MAX];
-    size_t count = 0;
-    size_t size = strlen(s->config.bind) + 1;
-    uint8_t *room = alloc_bytes(s->env.alloc, size);
-    struct status st = status_ok();
-
-    if (room == NULL)
-        return status_of(ST_NO_MEMORY);
-    if (!server_config_split(bytes_str(s->config.bind), room, words, &count)) {
-        errbuf_set(err, "bind: a quote is not closed");
-        st = status_of(ST_INVALID);
-    }
-    for (size_t i = 0; i < count && succeeded(st) && s->config.port != 0; i++)
-        st = listen_to_word(s, words[i], err);
-    alloc_free(s->env.alloc, room, size);
-    if (succeeded(st) && s->config.unixsocket[0] != '\0')
-        st = listen_on(s, s->config.unixsocket, true, false, err);
-    if (succeeded(st) && s->reactor.listener_count == 0) {
-        errbuf_set(err, "no address of 'bind %s' can be listened on", s->config.bind);
-        st = status_of(ST_INVALID);
-    }
-    return st;
-}
-
 /* ---- Starting -------------------------------------------------------------------------------- */
 
 static struct status open_log(struct server *s, struct errbuf *err)
@@ -403,7 +305,7 @@ struct status server_start(struct server *s, const struct env *machine, const ch
                                                    .memory = &s->client_memory };
     server_reactor_init(&s->reactor, &reactor);
     s->has_reactor = true;
-    TRY(start_listening(s, err));
+    TRY(server_listen(s, err));
     TRY(server_background_start(&s->env, &s->store->pipeline.clock, &s->background));
     server_saver_init(&s->reactor.saver, &s->env, s->store, s->resp, s->background, s->ring,
                       s->dir);

@@ -71,6 +71,8 @@ extern const struct resp_host_ops server_host_ops;
 bool server_host_allows(const struct resp_session *who, uint64_t access);
 const char *server_host_config_get(struct resp_host *h, size_t index, unsigned *out_flags,
                                    struct buf *out_value);
+/* Listen on what the parameters say, now. On failure all is as it was. */
+MUST_CHECK struct status server_listen(struct server *s, struct errbuf *err);
 /* Tell the parts that keep a copy of parameters. */
 void server_config_take_over(struct server *s);
 MUST_CHECK struct status server_host_config_set(struct resp_host *h, const struct resp_session *who,

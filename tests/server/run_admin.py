@@ -3,11 +3,12 @@
 
 import os
 import shutil
+import socket
 import sys
 import threading
 import time
 
-from varve_process import Cases, Error, Server, encode, must, must_fail
+from varve_process import Cases, Server, encode, free_port, must, must_fail
 
 
 def info(client, section):
@@ -206,6 +207,44 @@ def what_can_harm_is_behind_a_gate():
         must(os.path.isdir(os.path.join(s.data, "x")))
 
 
+def addresses_can_be_changed_while_clients_stay():
+    with Server() as s:
+        c = s.client()
+        old = s.port
+        new = free_port()
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            taken = other.getsockname()[1]
+            must_fail("ERR CONFIG SET failed (possibly related to argument 'port') - Unable to "
+                      "listen on this port. Check server logs.",
+                      lambda: c.call("CONFIG", "SET", "timeout", 9, "port", taken, "hz", 20))
+        must(c.call("CONFIG", "GET", "timeout", "hz", "port") ==
+             [b"port", b"%d" % old, b"timeout", b"0", b"hz", b"10"])
+        must(c.call("CONFIG", "SET", "port", new) == "OK")
+        must(c.call("PING") == "PONG")
+        s.port = new
+        must(s.client().call("PING") == "PONG")
+        deadline = time.monotonic() + 10
+        while is_listening("127.0.0.1", old):
+            must(time.monotonic() < deadline, "the old port is still open")
+        must(c.call("CONFIG", "SET", "bind", "127.0.0.1 127.0.0.2") == "OK")
+        must(is_listening("127.0.0.2", new) and is_listening("127.0.0.1", new))
+        must_fail("ERR CONFIG SET failed (possibly related to argument 'bind') - Failed to bind",
+                  lambda: c.call("CONFIG", "SET", "bind", "0.0.0.0"))
+        must_fail("ERR CONFIG SET failed (possibly related to argument 'bind') - Failed to bind",
+                  lambda: c.call("CONFIG", "SET", "bind", "127.0.0.3 nowhere.invalid"))
+        must(not is_listening("127.0.0.3", new))
+        must(c.call("CONFIG", "SET", "bind", "127.0.0.1") == "OK")
+        must(is_listening("127.0.0.1", new))
+
+
+def is_listening(address, port):
+    try:
+        socket.create_connection((address, port), 5).close()
+        return True
+    except OSError:
+        return False
+
+
 def who_looks_for_the_process_finds_it():
     s = Server()
     path = os.path.join(s.folder, "pid")
@@ -287,7 +326,8 @@ CASES = [
     a_crash_between_two_checkpoints_leaves_one,
     a_checkpoint_that_fails_is_an_error_and_the_old_one_stays, shutdown_saves_if_it_is_told_to,
     the_log_is_made_short, a_configuration_file_is_read_included_and_rewritten,
-    what_can_harm_is_behind_a_gate, who_looks_for_the_process_finds_it, slow_commands_are_found,
+    what_can_harm_is_behind_a_gate, who_looks_for_the_process_finds_it,
+    addresses_can_be_changed_while_clients_stay, slow_commands_are_found,
     every_field_of_info_that_tools_read_is_there,
 ]
 

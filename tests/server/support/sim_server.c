@@ -74,7 +74,7 @@ static void open_gateway(struct sim_server *s)
     server_reactor_init(&server->reactor, &reactor);
     must(io_listen(server->env.io, &listen, &err, &socket), "listen", &err);
     s->port = io_socket_port(socket);
-    server_reactor_listen(&server->reactor, socket);
+    server_reactor_listen(&server->reactor, socket, "sim");
 }
 
 void sim_server_open(struct sim_server *s, struct io_sim *sim,
