@@ -3,7 +3,7 @@
 #include "resp/session.h"
 
 enum {
-    ITEMS_KEPT = 64 << 10,      /* More is given back when the command is over. */
+    ITEMS_KEPT = 128 << 10,     /* More is given back when the command is over. */
     TURN_DELIVERIES = 512,      /* About a millisecond. */
     BYTES_A_DELIVERY = 8 << 10, /* So much copying takes as long as one delivery. */
     QUEUE_MAX_COUNT = 1024,
