@@ -256,10 +256,10 @@ static void prefetch_next(const struct lsm_memtable *m, const struct lsm_entry *
                        size < PREFETCH_MAX ? size : PREFETCH_MAX);
 }
 
-struct status lsm_memtable_add(struct lsm_memtable *m, const struct lsm_entry *e)
+static struct status add(struct lsm_memtable *m, const struct lsm_entry *e,
+                         struct lsm_tree_path *path)
 {
-    struct lsm_tree_path path;
-    struct lsm_record *r = lsm_tree_locate(&m->tree, e->key, &path);
+    struct lsm_record *r = lsm_tree_locate(&m->tree, e->key, path);
     bool is_new = r == NULL;
 
     DCHECK(e->kind == LSM_PUT || e->kind == LSM_PUT_HANDLE || e->kind == LSM_DELETE);
@@ -273,10 +273,25 @@ struct status lsm_memtable_add(struct lsm_memtable *m, const struct lsm_entry *e
     version_fill(v, e, older);
     atomic_store_explicit(&r->versions, v, memory_order_release);
     if (is_new)
-        TRY(lsm_tree_insert(&m->tree, &path, r));
+        TRY(lsm_tree_insert(&m->tree, path, r));
     prefetch_next(m, e);
     atomic_store_explicit(&m->count, atomic_load_explicit(&m->count, memory_order_relaxed) + 1,
                           memory_order_relaxed);
+    return status_ok();
+}
+
+struct status lsm_memtable_add(struct lsm_memtable *m, const struct lsm_entry *entries,
+                               size_t count)
+{
+    struct lsm_tree_path paths[LSM_MEMTABLE_WINDOW];
+
+    CHECK(count <= LSM_MEMTABLE_WINDOW);
+    for (size_t i = 0; i < count; i++)
+        lsm_tree_approach(&m->tree, entries[i].key, &paths[i]);
+    for (size_t i = 0; i < count; i++)
+        lsm_tree_arrive(entries[i].key, &paths[i]);
+    for (size_t i = 0; i < count; i++)
+        TRY(add(m, &entries[i], &paths[i]));
     return status_ok();
 }
 

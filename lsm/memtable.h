@@ -40,11 +40,15 @@ MUST_CHECK struct status lsm_memtable_create(const struct env *env, struct lsm_p
 void lsm_memtable_ref(struct lsm_memtable *m);
 void lsm_memtable_unref(struct lsm_memtable *m);
 
+/* Entries that are best added together: their ways through the tree overlap. */
+enum { LSM_MEMTABLE_WINDOW = 8 };
+
 /*
- * Add an entry (kind PUT, PUT_HANDLE or DELETE); bytes are copied. Writer.
- * ST_NO_MEMORY: nothing was added.
+ * Add entries (kind PUT, PUT_HANDLE or DELETE), LSM_MEMTABLE_WINDOW at most; bytes are copied.
+ * Writer. ST_NO_MEMORY: those before one that found none are added.
  */
-MUST_CHECK struct status lsm_memtable_add(struct lsm_memtable *m, const struct lsm_entry *e);
+MUST_CHECK struct status lsm_memtable_add(struct lsm_memtable *m, const struct lsm_entry *entries,
+                                          size_t count);
 /* Make sure that `bytes` more of keys and values in `count` entries can be added without failing,
  * so that a durable batch can always be applied. Values of more than an eighth of a page are not
  * among them: their memory is their own. Writer. */

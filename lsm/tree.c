@@ -463,10 +463,11 @@ static struct lsm_node *split(struct lsm_tree *t, struct lsm_node *n, bool is_ap
     return right;
 }
 
-static void find_path(const struct lsm_tree *t, struct bytes key, struct lsm_tree_path *p)
+void lsm_tree_approach(const struct lsm_tree *t, struct bytes key, struct lsm_tree_path *p)
 {
     struct lsm_node *n = LOAD(t->root);
     p->depth = 0;
+    p->splits = t->splits;
     while (!n->is_leaf) {
         uint32_t i = child_index(n, key, false);
         CHECK(p->depth < LSM_TREE_DEPTH_MAX - 1);
@@ -475,15 +476,35 @@ static void find_path(const struct lsm_tree *t, struct bytes key, struct lsm_tre
         n = LOAD(n->children[i]);
     }
     p->nodes[p->depth] = n;
-    p->indexes[p->depth] = search(n, 0, key, false);
+    prefetch_for_write(n, offsetof(struct lsm_node, records));
+}
+
+void lsm_tree_arrive(struct bytes key, struct lsm_tree_path *p)
+{
+    struct lsm_node *leaf = p->nodes[p->depth];
+    uint32_t i = search(leaf, 0, key, false);
+    p->indexes[p->depth] = i;
+    p->leaf_version = atomic_load_explicit(&leaf->version, memory_order_relaxed);
+    if (i < LSM_TREE_FANOUT)
+        prefetch_for_write(leaf->records + i, 128);
+    p->candidate = candidate(leaf, i, key);
+    if (p->candidate != NULL)
+        __builtin_prefetch(p->candidate, 1);
+}
+
+static void find_path(const struct lsm_tree *t, struct bytes key, struct lsm_tree_path *p)
+{
+    lsm_tree_approach(t, key, p);
+    lsm_tree_arrive(key, p);
 }
 
 struct lsm_record *lsm_tree_locate(const struct lsm_tree *t, struct bytes key,
-                                   struct lsm_tree_path *out_path)
+                                   struct lsm_tree_path *path)
 {
-    find_path(t, key, out_path);
-    return if_equal(
-        candidate(out_path->nodes[out_path->depth], out_path->indexes[out_path->depth], key), key);
+    const struct lsm_node *leaf = path->nodes[path->depth];
+    if (atomic_load_explicit(&leaf->version, memory_order_relaxed) != path->leaf_version)
+        find_path(t, key, path);
+    return if_equal(path->candidate, key);
 }
 
 static void grow_root(struct lsm_tree *t, struct lsm_node *left, struct lsm_node *right)
@@ -504,6 +525,7 @@ static void split_at(struct lsm_tree *t, struct lsm_tree_path *p, uint32_t d)
 {
     struct lsm_node *n = p->nodes[d];
     bool is_append = p->indexes[d] + (n->is_leaf ? 0 : 1) == LSM_TREE_FANOUT;
+    t->splits++;
     struct lsm_node *right = split(t, n, is_append);
     if (d == 0)
         grow_root(t, n, right);
@@ -518,6 +540,8 @@ static struct status make_room(struct lsm_tree *t, struct bytes key, struct lsm_
 {
     if (LOAD(p->nodes[p->depth]->count) < LSM_TREE_FANOUT)
         return status_ok();
+    if (p->splits != t->splits)
+        find_path(t, key, p); /* The nodes above the leaf are not those it was found through. */
     TRY(take_spares(t, p->depth + 1));
     for (;;) {
         uint32_t d = p->depth;

@@ -68,6 +68,7 @@ struct lsm_tree {
     struct lsm_node *spare_leaf;
     struct lsm_node *spare_inner[LSM_TREE_DEPTH_MAX];
     uint32_t spare_inner_count;
+    uint64_t splits;
     size_t leaf_count; /* Writer; here and below: nodes in the tree. */
     size_t inner_count;
 };
@@ -83,10 +84,25 @@ struct lsm_tree_path {
     struct lsm_node *nodes[LSM_TREE_DEPTH_MAX];
     uint32_t indexes[LSM_TREE_DEPTH_MAX];
     uint32_t depth; /* Of the leaf. */
+    uint64_t leaf_version;
+    uint64_t splits; /* Of the tree, when the path was found. */
+    struct lsm_record *candidate;
 };
-/* Writer: the record with this key, or NULL. The path is good until something is inserted. */
+/*
+ * Writer: find a key in three steps, each of which asks for the memory that the next one needs; so
+ * that with several keys on their way, one waits while the others are worked on.
+ *
+ *     lsm_tree_approach   down to the leaf
+ *     lsm_tree_arrive     its place in the leaf
+ *     lsm_tree_locate     the record with this key, or NULL
+ *
+ * Keys may be inserted in between; locate sees to it that the path is good then. Afterwards it is
+ * good until something is inserted.
+ */
+void lsm_tree_approach(const struct lsm_tree *t, struct bytes key, struct lsm_tree_path *out_path);
+void lsm_tree_arrive(struct bytes key, struct lsm_tree_path *path);
 struct lsm_record *lsm_tree_locate(const struct lsm_tree *t, struct bytes key,
-                                   struct lsm_tree_path *out_path);
+                                   struct lsm_tree_path *path);
 /* Memory for nodes that `count` inserts take at most. Writer. */
 size_t lsm_tree_insert_room(const struct lsm_tree *t, size_t count);
 /* Writer. path: what locate said of its key, which is not there. NO_MEMORY: nothing has changed. */

@@ -23,8 +23,22 @@ struct lsm_applied lsm_applied(const struct lsm *l, uint32_t group)
                      : (struct lsm_applied) { .index = g->index, .term = g->term };
 }
 
-static struct status apply_op(struct lsm *l, struct lsm_mem *m, const struct lsm_op *op,
-                              uint64_t version, const struct vlog_handle *handles)
+/* Entries on their way into the memtable. */
+struct entering {
+    struct lsm_entry entries[LSM_MEMTABLE_WINDOW];
+    size_t count;
+};
+
+static struct status enter(struct lsm_mem *m, struct entering *in)
+{
+    size_t count = in->count;
+
+    in->count = 0;
+    return lsm_memtable_add(m->table, in->entries, count);
+}
+
+static struct status apply_op(struct lsm *l, const struct lsm_op *op, uint64_t version,
+                              const struct vlog_handle *handles, struct entering *in)
 {
     if (op->kind == LSM_OP_SIDE) {
         if (l->has_sidecar)
@@ -36,7 +50,8 @@ static struct status apply_op(struct lsm *l, struct lsm_mem *m, const struct lsm
         buf_append(&l->range_deletes, bytes_of(&r, sizeof r));
         return l->range_deletes.is_failed ? status_of(ST_NO_MEMORY) : status_ok();
     }
-    struct lsm_entry e = {
+    struct lsm_entry *e = &in->entries[in->count++];
+    *e = (struct lsm_entry) {
         .key = op->key,
         .version = version,
         .kind = op->kind,
@@ -44,13 +59,13 @@ static struct status apply_op(struct lsm *l, struct lsm_mem *m, const struct lsm
         .expire_ms = op->expire_ms,
     };
     if (op->kind == LSM_PUT)
-        e.value = op->value;
+        e->value = op->value;
     if (op->kind == LSM_PUT_HANDLE) {
-        e.handle = handles[op->value_ordinal];
-        if (e.handle.length != op->value_size)
+        e->handle = handles[op->value_ordinal];
+        if (e->handle.length != op->value_size)
             return status_of(ST_CORRUPT);
     }
-    return lsm_memtable_add(m->table, &e);
+    return status_ok();
 }
 
 /* All operations of a body into the open memtable. */
@@ -58,7 +73,9 @@ static struct status apply_body(struct lsm *l, struct lsm_mem *m, const struct l
 {
     struct lsm_op_reader r;
     struct lsm_op op;
+    struct entering in;
 
+    in.count = 0;
     buf_reset(&l->range_deletes);
     TRY(lsm_op_reader_init(&r, a->body));
     TRY(lsm_memtable_reserve(m->table, a->body.size, r.op_count));
@@ -69,8 +86,11 @@ static struct status apply_body(struct lsm *l, struct lsm_mem *m, const struct l
         if (s.code == ST_NOT_FOUND)
             break;
         TRY(s);
-        TRY(apply_op(l, m, &op, r.version, a->handles));
+        TRY(apply_op(l, &op, r.version, a->handles, &in));
+        if (in.count == LSM_MEMTABLE_WINDOW)
+            TRY(enter(m, &in));
     }
+    TRY(enter(m, &in));
     if (l->range_deletes.size > 0)
         TRY(lsm_memtable_add_range_deletes(
             m->table, (const struct lsm_range_delete *)l->range_deletes.data,

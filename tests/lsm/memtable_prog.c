@@ -106,7 +106,7 @@ static void write_all(void *context)
                                .kind = j % 9 == 0 ? LSM_DELETE : LSM_PUT };
         if (e.kind == LSM_PUT)
             e.value = value_of(j, value);
-        CHECK(succeeded(lsm_memtable_add(s->memtable, &e)));
+        CHECK(succeeded(lsm_memtable_add(s->memtable, &e, 1)));
         if (j % RANGE_EVERY == 0)
             add_range(s->memtable, j / RANGE_EVERY);
         atomic_store_explicit(&s->acknowledged, j, memory_order_release);

@@ -80,7 +80,7 @@ static void add_set(struct fixture *f, const struct entry_set *s, enum order ord
 {
     size_t *at = adding_order(s, order, r);
     for (size_t i = 0; i < s->count; i++)
-        must(lsm_memtable_add(f->memtable, &s->entries[at[i]]));
+        must(lsm_memtable_add(f->memtable, &s->entries[at[i]], 1));
     free(at);
 }
 
@@ -211,14 +211,14 @@ Test(lsm_memtable, what_is_reserved_can_be_added)
         init(&f);
         for (uint64_t i = 0; i < before; i++) {
             struct lsm_entry e = numbered(i, key);
-            must(lsm_memtable_add(f.memtable, &e));
+            must(lsm_memtable_add(f.memtable, &e, 1));
         }
         must(lsm_memtable_reserve(f.memtable, 500 * 16, 500));
         f.alloc.fail_at = 1;
         f.alloc.fail_for_ever = true;
         for (uint64_t i = before; i < before + 500; i++) {
             struct lsm_entry e = numbered(i, key);
-            must(lsm_memtable_add(f.memtable, &e));
+            must(lsm_memtable_add(f.memtable, &e, 1));
         }
         f.alloc.fail_at = 0;
         f.alloc.fail_for_ever = false;
@@ -236,18 +236,53 @@ Test(lsm_memtable, what_is_reserved_can_be_added_anywhere)
     init(&f);
     for (uint64_t i = 0; i < BEFORE; i++) {
         struct lsm_entry e = numbered(i * 1000, key);
-        must(lsm_memtable_add(f.memtable, &e));
+        must(lsm_memtable_add(f.memtable, &e, 1));
     }
     must(lsm_memtable_reserve(f.memtable, ADDED * 16, ADDED));
     f.alloc.fail_at = 1;
     f.alloc.fail_for_ever = true;
     for (uint64_t i = 0; i < ADDED; i++) {
         struct lsm_entry e = numbered((i / 2 * PER_LEAF + 30) * 1000 + 1 + i % 2, key);
-        must(lsm_memtable_add(f.memtable, &e));
+        must(lsm_memtable_add(f.memtable, &e, 1));
     }
     f.alloc.fail_at = 0;
     f.alloc.fail_for_ever = false;
     lsm_memtable_check_invariants(f.memtable);
+    deinit(&f);
+}
+
+/* Close to each other, so that they share leaves that split between finding a place and taking it;
+ * far apart; old keys among new ones. */
+Test(lsm_memtable, what_is_added_together_is_as_if_one_by_one)
+{
+    enum { WINDOWS = 6000, SPAN = 20000 };
+    struct fixture f;
+    uint8_t keys[LSM_MEMTABLE_WINDOW][8];
+    struct lsm_entry window[LSM_MEMTABLE_WINDOW];
+    uint64_t *newest = calloc(SPAN, sizeof *newest);
+    struct rand rand;
+
+    rand_seed(&rand, 3);
+    init(&f);
+    for (uint64_t version = 1; version <= WINDOWS; version++) {
+        uint64_t base = rand_below(&rand, SPAN);
+        uint64_t step = rand_below(&rand, 2) == 0 ? 1 : 1 + rand_below(&rand, SPAN / 8 - 1);
+        size_t count = 1 + rand_below(&rand, LSM_MEMTABLE_WINDOW);
+        for (size_t i = 0; i < count; i++) {
+            uint64_t k = (base + i * step) % SPAN;
+            window[i] = numbered(k, keys[i]);
+            window[i].version = newest[k] = version;
+        }
+        must(lsm_memtable_add(f.memtable, window, count));
+    }
+    lsm_memtable_check_invariants(f.memtable);
+    for (uint64_t k = 0; k < SPAN; k++) {
+        struct lsm_entry got;
+        bool is_there = lsm_memtable_get(f.memtable, numbered(k, keys[0]).key, UINT64_MAX, &got);
+        cr_assert_eq(is_there, newest[k] != 0);
+        cr_assert(!is_there || got.version == newest[k]);
+    }
+    free(newest);
     deinit(&f);
 }
 
@@ -268,13 +303,13 @@ Test(lsm_memtable, any_failed_allocation_leaves_it_usable)
             e.version = 1;
             if (i % 100 == 0)
                 e.value = bytes_of(value, sizeof value);
-            struct status s = lsm_memtable_add(f.memtable, &e);
+            struct status s = lsm_memtable_add(f.memtable, &e, 1);
             if (failed(s)) {
                 struct lsm_entry got;
                 cr_assert_eq(s.code, ST_NO_MEMORY);
                 cr_assert_not(lsm_memtable_get(f.memtable, e.key, UINT64_MAX, &got));
                 has_failed = true;
-                s = lsm_memtable_add(f.memtable, &e);
+                s = lsm_memtable_add(f.memtable, &e, 1);
             }
             must(s);
             added++;
