@@ -3,7 +3,8 @@
  *
  * A number that no keyspace has is refused, so that nothing can lie under it when it is given, and
  * nothing comes to lie there when it was dropped. A drop clears the bit, deletes the keys, then
- * forgets the name: whatever comes between, no key is left that no name leads to.
+ * forgets the name: whatever comes between, no key is left that no name leads to. Names are in the
+ * manifest, which is synced at once; so must be what the drop deleted (tests/crash, keyspace).
  */
 #include "embed/internal.h"
 
@@ -112,6 +113,12 @@ enum varve_code varve_keyspace_find(struct varve *store, const char *name,
     return embed_error(error, s, "keyspace", NULL);
 }
 
+/* What was deleted is on the disk before the name goes, also where writes reach the kernel only. */
+static enum varve_code settle_deletes(struct varve *v, struct varve_error *error)
+{
+    return v->commit.is_durable ? VARVE_OK : varve_flush(v, error);
+}
+
 static struct status delete_keys(struct varve *v, struct embed_slot *slot, varve_keyspace keyspace)
 {
     lsm_batch_reset(&slot->proposal.batch);
@@ -139,11 +146,14 @@ enum varve_code varve_keyspace_drop(struct varve *store, const char *name,
         return embed_error(error, status_of(ST_NOT_FOUND), what, NULL);
     }
     s = delete_keys(store, slot, keyspace);
-    if (succeeded(s))
+    code = failed(s) ? VARVE_OK : settle_deletes(store, error);
+    if (succeeded(s) && code == VARVE_OK)
         s = lsm_keyspace_drop(store->lsm, slot->ring, name);
-    if (failed(s))
+    if (failed(s) || code != VARVE_OK)
         admit(store, keyspace);
     embed_slot_give(slot);
+    if (code != VARVE_OK)
+        return code;
     return embed_error(error, s, what, s.code == ST_FAILED ? embed_failure(store) : NULL);
 }
 
