@@ -17,16 +17,16 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "server"))
 
-from varve_process import Cases, Server, encode, must  # noqa: E402
+from varve_process import Cases, Server, must  # noqa: E402
 
 from differential import (case_argument, case_connection, case_difference,  # noqa: E402
                           case_expiry, case_keyspace, case_table, case_transaction)
 from differential.difference import Differences  # noqa: E402
 from differential.fuzzer import Fuzzer  # noqa: E402
 from differential.grammar import Grammar, read  # noqa: E402
-from differential.link import End  # noqa: E402
+from differential.link import asker  # noqa: E402
 from differential.pair import Pair  # noqa: E402
-from differential.redis_process import Redis, version  # noqa: E402
+from differential.redis_process import Redis, is_redis_7_0, version  # noqa: E402
 from differential.shrink import shown, shrink  # noqa: E402
 from differential.stream import Player  # noqa: E402
 
@@ -39,7 +39,8 @@ CASES = [case_table.the_table_is_that_of_redis, case_argument.every_arity,
          case_argument.ranges, case_expiry.expiries, case_transaction.transactions,
          case_transaction.watches_of_two_clients, case_keyspace.databases, case_keyspace.scans,
          case_keyspace.large_values, case_keyspace.dumps_are_exchanged,
-         case_connection.greetings, case_connection.replies_of_resp3, case_connection.passwords, case_connection.bad_frames,
+         case_connection.greetings, case_connection.replies_of_resp3, case_connection.passwords,
+         case_connection.bad_frames,
          case_difference.every_witness_differs]
 
 
@@ -52,15 +53,6 @@ def options():
                         help="go on behind a difference; show one of a kind")
     parser.add_argument("--case", help="only the cases whose names hold this")
     return parser.parse_args()
-
-
-def asker(port):
-    end = End(port)
-
-    def ask(*words):
-        end.send(encode(*words))
-        return end.replies(1)[0]
-    return ask
 
 
 class Hunt:
@@ -108,7 +100,7 @@ def every_row_is_needed(differences):
 
 def main():
     wanted = options()
-    if "v=7.0." not in version():
+    if not is_redis_7_0():
         print(f"redis-server 7.0 is needed to compare with; there is {version() or 'none'}")
         return 77
     cases = Cases()

@@ -32,14 +32,15 @@ TEXT = [b"", b"v", b"vv", b"text", b"foobar", b"ohmytext", b"mynewtext", b"\x00\
 VALUES = ([b"%d" % n for n in range(-9, 30)] + TEXT * 3 + NUMBERS + [b"3.14", b"-1.5e-7"]
           + [b"y" * 5000, LARGE[0]])
 INTEGERS = SMALL * 5 + NUMBERS
-FLOATS = SMALL + NUMBERS + [b"3.14", b"-1.5", b"1e-7", b"1e20", b"1e308", b"5e-324", b"0.3", b"-2e2",
-                            b"1.7976931348623157e308", b"1e4932", b"0.30000000000000004"]
+FLOATS = SMALL + NUMBERS + [b"3.14", b"-1.5", b"1e-7", b"1e20", b"1e308", b"5e-324", b"0.3",
+                            b"-2e2", b"1.7976931348623157e308", b"1e4932", b"0.30000000000000004"]
 # Beyond the end of what is there, and across the ends of chunks.
 PLACES = SMALL * 2 + NUMBERS[:20] + [b"%d" % n for n in (CHUNK - 2, CHUNK, ROW - 1, ROW, ROW + 1,
                                                          70_000, 150_000)]
 PLACES += [b"536870912"]
 BITS = SMALL * 3 + [b"%d" % n for n in (7, 8, 9, 8 * CHUNK - 1, 8 * CHUNK, 8 * ROW, 8 * ROW + 77)]
 BITS += [b"-1", b"abc", b"4294967296", BIG, b"#0", b"#1", b"#3", b"#-1", b"#x", b"1.5", b""]
+BIT = [b"0", b"1"] * 9 + [b"2", b"x", b""]
 RANGE_ENDS = SMALL * 4 + [b"65530", b"70000", b"-70000", BIG, b"-" + BIG, b"x", b"1.5", b""]
 
 # No expiry that could end while a stream runs: far away, at once, or refused. Relative ones are a
@@ -54,15 +55,16 @@ UNIX_S = [b"%d" % (FAR_S + k) for k in range(9)] * 3 + NEVER
 UNIX_MS = [b"%d" % (1000 * FAR_S + k) for k in range(9)] * 3 + NEVER
 OVER = [b"1", b"1000000000"]
 
-PATTERNS = [b"*", b"?", b"a*", b"[ab]", b"[^a]", b"k[0-9]*", b"\\*", b"l*", b"", b"[", b"[a-", b"*a*",
-            b"x\\", b"{t}?", b"[c-a]"]
+PATTERNS = [b"*", b"?", b"a*", b"[ab]", b"[^a]", b"k[0-9]*", b"\\*", b"l*", b"", b"[", b"[a-",
+            b"*a*", b"x\\", b"{t}?", b"[c-a]"]
 DATABASES = [b"0"] * 12 + [b"1"] * 6 + [b"2", b"15", b"16", b"-1", b"x", b"", b"2147483647",
                                           b"2147483648"]
 CHANNELS = [b"ch", b"ch2", b"news", b"", b"\x00\xff", b"__keyspace@0__:a", b"__keyevent@0__:set"]
-CHANNEL_PATTERNS = [b"*", b"ch*", b"n?ws", b"[cn]*", b"__key*@*__:*", b"__keyevent@0__:*", b"nosuch"]
+CHANNEL_PATTERNS = [b"*", b"ch*", b"n?ws", b"[cn]*", b"__key*@*__:*", b"__keyevent@0__:*",
+                    b"nosuch"]
 TYPES = [b"string", b"STRING", b"hash", b"list", b"zset", b"stream", b"nosuch", b""]
-FIELDS = [b"u8", b"i8", b"u1", b"i1", b"i5", b"u16", b"i16", b"u32", b"i32", b"u63", b"i64", b"u64", b"i65",
-          b"u0", b"i0", b"x8", b"u", b"", b"U8", b"u08"]
+FIELDS = [b"u8", b"i8", b"u1", b"i1", b"i5", b"u16", b"i16", b"u32", b"i32", b"u63", b"i64", b"u64",
+          b"i65", b"u0", b"i0", b"x8", b"u", b"", b"U8", b"u08"]
 NAMES = [b"me", b"", b"a b", b"you", b"a\nb", b"\xc3\xa4"]
 
 def dumps(*texts):
@@ -86,7 +88,7 @@ NAMED = {
     "serialized-value": SERIALIZED,
     "value": VALUES, "string": VALUES, "message": TEXT, "increment": INTEGERS + FLOATS,
     "decrement": INTEGERS, "element": TEXT,
-    "offset": PLACES, "start": RANGE_ENDS, "end": RANGE_ENDS, "stop": RANGE_ENDS, "bit": [b"0", b"1"] * 9 + [b"2", b"x", b""],
+    "offset": PLACES, "start": RANGE_ENDS, "end": RANGE_ENDS, "stop": RANGE_ENDS, "bit": BIT,
     "encoding": FIELDS, "len": SMALL, "min-match-len": SMALL,
     "seconds": SECONDS, "milliseconds": MILLIS, "unix-time-seconds": UNIX_S,
     "unix-time-milliseconds": UNIX_MS, "ttl": [b"0", b"-1", b"x"] * 3000 + MILLIS[:len(APART)],
@@ -110,7 +112,7 @@ TYPED = {"string": VALUES, "integer": INTEGERS, "double": FLOATS, "key": KEYS, "
 PLACED = {
     ("setbit", "offset"): BITS, ("getbit", "offset"): BITS, ("bitfield", "offset"): BITS,
     ("bitfield_ro", "offset"): BITS, ("incrby", "increment"): INTEGERS,
-    ("bitfield", "value"): INTEGERS, ("bitfield", "increment"): INTEGERS, ("setbit", "value"): [b"0", b"1"] * 9 + [b"2", b"x", b""],
+    ("bitfield", "value"): INTEGERS, ("bitfield", "increment"): INTEGERS, ("setbit", "value"): BIT,
     ("expireat", "unix-time-seconds"): UNIX_S + OVER,
     ("pexpireat", "unix-time-milliseconds"): UNIX_MS + OVER,
     ("psubscribe", "pattern"): CHANNEL_PATTERNS, ("punsubscribe", "pattern"): CHANNEL_PATTERNS,

@@ -1,4 +1,4 @@
-"""case_argument -- arguments: how many, numbers in every spelling, options that exclude each other."""
+"""case_argument -- how many, numbers in every spelling, options that exclude each other."""
 
 import itertools
 import re

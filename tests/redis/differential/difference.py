@@ -93,8 +93,8 @@ def in_parts(row, mine, theirs):
     return bare[0] == bare[1]
 
 
-COMPARE = {"order": in_order, "fewer": in_fewer, "number": in_number, "value": in_value, "null": in_null,
-           "words": in_words, "refusal": in_refusal, "acceptance": in_acceptance,
+COMPARE = {"order": in_order, "fewer": in_fewer, "number": in_number, "value": in_value,
+           "null": in_null, "words": in_words, "refusal": in_refusal, "acceptance": in_acceptance,
            "parts": in_parts, "silence": in_silence, "unknown": in_unknown, "length": in_length}
 
 

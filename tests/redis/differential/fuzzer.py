@@ -12,8 +12,8 @@ LINE_MAX_BYTES = 16 * 1024  # As a line of \xNN.
 ROUND_COMMANDS = 4000
 # What other rounds leave behind is gone.
 CLEAN = [(b"FLUSHALL",), (b"CONFIG", b"SET", b"notify-keyspace-events", b"")]
+SPLINTERS = [b"\r\n", b"*", b"$", b"-1", b"0", b"\n", b'"', b"'", b" ", b"99999999999"]
 PUBSUB = ["subscribe", "unsubscribe", "psubscribe", "punsubscribe", "ssubscribe", "sunsubscribe"]
-HEARD = [b"ch", b"news", b"__keyspace@0__:a", b"__keyevent@0__:set", b"__keyevent@0__:del"]
 
 
 class Fuzzer:
@@ -83,15 +83,15 @@ class Fuzzer:
             elif how == 2:
                 data = data[:at] + data[max(0, at - 9):at] + data[at:]
             elif how == 3:
-                data = data[:at] + r.choice([b"\r\n", b"*", b"$", b"-1", b"0", b"\n", b'"', b"'", b" ",
-                                             b"99999999999"]) + data[at:]
+                data = data[:at] + r.choice(SPLINTERS) + data[at:]
             else:
                 data = data[:at]
         return data
 
     def listeners(self, r):
         """Clients that subscribe, and others whose messages and keyspace events they hear."""
-        steps = [Step(0, [(b"CONFIG", b"SET", b"notify-keyspace-events", r.choice([b"KEA", b"KE$g"]))])]
+        classes = r.choice([b"KEA", b"KE$g"])
+        steps = [Step(0, [(b"CONFIG", b"SET", b"notify-keyspace-events", classes)])]
         steps += [Step(i, [(b"HELLO", b"3")]) for i in (1, 3)]
         odd = [self.grammar.commands[n] for n in PUBSUB + ["publish"] * 3
                if n in self.grammar.commands]
@@ -99,7 +99,8 @@ class Fuzzer:
         for number in range(ROUND_COMMANDS // 40):
             commands = []
             for _ in range(r.choice([1, 1, 2, 5, 20])):
-                commands.append(r.choice(odd).make(r) if r.random() < 0.4 else self.plain_command(r))
+                is_odd = r.random() < 0.4
+                commands.append(r.choice(odd).make(r) if is_odd else self.plain_command(r))
             commands = [c for c in commands if c[0].upper() not in (b"MULTI", b"RESET")]
             made += len(commands)
             steps.append(Step(r.randrange(4), commands, mark=b"mark-%d" % number))

@@ -12,8 +12,9 @@ from .reply import pairs, value
 
 # How often a command comes: by name, or by group for all of a group together.
 WEIGHTS = {"set": 14, "get": 10, "del": 4, "multi": 3, "exec": 3, "discard": 0.5, "watch": 1.5,
-           "unwatch": 0.5, "flushall": 0.2, "flushdb": 0.3, "select": 1.5, "lcs": 0.3, "swapdb": 0.2,
-           "keys": 0.5, "scan": 0.5, "hello": 0.2, "command": 0.02, "command|docs": 0.02, "info": 0.05}
+           "unwatch": 0.5, "flushall": 0.2, "flushdb": 0.3, "select": 1.5, "lcs": 0.3,
+           "swapdb": 0.2, "keys": 0.5, "scan": 0.5, "hello": 0.2, "command": 0.02,
+           "command|docs": 0.02, "info": 0.05}
 GROUP_WEIGHTS = {"string": 1.5, "bitmap": 1.5, "generic": 1.2, "connection": 0.15, "server": 0.08,
                  "pubsub": 0.2}
 SPOILED = 0.06  # Of all commands: with an argument too many, too few, of another kind.

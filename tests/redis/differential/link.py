@@ -2,6 +2,8 @@
 
 import socket
 
+from varve_process import encode
+
 from .reply import end_of
 
 PATIENCE_S = 60
@@ -82,3 +84,13 @@ class End:
 
     def close(self):
         self.socket.close()
+
+
+def asker(port):
+    """A function that asks a server of its own connection."""
+    end = End(port)
+
+    def ask(*words):
+        end.send(encode(*words))
+        return end.replies(1)[0]
+    return ask

@@ -20,6 +20,10 @@ def version():
                                      capture_output=True, text=True, check=True).stdout or ""
 
 
+def is_redis_7_0():
+    return "v=7.0." in version()
+
+
 class Redis:
     def __init__(self):
         self.folder = tempfile.mkdtemp(prefix="redis-test-")
