@@ -47,6 +47,7 @@ struct resp_call {
     uint64_t changes;  /* Keys it wrote or removed; likewise. */
     uint64_t redacted; /* Bit i: see resp_call_redact. */
     enum resp_fate fate;
+    bool ends_transaction; /* Its queue is borrowed from until it has been accounted for. */
     struct resp_run *runs; /* Of EXEC's commands, the last one first. */
 };
 

@@ -217,6 +217,6 @@ struct status resp_cmd_exec(struct resp_call *call)
         call->reply->version = before.version;
         return st;
     }
-    resp_session_discard(s);
+    call->ends_transaction = true;
     return status_ok();
 }

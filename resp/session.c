@@ -599,6 +599,8 @@ static struct status dispatch(struct resp_call *call)
 static void settle(struct resp_call *call, struct resp_mark start)
 {
     resp_account_end(call, start);
+    if (call->ends_transaction)
+        resp_session_discard(call->session);
     if (call->command != NULL)
         call->session->last_command = call->command;
     resp_session_forget_found(call->session);
