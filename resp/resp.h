@@ -118,7 +118,7 @@ struct resp_host_ops {
     /* Write it to the file it came from. NOT_FOUND: from none; else why says what failed. */
     struct status (*config_rewrite)(struct resp_host *h, struct errbuf *why);
     void (*reset_stats)(struct resp_host *h);
-    /* The monotonic clock. */
+    /* The monotonic clock, asked once a command. */
     uint64_t (*now_ns)(struct resp_host *h);
 
     /* The sessions, in order of ids; after NULL comes the first, after the last NULL. */

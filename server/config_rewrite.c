@@ -127,6 +127,21 @@ static void append_quoted(struct bytes text, struct buf *out)
     buf_append_u8(out, '"');
 }
 
+/* Would it be read as the same words without quotes? */
+static bool is_plain(struct bytes text)
+{
+    bool was_blank = true;
+
+    for (size_t i = 0; i < text.size; i++) {
+        uint8_t c = text.data[i];
+        bool is_blank = c == ' ';
+        if (c < ' ' || c > '~' || c == '"' || c == '\'' || c == '\\' || (is_blank && was_blank))
+            return false;
+        was_blank = is_blank;
+    }
+    return !was_blank;
+}
+
 static void append_memory(uint64_t bytes, struct buf *out)
 {
     static const char *const UNITS[] = { "gb", "mb", "kb" };
@@ -229,10 +244,10 @@ static void put_parameter(struct rewriting *r, const struct config_parameter *p,
         put_output_limits(r, p);
         return;
     }
-    if (value.size == 0 && p->type != CONFIG_PERCENTILES)
+    if (value.size == 0 && p->initial[0] == '\0')
         return;
     begin_line(r, p);
-    if (p->type == CONFIG_TEXT || p->type == CONFIG_EVENTS || value.size == 0)
+    if (p->type == CONFIG_TEXT || p->type == CONFIG_EVENTS || !is_plain(value))
         append_quoted(value, &r->line);
     else if (p->type == CONFIG_MEMORY)
         append_memory(number_of(value), &r->line);

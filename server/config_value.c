@@ -225,7 +225,7 @@ struct status config_text_take(const struct config_parameter *p, const struct by
     if (p->type == CONFIG_SHARE)
         TRY(check_share(p, words[0], err));
     for (size_t i = 0; i < count; i++) {
-        if (i > 0)
+        if (words[i].size > 0 && out->size > 0)
             buf_append_u8(out, ' ');
         buf_append(out, words[i]);
     }

@@ -33,7 +33,7 @@ static bool check_password(struct resp_host *h, struct bytes password)
 
 static uint64_t now_ns(struct resp_host *h)
 {
-    return clock_ns(server_of(h)->env.clock);
+    return stopwatch_ns(&server_of(h)->reactor.watch);
 }
 
 static void reset_stats(struct resp_host *h)

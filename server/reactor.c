@@ -369,7 +369,7 @@ static void run_ready(struct server_reactor *r)
     unsigned count = 0;
 
     if (r->ready_first != NULL)
-        resp_mark_time(r->resp, clock_ns(r->env->clock));
+        resp_mark_time(r->resp, stopwatch_ns(&r->watch));
     while (r->ready_first != NULL && count < TURN_COMMANDS_MAX && !server_store_is_full(r->store) &&
            !resp_is_behind(r->resp)) {
         struct server_connection *c = take_ready(r);
@@ -869,6 +869,7 @@ static void take_ops(struct server_reactor *r, uint64_t deadline_ns)
 
     io_ring_wait(r->ring, deadline_ns);
     r->now_ns = clock_ns(r->env->clock);
+    stopwatch_sync(&r->watch, r->now_ns);
     for (int i = 0; i < ACCEPTS_IN_TURN_MAX; i++) {
         r->has_accepted = false;
         while ((op = io_ring_done(r->ring)) != NULL)
@@ -938,6 +939,7 @@ void server_reactor_init(struct server_reactor *r, const struct server_reactor_c
                                    .started_ns = now_ns,
                                    .tick_ns = now_ns,
                                    .sampled_ns = now_ns };
+    stopwatch_init(&r->watch, config->env->clock);
     server_chores_init(&r->chores, config->store, config->resp);
 }
 

@@ -18,6 +18,7 @@
 
 #include "base/env.h"
 #include "base/io.h"
+#include "base/stopwatch.h"
 
 #include "resp/resp.h"
 
@@ -97,6 +98,7 @@ struct server_reactor {
     uint64_t output_high;
 
     uint64_t now_ns;
+    struct stopwatch watch; /* For what is timed by itself. */
     uint64_t started_ns;
     uint64_t tick_ns; /* When routine work is due. */
     uint64_t sampled_ns;
