@@ -21,6 +21,11 @@ uint64_t process_id(void)
     return (uint64_t)getpid();
 }
 
+const char *process_variable(const char *name)
+{
+    return getenv(name);
+}
+
 /* Read a small file of the kernel's as text; false if there is none. */
 static bool read_small(const char *path, char text[SMALL_FILE])
 {

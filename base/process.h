@@ -41,6 +41,9 @@ void process_absolute_path(const char *path, char *out_text, size_t size);
 /* Wall time as people read it where the process runs: "21 Nov 2025 04:11:52.123". */
 void process_local_time(uint64_t wall_ms, char *out_text, size_t size);
 
+/* A variable of the environment; NULL if it is not set. */
+const char *process_variable(const char *name);
+
 /*
  * Tell the supervisor (systemd: NOTIFY_SOCKET) how it goes: "READY=1", "STOPPING=1". False if
  * there is no supervisor, or it did not take it.

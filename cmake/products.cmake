@@ -6,7 +6,7 @@ include(GNUInstallDirs)
 
 if(EXISTS ${CMAKE_SOURCE_DIR}/server/main.c)
     add_executable(varve server/main.c)
-    target_link_libraries(varve PRIVATE server bench embed)
+    target_link_libraries(varve PRIVATE server bench cli embed)
     target_link_options(varve PRIVATE ${VARVE_LINK_PRODUCT})
     set_target_properties(varve PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
     if(VARVE_JEMALLOC)

@@ -4,6 +4,8 @@
 
 #include "bench/bench.h"
 
+#include "cli/cli.h"
+
 #include "server/server.h"
 
 #include <string.h>
@@ -12,6 +14,7 @@ static const char HELP[] =
     "varve " SERVER_VERSION ", a durable key-value database that speaks the Redis protocol\n"
     "\n"
     "  varve server [FILE] [--name value ...]   serve; varve server --help lists parameters\n"
+    "  varve cli [COMMAND ...]                  speak to a server; varve cli --help lists flags\n"
     "  varve bench --benchmarks=NAME,...        measure; varve bench --help lists flags\n"
     "  varve version                            say which version this is\n"
     "  varve help                               say this\n";
@@ -33,6 +36,8 @@ int main(int argc, char **argv)
 
     if (strcmp(command, "server") == 0)
         return server_main(argc - 1, argv + 1);
+    if (strcmp(command, "cli") == 0)
+        return cli_main(argc - 1, argv + 1);
     if (strcmp(command, "bench") == 0)
         return bench_main(argc - 1, argv + 1);
     if (is_one_of(command, "version", "--version", "-v")) {

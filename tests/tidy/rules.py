@@ -14,7 +14,9 @@ MAY_INCLUDE = {
     "raft": ["base"],
     "resp": ["base"],
     "embed": ["base", "cache", "vlog", "lsm", "txn"],  # It makes the cache, as a node does.
-    "server": ["base", "cache", "vlog", "lsm", "txn", "raft", "resp", "embed", "bench"],
+    "server": ["base", "cache", "vlog", "lsm", "txn", "raft", "resp", "embed", "bench",
+               "cli"],
+    "cli": ["base"],
     "bench": ["base", "cache", "vlog", "lsm", "txn", "raft", "resp", "embed"],
 }
 
