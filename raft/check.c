@@ -110,7 +110,7 @@ static enum raft_invariant check_log(const struct raft *r)
         return RAFT_I10_CURSORS;
     if (!marks_hold(r))
         return RAFT_I12_DURABLE;
-    if (r->truncate_from != 0 && r->truncate_from <= r->was_commit)
+    if (r->cut_from <= r->was_commit)
         return RAFT_I26_TRUNCATE;
     if (r->log.first > r->log.last && r->log.window_bytes != r->log.held.data.size)
         return RAFT_I28_BYTES;
@@ -137,6 +137,8 @@ static enum raft_invariant check_leader(const struct raft *r)
         return RAFT_I18_LEADER_VOTES;
     if (!progress_holds(r))
         return RAFT_I19_PROGRESS;
+    if (r->role == RAFT_LEADER && r->log.commit == r->log.last && r->uncommitted_bytes != 0)
+        return RAFT_I28_BYTES;
     if (!reads_hold(r))
         return RAFT_I20_READS;
     return r->was_asked != 0 && raft_lease_until(r) != 0 ? RAFT_I22_TRANSFER : RAFT_INVARIANT_NONE;

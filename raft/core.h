@@ -73,7 +73,8 @@ struct raft {
     uint64_t write_since_us;
     raft_index unwritten; /* First entry that is in no write yet. */
     raft_index truncate_from;
-    bool has_restored; /* The next write has a snapshot record. */
+    raft_index cut_from; /* Where the log was cut in this step; RAFT_NEVER: it was not. */
+    bool has_restored;   /* The next write has a snapshot record. */
     struct raft_snapshot restored;
     struct raft_hard hard;
     enum raft_disk disk;
@@ -86,7 +87,7 @@ struct raft {
     /* Followers and candidates: election.c. */
     uint64_t election_due_us;
     uint64_t promise_until_us; /* No vote before: a leader was heard of. */
-    uint64_t grace_until_us;   /* No vote before: promises made before a restart. */
+    uint64_t grace_until_us;   /* No vote before: promises of a clock that is no more. */
     uint64_t campaign_seq;
     uint64_t vote_seq; /* The write of our own vote. */
     bool is_forced;    /* The campaign is a transfer. */
@@ -109,7 +110,8 @@ struct raft {
     /* transfer.c */
     raft_id transferee;
     uint64_t transfer_due_us;
-    raft_id was_asked;         /* Whoever is to take over, once it was sent TIMEOUT_NOW. */
+    raft_id was_asked;         /* Whoever is to take over, once it was sent TIMEOUT_NOW, */
+    uint64_t asked_seq;        /* by messages numbered above this. */
     bool has_sent_timeout_now; /* In this term, to anybody. */
     bool has_transfer_ended;
     raft_id transfer_to;
@@ -231,8 +233,8 @@ void raft_set_conf(struct raft *r, const struct raft_conf *conf, raft_index inde
 void raft_propose_change(struct raft *r, const struct raft_event *ev);
 void raft_leave_if_ready(struct raft *r);
 void raft_recv_removed(struct raft *r, const struct raft_message *m);
-/* Tell a replica that is none of ours. */
-void raft_bid_farewell(struct raft *r, raft_id id, uint32_t times);
+/* Somebody has spoken up: a leader tells it if it is none of ours. */
+void raft_tell_stranger(struct raft *r, raft_id id);
 void raft_emit_farewells(struct raft *r);
 
 /* ---- read.c, lease.c ----------------------------------------------------------------------------
@@ -282,6 +284,8 @@ void raft_emit_install(struct raft *r);
  */
 
 void raft_wake(struct raft *r);
+/* No leader was heard for an election timeout by one that cannot campaign. */
+void raft_seek_leader(struct raft *r);
 void raft_quiesce_beat(struct raft *r);
 bool raft_offers_quiet(const struct raft *r);
 void raft_take_quiet(struct raft *r, const struct raft_message *m);

@@ -257,8 +257,7 @@ static enum raft_reason prevote_refusal(const struct raft *r, const struct raft_
 
 void raft_recv_prevote(struct raft *r, const struct raft_message *m)
 {
-    if (r->role == RAFT_LEADER && raft_conf_find(&r->conf, m->from) == r->conf.count)
-        raft_bid_farewell(r, m->from, 1);
+    raft_tell_stranger(r, m->from);
     if (r->is_quiescent) {
         /* Somebody misses the leader. If it lives, it wakes as well and speaks before our promise
          * is over; if not, we must not sleep through the election. */

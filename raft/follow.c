@@ -39,6 +39,7 @@ static bool cut_conflict(struct raft *r, const struct raft_message *m, uint32_t 
         return false;
     }
     raft_log_cut(&r->log, from, m->term, r->fx);
+    r->cut_from = from;
     r->is_dirty = true;
     if (from < r->unwritten) {
         r->truncate_from = from;

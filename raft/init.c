@@ -93,8 +93,9 @@ static struct raft *carve_raft(struct carver *c, const struct raft_config *confi
 static void carve_effects(struct carver *c, const struct raft_config *config,
                           struct raft_effects *fx)
 {
+    /* At most the window and the change held beside it are released at once. */
     *fx = (struct raft_effects) { .capacity = EFFECTS,
-                                  .released_capacity = config->window_entries,
+                                  .released_capacity = config->window_entries + 1,
                                   .entries_capacity =
                                       POOL_BATCHES * config->batch_entries + POOL_SPARE };
     fx->list = carve(c, fx->capacity, sizeof *fx->list);
@@ -312,6 +313,7 @@ static void init_state(struct raft *r, const struct raft_restore *s, uint64_t no
     r->was_commit = r->log.commit;
     r->was_announced = r->log.announced;
     r->was_last = r->log.last;
+    r->cut_from = RAFT_NEVER;
 }
 
 struct status raft_init(const struct raft_config *config, const struct raft_restore *restore,

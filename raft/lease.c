@@ -8,8 +8,9 @@
  *   - it ends when we ask somebody to take over, for the rest of the term: that message may arrive
  *     late and what it starts overrides promises;
  *   - a restarted replica has forgotten its promises: no vote for one election timeout;
- *   - a clock that jumped is not believed for ten election timeouts, and the driver may hold leases
- *     while a region is split or merged.
+ *   - a clock that jumped does not tell when a promise is over either: no vote for one more; and
+ *     for ten no lease;
+ *   - the driver may hold leases while a region is split or merged.
  */
 #include "raft/core.h"
 
@@ -66,4 +67,8 @@ void raft_bar_lease(struct raft *r)
     if (RAFT_MUTANT(B11_clock_jump_believed))
         return;
     r->lease_barred_until_us = r->now_us + (uint64_t)JUMP_TIMEOUTS * r->config.election_us;
+    if (!r->config.has_leases || r->role == RAFT_LEADER)
+        return;
+    r->grace_until_us = r->now_us + r->config.election_us;
+    raft_draw_election(r);
 }

@@ -41,6 +41,21 @@ static bool is_among(const struct raft_peer *peers, uint32_t count, raft_id id, 
     return false;
 }
 
+/* Tell a replica that is none of ours. */
+static void bid_farewell(struct raft *r, raft_id id, uint32_t times)
+{
+    for (uint32_t i = 0; i < r->farewell_count; i++) {
+        if (r->farewells[i].id == id) {
+            r->farewells[i].is_due = true;
+            return;
+        }
+    }
+    if (r->farewell_count == RAFT_MEMBERS_MAX)
+        return; /* It will speak up. */
+    r->farewells[r->farewell_count++] =
+        (struct raft_farewell) { .id = id, .left = times, .is_due = true };
+}
+
 /* peers[i] belongs to members[i]: those that stay keep what is known of them. */
 static void rebuild_peers(struct raft *r, const struct raft_conf *conf)
 {
@@ -62,7 +77,7 @@ static void rebuild_peers(struct raft *r, const struct raft_conf *conf)
     }
     for (uint32_t i = 0; i < r->conf.count; i++) {
         if (r->role == RAFT_LEADER && raft_conf_find(conf, r->peers[i].id) == conf->count)
-            raft_bid_farewell(r, r->peers[i].id, FAREWELLS);
+            bid_farewell(r, r->peers[i].id, FAREWELLS);
     }
     for (uint32_t i = 0; i < conf->count; i++)
         r->peers[i] = next[i];
@@ -207,18 +222,10 @@ void raft_leave_if_ready(struct raft *r)
 
 /* ---- Removed ones --------------------------------------------------------------------------- */
 
-void raft_bid_farewell(struct raft *r, raft_id id, uint32_t times)
+void raft_tell_stranger(struct raft *r, raft_id id)
 {
-    for (uint32_t i = 0; i < r->farewell_count; i++) {
-        if (r->farewells[i].id == id) {
-            r->farewells[i].is_due = true;
-            return;
-        }
-    }
-    if (r->farewell_count == RAFT_MEMBERS_MAX)
-        return; /* It will speak up. */
-    r->farewells[r->farewell_count++] =
-        (struct raft_farewell) { .id = id, .left = times, .is_due = true };
+    if (r->role == RAFT_LEADER && raft_conf_find(&r->conf, id) == r->conf.count)
+        bid_farewell(r, id, 1);
 }
 
 void raft_emit_farewells(struct raft *r)

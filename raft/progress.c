@@ -16,7 +16,7 @@ static void enter(struct raft_peer *p, enum raft_progress progress, uint64_t seq
 {
     p->progress = progress;
     p->epoch_seq = seq;
-    p->is_probing = false;
+    p->probe_seq = 0;
     p->is_fetching = false;
     p->nudge_due = false;
     clear_inflight(p);
@@ -62,7 +62,7 @@ void raft_peer_sent(struct raft_peer *p, raft_index last, uint64_t bytes, uint64
                     uint32_t inflight_max)
 {
     if (p->progress == RAFT_PROBE) {
-        p->is_probing = true;
+        p->probe_seq = seq;
         return;
     }
     if (last < p->next)
@@ -100,6 +100,6 @@ bool raft_peer_is_full(const struct raft_peer *p, const struct raft_config *c)
 bool raft_peer_waits(const struct raft_peer *p, uint64_t seq)
 {
     if (p->progress == RAFT_PROBE)
-        return p->is_probing;
+        return p->probe_seq != 0 && p->probe_seq < seq;
     return p->inflight_count > 0 && p->inflight[p->inflight_head].seq < seq;
 }

@@ -41,7 +41,8 @@ struct raft_peer {
     raft_index next;
     uint64_t epoch_seq; /* Messages numbered above it belong to the present state. */
     uint64_t match_seq; /* The newest message when match grew: answers to later ones know of it. */
-    bool is_probing;    /* PROBE: one is unanswered. */
+    uint64_t probe_seq; /* PROBE: the newest one, if it is unanswered. */
+    uint64_t lost_seq;  /* Answers to messages up to here speak of a disk that is no more. */
     bool is_fetching;   /* FETCH is unanswered. */
     bool is_disk_full;
     bool is_quiet; /* Has taken up quiescence. */

@@ -4,9 +4,11 @@
  * A leader that has had nothing to do for a number of beats, and whose peers have everything,
  * offers quiet with its heartbeats; a follower that agrees that the log ends where the leader says,
  * all of it committed, stops its clock and answers so. When all have, the leader stops, too.
- * Whoever needs it wakes it, by any message; whoever did not agree still has its clock, and its
- * pre-vote wakes everybody. That a leader's machine has died while all are quiet only the driver
- * can see: it says UNREACHABLE.
+ * Whoever needs it wakes it, by any message; whoever did not agree or has been restarted still has
+ * its clock, and its pre-vote wakes everybody -- or its WAKE, if it cannot be elected: a learner
+ * that was down must not be left behind, nor one that was removed meanwhile be left in ignorance.
+ * That a leader's machine has died while all are quiet only the driver can see: it says
+ * UNREACHABLE.
  */
 #include "raft/core.h"
 
@@ -84,5 +86,14 @@ void raft_wake(struct raft *r)
         raft_heartbeat_all(r);
     } else {
         raft_draw_election(r);
+    }
+}
+
+void raft_seek_leader(struct raft *r)
+{
+    raft_draw_election(r);
+    for (uint32_t i = 0; i < r->conf.count; i++) {
+        if (r->conf.members[i].id != r->config.id && r->term > 0)
+            (void)raft_emit_message(r, RAFT_WAKE, r->conf.members[i].id, 0);
     }
 }

@@ -113,8 +113,9 @@ static bool take_up_term(struct raft *r, const struct raft_message *m)
     return true;
 }
 
-static void wake_up(struct raft *r)
+static void wake_up(struct raft *r, raft_id from)
 {
+    raft_tell_stranger(r, from);
     if (r->is_quiescent)
         raft_wake(r);
     else if (r->role != RAFT_LEADER)
@@ -164,7 +165,7 @@ static void dispatch_message(struct raft *r, const struct raft_message *m)
         raft_recv_removed(r, m);
         break;
     default: /* WAKE */
-        wake_up(r);
+        wake_up(r, m->from);
         break;
     }
 }
@@ -337,7 +338,7 @@ static void run_timers(struct raft *r)
         if (raft_may_campaign(r) == RAFT_OK)
             raft_campaign(r);
         else
-            raft_draw_election(r);
+            raft_seek_leader(r);
     }
 }
 
@@ -368,6 +369,7 @@ static void reset_effects(struct raft *r, struct raft_effects *fx)
     fx->more = false;
     r->fx = fx;
     r->slice_count = 0;
+    r->cut_from = RAFT_NEVER;
 }
 
 /* A step that broke an invariant, or halted, tells nothing but that. */

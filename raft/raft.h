@@ -71,6 +71,7 @@
  *   L16 now_us is monotonic and never goes back. TIMER is due at effects.deadline_us, absolute;
  *       early or spurious ones are harmless. Every step renews the deadline. A replica that is
  *       quiescent has none: the driver says UNREACHABLE when it sees the leader's machine gone.
+ *       CLOCK_JUMP comes first of all events after one.
  *
  * Draining
  *   L17 While effects.more is set there is more to tell: step with DRAIN (or any other event).
@@ -139,7 +140,8 @@ enum raft_reason {
     RAFT_STALE_REPLY,   /* An answer to a question that is not open any more. */
     RAFT_NOT_MEMBER,    /* The sender is in no configuration that we know. */
     RAFT_LEADER_ALIVE,  /* Vote withheld: a leader was heard of within the election timeout. */
-    RAFT_RESTART_GRACE, /* Vote withheld: restarted, and may have promised a lease. */
+    RAFT_RESTART_GRACE, /* Vote withheld: restarted or with a clock that jumped, and may have
+                           promised a lease. */
     RAFT_VOTED,         /* The vote of this term is given. */
     RAFT_LOG_BEHIND,    /* The candidate's log lacks entries that ours has. */
     RAFT_LOG_MISMATCH,  /* The entry before the appended ones is not in the log. */
@@ -361,8 +363,8 @@ enum raft_event_kind {
     RAFT_EVENT_STEP_DOWN,   /* Stop leading. */
     RAFT_EVENT_DISK,        /* disk. */
     RAFT_EVENT_LEASE,       /* lease. */
-    RAFT_EVENT_CLOCK_JUMP,  /* The clock cannot be trusted: no lease for ten election timeouts. */
-    RAFT_EVENT_WAKE,        /* End quiescence. */
+    RAFT_EVENT_CLOCK_JUMP, /* The clock went ahead by itself: no lease for ten election timeouts. */
+    RAFT_EVENT_WAKE,       /* End quiescence. */
     RAFT_EVENT_KIND_END,
 };
 

@@ -171,8 +171,8 @@ static void note_answer(struct raft *r, struct raft_peer *p, const struct raft_m
 
 static void append_accepted(struct raft *r, struct raft_peer *p, const struct raft_message *m)
 {
-    if (m->index > r->log.last) {
-        r->fx->verdict = RAFT_MALFORMED;
+    if (m->index > r->log.last || (p->lost_seq != 0 && m->seq <= p->lost_seq)) {
+        r->fx->verdict = m->index > r->log.last ? RAFT_MALFORMED : RAFT_STALE_REPLY;
         return;
     }
     raft_peer_acked(p, m->index, r->message_seq, r->config.inflight_messages);
@@ -194,6 +194,7 @@ static void peer_lost_entries(struct raft *r, struct raft_peer *p, const struct 
 {
     raft_alarm(r, RAFT_ALARM_PEER_LOST_ENTRIES, p->id, p->match);
     p->match = 0;
+    p->lost_seq = r->message_seq;
     raft_peer_probe(p, m->hint_index + 1, r->message_seq);
 }
 

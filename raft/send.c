@@ -74,7 +74,7 @@ static enum next_append choose(const struct raft *r, const struct raft_peer *p)
     if (p->progress == RAFT_SENDING || p->progress == RAFT_DOWN || p->is_fetching)
         return NOTHING;
     if (p->progress == RAFT_PROBE) {
-        if (p->is_probing ? !p->nudge_due : p->match == r->log.last)
+        if (p->probe_seq != 0 ? !p->nudge_due : p->match == r->log.last)
             return NOTHING;
     } else if (!p->nudge_due && (!has_entries || raft_peer_is_full(p, &r->config))) {
         return NOTHING;
@@ -83,7 +83,7 @@ static enum next_append choose(const struct raft *r, const struct raft_peer *p)
         return RAFT_MUTANT(B29_purged_log_waits)                        ? NOTHING
                : RAFT_MUTANT(B30_nudge_behind_the_base) && p->nudge_due ? EMPTY
                                                                         : SNAPSHOT;
-    if (!has_entries || (p->progress == RAFT_REPLICATE && p->nudge_due))
+    if (!has_entries || p->nudge_due)
         return EMPTY;
     return p->next < r->log.first ? FETCH : ENTRIES;
 }

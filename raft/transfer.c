@@ -39,6 +39,7 @@ void raft_transfer(struct raft *r, raft_id to)
 static void ask(struct raft *r, struct raft_peer *p)
 {
     p->timeout_now_due = true;
+    r->asked_seq = r->message_seq;
     r->has_sent_timeout_now = true;
 }
 
@@ -91,6 +92,8 @@ void raft_recv_timeout_now(struct raft *r, const struct raft_message *m)
     bool is_equal = r->log.last == m->index && raft_log_last_term(&r->log) == m->log_term;
     if (is_equal && m->commit > r->log.commit)
         raft_commit_to(r, m->commit);
+    if (r->role == RAFT_HALTED)
+        return;
     enum raft_reason why = is_equal ? raft_may_campaign(r) : RAFT_LOG_BEHIND;
     if (why == RAFT_OK)
         raft_campaign_forced(r);
@@ -100,7 +103,7 @@ void raft_recv_timeout_now(struct raft *r, const struct raft_message *m)
 
 void raft_recv_timeout_now_resp(struct raft *r, const struct raft_message *m)
 {
-    if (r->role == RAFT_LEADER && r->transferee == m->from && m->reject)
+    if (r->role == RAFT_LEADER && r->transferee == m->from && m->seq > r->asked_seq && m->reject)
         raft_end_transfer(r, RAFT_TRANSFER_REFUSED);
     else
         r->fx->verdict = RAFT_STALE_REPLY;

@@ -165,3 +165,14 @@ Test(raft_init, options_that_make_no_sense_have_no_size)
     setup(&d);
     cr_assert_eq(raft_init(&c, &d.restore, 0, NULL, &err, &r).code, ST_INVALID);
 }
+
+/* A snapshot may take the place of a full window and of the change that is held beside it. */
+Test(raft_init, one_step_can_give_back_the_window_and_a_held_change)
+{
+    static _Alignas(16) uint8_t memory[1 << 20];
+    struct raft_config c = { .id = 1, .window_entries = 64, .batch_entries = 16 };
+    struct raft_effects fx;
+    cr_assert_leq(raft_effects_size(&c), sizeof memory);
+    raft_effects_init(&fx, &c, memory);
+    cr_assert_eq(fx.released_capacity, 65);
+}

@@ -65,9 +65,10 @@ Test(raft_progress, a_probe_waits_for_its_answer)
     raft_peer_reset(&p, 10);
     cr_assert(!raft_peer_waits(&p, 99));
     raft_peer_sent(&p, 12, 5, 7, WINDOW);
-    cr_assert(p.is_probing);
+    cr_assert_eq(p.probe_seq, 7);
     cr_assert_eq(p.next, 11, "a probe is not optimistic");
-    cr_assert(raft_peer_waits(&p, 99));
+    cr_assert(!raft_peer_waits(&p, 6), "a heartbeat sent before it says nothing about it");
+    cr_assert(raft_peer_waits(&p, 8));
 }
 
 Test(raft_progress, an_old_heartbeat_says_nothing_about_a_later_append)
