@@ -20,19 +20,6 @@ static bool marks_hold(const struct raft *r)
     return m->durable < r->unwritten && r->persisted_seq <= r->persist_seq;
 }
 
-/* Quorums counted the naive way, from what peers acknowledged in this term, in the step that
- * committed. Under a conf that came into force by it the question is another. */
-static bool counted_holds(const struct raft *r)
-{
-    uint64_t values[RAFT_MEMBERS_MAX];
-
-    if (r->role != RAFT_LEADER || r->counted <= r->was_commit || r->conf_index > r->was_commit)
-        return true;
-    for (uint32_t i = 0; i < r->conf.count; i++)
-        values[i] = r->peers[i].id == r->config.id ? r->log.marks.durable : r->peers[i].match;
-    return raft_conf_reached(&r->conf, values, r->counted);
-}
-
 static bool peer_holds(const struct raft *r, const struct raft_peer *p)
 {
     uint64_t bytes = 0;
@@ -131,7 +118,7 @@ static enum raft_invariant check_leader(const struct raft *r)
     if (r->role == RAFT_LEADER && r->counted != 0 && r->counted == r->log.commit &&
         r->counted < r->own_first)
         return RAFT_I11_OWN_TERM;
-    if (!counted_holds(r))
+    if (r->is_miscounted)
         return RAFT_I14_QUORUM;
     if (r->role == RAFT_LEADER && !r->is_leaving && !raft_conf_is_voter(&r->conf, r->config.id))
         return RAFT_I18_LEADER_VOTES;

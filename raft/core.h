@@ -101,7 +101,8 @@ struct raft {
     uint64_t uncommitted_bytes;
     bool is_leaving;       /* No voter any more: hand over and stop. */
     uint64_t leave_due_us; /* At the latest. */
-    raft_index counted;    /* Last commit index that was counted. */
+    raft_index counted;    /* Last commit index that was counted, */
+    bool is_miscounted;    /* and not when counted again, the naive way. */
 
     /* quiesce.c */
     bool is_quiescent;

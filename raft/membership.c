@@ -87,8 +87,6 @@ static void leader_conf_changed(struct raft *r)
 {
     /* New voters have a full election timeout to answer. */
     r->quorum_grace_us = r->now_us;
-    if (r->transferee != 0 && !raft_conf_is_voter(&r->conf, r->transferee))
-        raft_end_transfer(r, RAFT_TRANSFER_NOT_VOTER);
     if (raft_conf_is_voter(&r->conf, r->config.id))
         return;
     /* Thesis 4.2.2: a leader that is none of the voters any more stops. Before, it tells them that
@@ -176,7 +174,8 @@ static bool promotes_behind(struct raft *r, const struct raft_change *change)
 {
     for (uint32_t i = 0; i < change->count; i++) {
         struct raft_peer *p = raft_find_peer(r, change->ops[i].id);
-        if (change->ops[i].op == RAFT_CHANGE_ADD_VOTER && p != NULL && p->progress == RAFT_SENDING)
+        if (change->ops[i].op == RAFT_CHANGE_ADD_VOTER && p != NULL &&
+            p->progress == RAFT_SENDING && !RAFT_MUTANT(B32_promotes_behind))
             return true;
     }
     return false;
@@ -224,7 +223,8 @@ void raft_leave_if_ready(struct raft *r)
 
 void raft_tell_stranger(struct raft *r, raft_id id)
 {
-    if (r->role == RAFT_LEADER && raft_conf_find(&r->conf, id) == r->conf.count)
+    if (r->role == RAFT_LEADER && raft_conf_find(&r->conf, id) == r->conf.count &&
+        !RAFT_MUTANT(RR28_removed_are_not_told))
         bid_farewell(r, id, 1);
 }
 

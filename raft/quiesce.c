@@ -27,7 +27,8 @@ static bool is_idle(const struct raft *r)
         raft_conf_is_joint(&r->conf) || !raft_has_own_commit(r))
         return false;
     for (uint32_t i = 0; i < r->conf.count; i++) {
-        if (r->peers[i].id != r->config.id && !has_it_all(r, &r->peers[i]))
+        if (r->peers[i].id != r->config.id && !has_it_all(r, &r->peers[i]) &&
+            !RAFT_MUTANT(B50_sleeps_with_work_left))
             return false;
     }
     return true;
@@ -70,7 +71,8 @@ void raft_quiesce_beat(struct raft *r)
 /* A follower hears an offer. */
 void raft_take_quiet(struct raft *r, const struct raft_message *m)
 {
-    if (m->quiesce && m->index == r->log.last && r->log.commit == r->log.last)
+    if (m->quiesce && ((m->index == r->log.last && r->log.commit == r->log.last) ||
+                       RAFT_MUTANT(B50_sleeps_with_work_left)))
         r->is_quiescent = true;
 }
 
@@ -92,8 +94,8 @@ void raft_wake(struct raft *r)
 void raft_seek_leader(struct raft *r)
 {
     raft_draw_election(r);
-    for (uint32_t i = 0; i < r->conf.count; i++) {
-        if (r->conf.members[i].id != r->config.id && r->term > 0)
+    for (uint32_t i = 0; i < r->conf.count && !RAFT_MUTANT(B50_learner_cannot_wake); i++) {
+        if (r->conf.members[i].id != r->config.id)
             (void)raft_emit_message(r, RAFT_WAKE, r->conf.members[i].id, 0);
     }
 }

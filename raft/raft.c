@@ -6,8 +6,6 @@
 
 void raft_halt(struct raft *r, enum raft_reason reason)
 {
-    if (r->role == RAFT_HALTED)
-        return;
     raft_end_transfer(r, reason);
     raft_lose_reads(r, reason);
     r->role = RAFT_HALTED;
@@ -48,7 +46,7 @@ static bool snapshot_makes_sense(const struct raft_message *m)
 static bool is_in_range(const struct raft_message *m)
 {
     static const uint64_t number_max = (uint64_t)1 << 62;
-    return m->term > 0 && m->term < number_max && m->index < number_max &&
+    return (m->term > 0 || m->kind == RAFT_WAKE) && m->term < number_max && m->index < number_max &&
            m->log_term < number_max && m->commit < number_max && m->hint_index < number_max &&
            (m->snapshot == NULL || m->snapshot->index < number_max);
 }
@@ -158,32 +156,39 @@ static void dispatch_message(struct raft *r, const struct raft_message *m)
     case RAFT_TIMEOUT_NOW:
         raft_recv_timeout_now(r, m);
         break;
-    case RAFT_TIMEOUT_NOW_RESP:
+    default: /* TIMEOUT_NOW_RESP */
         raft_recv_timeout_now_resp(r, m);
         break;
+    }
+}
+
+/* Pre-votes speak of terms that nobody is in; that somebody is removed or wants to be heard is true
+ * in any term. */
+static bool dispatch_in_any_term(struct raft *r, const struct raft_message *m)
+{
+    switch (m->kind) {
+    case RAFT_PREVOTE:
+        raft_recv_prevote(r, m);
+        return true;
+    case RAFT_PREVOTE_RESP:
+        raft_recv_prevote_resp(r, m);
+        return true;
     case RAFT_REMOVED:
         raft_recv_removed(r, m);
-        break;
-    default: /* WAKE */
+        return true;
+    case RAFT_WAKE:
         wake_up(r, m->from);
-        break;
+        return true;
+    default:
+        return false;
     }
 }
 
 static void receive(struct raft *r, const struct raft_message *m)
 {
     r->fx->verdict = message_refusal(r, m);
-    if (r->fx->verdict != RAFT_OK)
+    if (r->fx->verdict != RAFT_OK || dispatch_in_any_term(r, m))
         return;
-    /* Pre-votes speak of terms that nobody is in. */
-    if (m->kind == RAFT_PREVOTE) {
-        raft_recv_prevote(r, m);
-        return;
-    }
-    if (m->kind == RAFT_PREVOTE_RESP) {
-        raft_recv_prevote_resp(r, m);
-        return;
-    }
     if (m->term < r->term &&
         !(RAFT_MUTANT(B15_answers_of_old_terms) && m->kind == RAFT_APPEND_RESP))
         recv_stale(r, m);

@@ -306,8 +306,8 @@ enum raft_message_kind {
     RAFT_READ_RESP,        /* read_seq, index; or reject, reason. */
     RAFT_TIMEOUT_NOW,      /* Campaign at once. commit, index: last entry. */
     RAFT_TIMEOUT_NOW_RESP, /* reject, reason: it will not. */
-    RAFT_REMOVED,          /* index: of the conf that has the receiver no more. */
-    RAFT_WAKE,             /* Somebody needs the leader to speak. */
+    RAFT_REMOVED,          /* index: of the conf that has the receiver no more. In any term. */
+    RAFT_WAKE,             /* Somebody needs the leader to speak. In any term. */
     RAFT_MESSAGE_KIND_END,
 };
 

@@ -90,7 +90,8 @@ static enum raft_reason proposal_refusal(const struct raft *r, const struct raft
         return RAFT_TOO_LARGE;
     if (r->disk == RAFT_DISK_IS_FULL)
         return RAFT_DISK_FULL;
-    if (r->disk == RAFT_DISK_IS_LOW && !ev->u.propose.frees_space)
+    if (r->disk == RAFT_DISK_IS_LOW && !ev->u.propose.frees_space &&
+        !RAFT_MUTANT(M_low_disk_takes_all))
         return RAFT_DISK_LOW;
     /* One place is kept for the entry that leaves a joint conf. */
     if (count >= raft_log_room_to_propose(&r->log) ||
@@ -145,11 +146,9 @@ void raft_leader_advance(struct raft *r)
         if (raft_log_term_at(&r->log, index) != r->term && !RAFT_MUTANT(B01_commit_old_term))
             return;
         r->counted = index;
-        if (!raft_conf_reached(&r->conf, values, index)) {
-            raft_alarm(r, RAFT_ALARM_INVARIANT, 0, RAFT_I14_QUORUM);
-            raft_halt(r, RAFT_HALT_INVARIANT);
+        r->is_miscounted = !raft_conf_reached(&r->conf, values, index);
+        if (r->is_miscounted)
             return;
-        }
         raft_commit_to(r, index);
         if (r->commit_due_us == RAFT_NEVER && r->conf.count > 1)
             r->commit_due_us = r->now_us + r->config.commit_delay_us;
@@ -209,10 +208,6 @@ static void append_mismatched(struct raft *r, struct raft_peer *p, const struct 
             peer_lost_entries(r, p, m);
         else
             r->fx->verdict = RAFT_STALE_REPLY;
-        return;
-    }
-    if (p->progress == RAFT_PROBE && m->index != p->next - 1) {
-        r->fx->verdict = RAFT_STALE_REPLY;
         return;
     }
     /* The other side of the hint: no entry of ours above its hint_term can be one of its own. */

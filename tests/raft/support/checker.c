@@ -34,7 +34,7 @@ void checker_deinit(struct checker *k)
 
 void checker_fail(struct checker *k, int invariant, const char *format, ...)
 {
-    k->c->is_stopped = true;
+    k->c->is_stopped = !k->goes_on;
     if (k->text[0] != '\0')
         return;
     k->invariant = invariant;

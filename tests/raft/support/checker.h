@@ -51,6 +51,7 @@ struct checker {
     struct cluster *c;
     char text[512]; /* What is wrong; empty: nothing. */
     int invariant;  /* Its number; 0: none, -1: one of the clients' or of the contract. */
+    bool goes_on;   /* A transcript shows what happens then; else the cluster stops. */
 
     raft_id *leaders; /* By term. */
     uint64_t leaders_capacity;

@@ -117,6 +117,15 @@ static uint32_t list_terms(const struct disk *d, struct raft_term_start *starts)
     return count;
 }
 
+static struct raft_hard hard_through_codec(const struct raft_hard *hard)
+{
+    uint8_t bytes[RAFT_HARD_MAX];
+    struct bytes in = bytes_of(bytes, raft_hard_put(hard, bytes));
+    struct raft_hard out;
+    CHECK(succeeded(raft_hard_take(&in, &out)) && in.size == 0);
+    return out;
+}
+
 bool cluster_start(struct cluster *c, struct node *n, uint64_t seed, struct errbuf *err)
 {
     CHECK(n->state == NODE_DOWN);
@@ -124,6 +133,8 @@ bool cluster_start(struct cluster *c, struct node *n, uint64_t seed, struct errb
     n->config = c->config;
     n->config.id = n->id;
     n->config.seed = seed;
+    n->config.rank = n->rank;
+    n->space = RAFT_DISK_IS_OK;
     size_t size = raft_size(&n->config);
     CHECK(size > 0);
     if (n->memory_size < size) {
@@ -147,7 +158,7 @@ bool cluster_start(struct cluster *c, struct node *n, uint64_t seed, struct errb
     if (c->bug == CLUSTER_DOUBLE_APPLY && d->saved.index > d->base_index && d->saved.index > 1)
         d->saved.index--;
     struct raft_restore restore = {
-        .hard = d->hard,
+        .hard = c->through_codec ? hard_through_codec(&d->hard) : d->hard,
         .base_index = d->base_index,
         .base_term = d->base_term,
         .last = last,
@@ -454,7 +465,7 @@ enum raft_reason cluster_event(struct cluster *c, struct node *n, enum raft_even
         event.u.peer = number;
         break;
     case RAFT_EVENT_DISK:
-        event.u.disk = (enum raft_disk)number;
+        n->space = event.u.disk = (enum raft_disk)number;
         break;
     case RAFT_EVENT_LEASE:
         event.u.lease = (enum raft_lease_hold)number;
@@ -480,7 +491,7 @@ void cluster_deliver(struct cluster *c, struct node *n, const struct packet *p)
 
 static enum raft_reason propose(struct cluster *c, struct node *n, enum raft_event_kind kind,
                                 enum raft_entry_kind entry_kind, struct bytes payload,
-                                raft_term *out_term, raft_index *out_index)
+                                bool frees_space, raft_term *out_term, raft_index *out_index)
 {
     struct blob *b = payload.size > 0 ? blob_copy(&c->blobs, payload) : NULL;
     struct raft_entry entry = { .kind = entry_kind, .blob = b };
@@ -489,6 +500,7 @@ static enum raft_reason propose(struct cluster *c, struct node *n, enum raft_eve
     struct raft_event event = { .kind = kind };
     event.u.propose.entries = &entry;
     event.u.propose.entry_count = 1;
+    event.u.propose.frees_space = frees_space;
 
     enum raft_reason verdict = cluster_step(c, n, &event);
     if (verdict == RAFT_OK) {
@@ -500,9 +512,10 @@ static enum raft_reason propose(struct cluster *c, struct node *n, enum raft_eve
 }
 
 enum raft_reason cluster_propose(struct cluster *c, struct node *n, struct bytes payload,
-                                 raft_term *out_term, raft_index *out_index)
+                                 bool frees_space, raft_term *out_term, raft_index *out_index)
 {
-    return propose(c, n, RAFT_EVENT_PROPOSE, RAFT_ENTRY_DATA, payload, out_term, out_index);
+    return propose(c, n, RAFT_EVENT_PROPOSE, RAFT_ENTRY_DATA, payload, frees_space, out_term,
+                   out_index);
 }
 
 enum raft_reason cluster_change(struct cluster *c, struct node *n, const struct raft_change *change,
@@ -510,7 +523,7 @@ enum raft_reason cluster_change(struct cluster *c, struct node *n, const struct 
 {
     uint8_t bytes[RAFT_CHANGE_MAX];
     size_t size = change->count == 0 ? 0 : raft_change_put(change, bytes);
-    return propose(c, n, RAFT_EVENT_CHANGE, RAFT_ENTRY_CONF, bytes_of(bytes, size), out_term,
+    return propose(c, n, RAFT_EVENT_CHANGE, RAFT_ENTRY_CONF, bytes_of(bytes, size), false, out_term,
                    out_index);
 }
 

@@ -59,6 +59,7 @@ struct held_read {
 
 struct node {
     raft_id id;
+    uint32_t rank;
     enum node_state state;
     uint32_t incarnation; /* Starts so far. */
     struct raft_config config;
@@ -79,6 +80,7 @@ struct node {
     uint64_t durable_seq;
 
     struct disk disk;
+    enum raft_disk space; /* As its driver told it. */
     struct fsm fsm;
     raft_index written_last; /* The log's end once all writes are done. */
     struct held_send *sends; /* A ring. */
@@ -191,7 +193,7 @@ enum raft_reason cluster_event(struct cluster *c, struct node *n, enum raft_even
 void cluster_deliver(struct cluster *c, struct node *n, const struct packet *p);
 /* One entry. out_term, out_index: where it was accepted. */
 enum raft_reason cluster_propose(struct cluster *c, struct node *n, struct bytes payload,
-                                 raft_term *out_term, raft_index *out_index);
+                                 bool frees_space, raft_term *out_term, raft_index *out_index);
 enum raft_reason cluster_change(struct cluster *c, struct node *n, const struct raft_change *change,
                                 raft_term *out_term, raft_index *out_index);
 /* The oldest `count` writes become durable, and the core is told (of the newest only). */

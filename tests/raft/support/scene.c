@@ -259,6 +259,13 @@ void scene_deliver(struct scene *s, struct packet *p)
         cluster_deliver(&s->c, to, p);
 }
 
+void scene_misdeliver(struct scene *s, struct packet *p, raft_id at)
+{
+    text_message(s->out, &p->m);
+    (void)fprintf(s->out, " (at %llu)\n", ID(at));
+    cluster_deliver(&s->c, cluster_node(&s->c, at), p);
+}
+
 void scene_stage(struct scene *s, struct node *n, bool has_failed)
 {
     struct moment told = { .number = n->install.id, .other = has_failed, .peer = n->install_from };

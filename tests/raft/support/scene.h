@@ -56,6 +56,8 @@ void scene_settle(struct scene *s);
 struct packet *scene_take_held(struct scene *s, raft_id from, raft_id to, uint32_t kind,
                                uint32_t count, bool newest);
 void scene_deliver(struct scene *s, struct packet *p);
+/* By mistake, at a node that it is not for. */
+void scene_misdeliver(struct scene *s, struct packet *p, raft_id at);
 /* Remember a proposal, to tell its end. */
 void scene_claim(struct scene *s, struct node *n, const char *words, raft_term term,
                  raft_index index);

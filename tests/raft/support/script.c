@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "raft/codec.h"
 #include "tests/raft/support/scene.h"
 #include "tests/raft/support/text.h"
 
@@ -190,6 +191,15 @@ static enum raft_reason reason_option(struct script *t)
 
 /* ---- Nodes -------------------------------------------------------------------------------- */
 
+/* ranks=2,0,1: of nodes 1, 2 and 3. */
+static uint32_t rank_of(const struct script *t, uint64_t place)
+{
+    const char *w = option(t, "ranks");
+    while (w != NULL && place-- > 0)
+        w = strchr(w, ',') != NULL ? strchr(w, ',') + 1 : NULL;
+    return w == NULL ? 0 : (uint32_t)strtoul(w, NULL, 10);
+}
+
 /* nodes N [learners=L] [down] [election_ms= ...]: voters 1 .. N, then learners. */
 static void do_nodes(struct script *t)
 {
@@ -224,6 +234,7 @@ static void do_nodes(struct script *t)
                                    .role = i < voters ? RAFT_MEMBER_VOTER : RAFT_MEMBER_LEARNER };
     for (uint64_t i = 0; i < members; i++) {
         struct node *n = cluster_add(&t->scene.c, i + 1, &conf);
+        n->rank = rank_of(t, i);
         if (!has_word(t, "down"))
             (void)scene_start(&t->scene, n);
     }
@@ -307,8 +318,8 @@ static void do_propose(struct script *t)
     struct node *n = up_node(t, 1);
     raft_term term = 0;
     raft_index index = 0;
-    enum raft_reason verdict =
-        cluster_propose(&t->scene.c, n, bytes_str(word(t, 2)), &term, &index);
+    enum raft_reason verdict = cluster_propose(&t->scene.c, n, bytes_str(word(t, 2)),
+                                               is_word(t, 3, "frees"), &term, &index);
     char words[160];
     (void)snprintf(words, sizeof words, "\"%s\"", word(t, 2));
     if (verdict != RAFT_OK) {
@@ -332,7 +343,7 @@ static void do_fill(struct script *t)
     for (uint64_t i = 0; i < count && verdict == RAFT_OK; i++) {
         raft_term term;
         raft_index index;
-        verdict = cluster_propose(&t->scene.c, n, bytes_of(payload, size), &term, &index);
+        verdict = cluster_propose(&t->scene.c, n, bytes_of(payload, size), false, &term, &index);
         accepted += verdict == RAFT_OK;
     }
     (void)fprintf(t->out, "%s takes %llu of %llu: %s\n", word(t, 1), ID(accepted), ID(count),
@@ -489,7 +500,25 @@ static void do_inflight(struct script *t)
     }
 }
 
-/* entries=4/2,5/2: data that name themselves, so that equal entries have equal payloads. */
+/* A CONF entry: "leave", "remove ID", or "?" for bytes that are no change. */
+static struct raft_entry conf_entry(struct script *t, raft_index index, raft_term term,
+                                    const char *what)
+{
+    struct raft_change change = { .count = *what == 'r', .ops[0].op = RAFT_CHANGE_REMOVE };
+    uint8_t bytes[RAFT_CHANGE_MAX] = { 0xff };
+    change.ops[0].id = strtoull(what + 1, NULL, 10);
+    size_t size = *what == '?' ? 1 : raft_change_put(&change, bytes);
+    struct raft_entry e = { .index = index, .term = term, .kind = RAFT_ENTRY_CONF };
+    if (size > 0) {
+        struct blob *b = blob_copy(&t->scene.c.blobs, bytes_of(bytes, size));
+        e.blob = b;
+        e.data = bytes_of(b->data, b->size);
+    }
+    return e;
+}
+
+/* entries=4/2,5/2: data that name themselves, so that equal entries have equal payloads. 4/2l,
+ * 4/2r3 and 4/2? are changes: leave, remove 3, nonsense. */
 static uint32_t parse_entries(struct script *t, struct raft_entry *entries)
 {
     const char *w = option(t, "entries");
@@ -498,14 +527,29 @@ static uint32_t parse_entries(struct script *t, struct raft_entry *entries)
         char *end;
         raft_index index = strtoull(w, &end, 10);
         raft_term term = *end == '/' ? strtoull(end + 1, &end, 10) : 0;
-        entries[count++] = named_entry(t, index, term);
-        w = *end == ',' ? end + 1 : "";
+        bool is_change = *end != '\0' && *end != ',';
+        entries[count++] =
+            is_change ? conf_entry(t, index, term, end) : named_entry(t, index, term);
+        w = strchr(end, ',') != NULL ? strchr(end, ',') + 1 : "";
     }
     return count;
 }
 
-/* inject FROM>TO kind [term= index= log_term= commit= seq= hint= hint_term= reason= reject force].
- */
+/* snapshot=7/3: of that entry, with the conf that the group began with. */
+static bool parse_snapshot(struct script *t, struct raft_snapshot *out_s)
+{
+    char *end;
+    const char *w = option(t, "snapshot");
+    if (w == NULL)
+        return false;
+    *out_s = (struct raft_snapshot) { .id = 999, .index = strtoull(w, &end, 10) };
+    out_s->term = *end == '/' ? strtoull(end + 1, NULL, 10) : 0;
+    out_s->conf = t->scene.c.nodes[1].disk.hard.conf;
+    return true;
+}
+
+/* inject FROM>TO kind [term= index= log_term= commit= seq= hint= hint_term= reason= entries=
+ * snapshot= reject force quiesce] [at=N]: at node N, if not at its receiver. */
 static void do_inject(struct script *t)
 {
     struct raft_message m = {
@@ -522,15 +566,72 @@ static void do_inject(struct script *t)
         .reason = reason_option(t),
         .reject = has_word(t, "reject"),
         .force = has_word(t, "force"),
+        .quiesce = has_word(t, "quiesce"),
     };
+    struct raft_snapshot snapshot;
+    if (parse_snapshot(t, &snapshot))
+        m.snapshot = &snapshot;
     struct raft_entry entries[INJECTED_MAX];
     m.entry_count = parse_entries(t, entries);
     m.entries = entries;
     parse_link(word(t, 1), &m.from, &m.to);
     struct packet *p = packet_copy(&m);
     entries_unref(entries, m.entry_count);
-    scene_deliver(&t->scene, p);
+    raft_id at = option_number(t, "at", 0);
+    if (at == 0)
+        scene_deliver(&t->scene, p);
+    else
+        scene_misdeliver(&t->scene, p, at);
     packet_unref(p);
+}
+
+/* report N WHAT ...: what a driver says though it is not so, or not asked for. */
+static void do_report(struct script *t)
+{
+    static const struct {
+        const char *name;
+        enum raft_event_kind kind;
+    } kinds[] = {
+        { "persisted", RAFT_EVENT_PERSISTED }, { "applied", RAFT_EVENT_APPLIED },
+        { "compacted", RAFT_EVENT_COMPACTED }, { "fetched", RAFT_EVENT_FETCHED },
+        { "offered", RAFT_EVENT_OFFERED },     { "staged", RAFT_EVENT_STAGED },
+        { "sent", RAFT_EVENT_SENT },           { "proposed", RAFT_EVENT_PROPOSE },
+        { "changed", RAFT_EVENT_CHANGE },      { "nonsense", RAFT_EVENT_KIND_END },
+    };
+    struct raft_event ev = { .kind = RAFT_EVENT_DRAIN };
+    struct raft_entry entries[INJECTED_MAX];
+    struct raft_snapshot snapshot;
+    uint32_t count = parse_entries(t, entries);
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+        ev.kind = is_word(t, 2, kinds[i].name) ? kinds[i].kind : ev.kind;
+    raft_index index = option_number(t, "index", 0);
+    raft_id peer = option_number(t, "peer", 0);
+    uint64_t id = option_number(t, "id", 0);
+    if (ev.kind == RAFT_EVENT_PERSISTED) {
+        ev.u.persisted.seq = option_number(t, "seq", 0);
+        ev.u.persisted.mark =
+            (struct raft_mark) { .acc_term = option_number(t, "term", 0), .index = index };
+    } else if (ev.kind == RAFT_EVENT_APPLIED || ev.kind == RAFT_EVENT_COMPACTED) {
+        ev.u.index = index;
+    } else if (ev.kind == RAFT_EVENT_FETCHED) {
+        ev.u.fetched.peer = peer;
+        ev.u.fetched.entries = entries;
+        ev.u.fetched.entry_count = count;
+    } else if (ev.kind == RAFT_EVENT_OFFERED) {
+        ev.u.offered.peer = peer;
+        ev.u.offered.snapshot = parse_snapshot(t, &snapshot) ? &snapshot : NULL;
+    } else if (ev.kind == RAFT_EVENT_STAGED) {
+        ev.u.staged.id = id;
+        ev.u.staged.index = index;
+    } else if (ev.kind == RAFT_EVENT_SENT) {
+        ev.u.sent.peer = peer;
+        ev.u.sent.id = id;
+    } else {
+        ev.u.propose.entries = entries;
+        ev.u.propose.entry_count = count;
+    }
+    tell_verdict(t, word(t, 2), cluster_step(&t->scene.c, up_node(t, 1), &ev));
+    entries_unref(entries, count);
 }
 
 static void do_hold(struct script *t, bool value)
@@ -691,7 +792,7 @@ static void run_command(struct script *t)
     else if (is_word(t, 0, "hide"))
         do_show(t, false);
     else if (is_word(t, 0, "violation"))
-        s->may_break = true;
+        s->may_break = s->checker.goes_on = true;
     else if (is_word(t, 0, "rate"))
         node_set_rate(node_word(t, 1), s->c.now, (int32_t)strtol(word(t, 2), NULL, 10));
     else
@@ -711,6 +812,7 @@ static const struct {
     { "inject", do_inject },   { "persist", do_persist }, { "compact", do_compact },
     { "offer", do_offer },     { "stage", do_stage },     { "state", do_state },
     { "log", do_log },         { "peers", do_peers },     { "same", do_same },
+    { "report", do_report },
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 

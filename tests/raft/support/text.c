@@ -123,6 +123,8 @@ void text_message(FILE *out, const struct raft_message *m)
         (void)fprintf(out, " last %llu", ID(m->index));
         break;
     case RAFT_SNAPSHOT:
+        if (m->snapshot == NULL)
+            break;
         (void)fprintf(out, " offer %llu/%llu conf ", ID(m->snapshot->index), ID(m->snapshot->term));
         text_conf(out, &m->snapshot->conf);
         break;

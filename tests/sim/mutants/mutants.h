@@ -20,6 +20,7 @@
     X(B09_no_grace, "a restarted replica votes at once, whatever it promised")                     \
     X(B10_lease_not_held, "a lease is used while the driver suspends it")                          \
     X(B11_clock_jump_believed, "a lease outlives a jump of the clock")                             \
+    X(B11_jump_ends_promises, "a follower whose clock jumped votes at once")                       \
     X(B12_stale_leader_not_told, "a leader of an old term is not answered")                        \
     X(B12_prevote_term_ignored, "a refused pre-vote's later term is not taken up")                 \
     X(B14_any_answer_is_the_last, "an answer is taken for one to the last message")                \
@@ -33,19 +34,24 @@
     X(B28_failed_snapshot_sticks, "a snapshot that failed is not sent again")                      \
     X(B29_purged_log_waits, "a peer behind the log's beginning gets nothing")                      \
     X(B30_nudge_behind_the_base, "a probe names an entry that is not in the log any more")         \
+    X(B32_promotes_behind, "a replica that is being sent a snapshot is made a voter")              \
     X(B36_demoted_leader_stays, "a leader that is no voter goes on leading")                       \
     X(B41_ids_not_compared, "messages for another replica are taken")                              \
     X(B43_appends_while_installing, "appends are taken while the state is replaced")               \
     X(B44_leads_with_a_hung_disk, "a leader whose disk hangs goes on")                             \
     X(B48_one_half_is_enough, "in a joint conf one half is a quorum")                              \
+    X(B50_learner_cannot_wake, "a learner that hears no leader waits for ever")                    \
+    X(B50_sleeps_with_work_left, "a group sleeps before all have everything")                      \
     X(RR17_two_changes_at_once, "a change while another is not committed")                         \
     X(RR18_no_first_entry, "a leader begins without an entry of its own")                          \
+    X(RR28_removed_are_not_told, "who was removed and speaks up is not told")                      \
     X(I15_append_without_commit, "appends do not carry the commit index")                          \
     X(M_apply_not_durable, "entries are applied before they are durable here")                     \
     X(M_campaign_not_durable, "votes are asked for before the own one is durable")                 \
     X(M_heartbeat_names_commit, "a heartbeat's commit index is believed without its term")         \
     X(M_inflight_bytes_leak, "bytes in flight are not given back")                                 \
     X(M_lease_too_long, "a lease is longer than the promise")                                      \
+    X(M_low_disk_takes_all, "a low disk takes what does not free space")                           \
     X(M_matched_to_the_end, "a follower acknowledges its log's end, checked or not")               \
     X(M_payload_leaks, "a payload is not given back")                                              \
     X(M_quota_leaks, "committed bytes count as uncommitted")                                       \

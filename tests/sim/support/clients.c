@@ -27,7 +27,8 @@ void clients_begin(struct world *w)
 /* At the end nobody asks for anything: who is behind catches up by itself. */
 static bool is_quiet(const struct world *w)
 {
-    return w->c.now < w->quiet_until || (w->is_live && w->live_serial != 0);
+    return w->c.now < w->quiet_until ||
+           (w->is_live && (w->live_serial != 0 || w->plan->is_silent_end));
 }
 
 /* Whom a client asks: mostly who led last, as far as it knows. */
@@ -91,7 +92,12 @@ void clients_write(struct world *w)
     struct raft_event event = { .kind = RAFT_EVENT_PROPOSE };
     event.u.propose.entries = entries;
     event.u.propose.entry_count = count;
+    event.u.propose.frees_space = rand_below(&w->rand, 4) == 0;
     enum raft_reason verdict = cluster_step(&w->c, n, &event);
+    if (verdict == RAFT_OK &&
+        n->space >= (event.u.propose.frees_space ? RAFT_DISK_IS_FULL : RAFT_DISK_IS_LOW))
+        checker_fail(&w->checker, -1, "node %llu takes a write that its disk has no space for",
+                     (unsigned long long)n->id);
     for (uint32_t i = 0; i < count; i++) {
         if (verdict != RAFT_OK) {
             end_write(w, first + i, OUTCOME_REFUSED);
@@ -223,6 +229,7 @@ static raft_id draw_newcomer(struct world *w)
     if (w->next_id >= CLUSTER_IDS)
         return 0;
     struct node *n = cluster_add(&w->c, w->next_id++, NULL);
+    n->rank = (uint32_t)rand_below(&w->rand, w->plan->rank_max + 1);
     n->disk.bug = w->c.nodes[1].disk.bug;
     start_node(w, n);
     return n->id;
@@ -241,6 +248,8 @@ static bool is_sane(struct world *w, struct raft_conf conf, const struct raft_ch
         return true; /* The core has to refuse it. */
     /* Who may have lost what it acknowledged does not vote any more. */
     for (uint32_t i = 0; i < change->count; i++) {
+        if (change->ops[i].id >= CLUSTER_IDS)
+            continue;
         const struct driver *d = &w->drivers[change->ops[i].id];
         if (change->ops[i].op == RAFT_CHANGE_ADD_VOTER &&
             (d->has_copy || d->wants_copy || w->checker.may_forget[change->ops[i].id]))
@@ -266,7 +275,12 @@ static bool is_sane(struct world *w, struct raft_conf conf, const struct raft_ch
 /* What a careless operator asks for: the core refuses it, or it makes sense by chance. */
 static void draw_any_change(struct world *w, const struct raft_view *v, struct raft_change *change)
 {
-    uint32_t count = (uint32_t)rand_below(&w->rand, 4);
+    uint32_t count = (uint32_t)rand_below(&w->rand, 5);
+    if (count == 4) {
+        for (uint32_t i = 0; i < RAFT_CHANGES_MAX; i++)
+            add_op(change, CLUSTER_IDS + i, RAFT_CHANGE_ADD_LEARNER); /* More than there may be. */
+        return;
+    }
     for (uint32_t i = 0; i < count; i++) {
         raft_id id = 1 + rand_below(&w->rand, w->c.id_max);
         bool is_member = false;
@@ -324,8 +338,17 @@ void operator_change(struct world *w, uint32_t number)
         return;
     raft_term term;
     raft_index index;
-    if (node_is_up(n) && cluster_change(&w->c, n, &change, &term, &index) == RAFT_OK)
-        w->v->changes++;
+    if (!node_is_up(n) || cluster_change(&w->c, n, &change, &term, &index) != RAFT_OK)
+        return;
+    w->v->changes++;
+    for (uint32_t i = 0; i < v.peer_count; i++) {
+        for (uint32_t j = 0; j < change.count; j++) {
+            if (change.ops[j].id == v.peers[i].id && change.ops[j].op == RAFT_CHANGE_ADD_VOTER &&
+                v.peers[i].progress == RAFT_SENDING)
+                checker_fail(&w->checker, -1, "node %llu makes %llu a voter, without its state",
+                             (unsigned long long)n->id, (unsigned long long)v.peers[i].id);
+        }
+    }
 }
 
 void operator_tidy(struct world *w)

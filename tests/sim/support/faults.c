@@ -99,7 +99,13 @@ static void replay(struct world *w, uint32_t number)
         struct packet *p = w->past[rand_below(&w->rand, PAST_PACKETS)];
         if (p == NULL)
             continue;
-        packet_ref(p);
+        if (rand_below(&w->rand, 8) == 0) {
+            struct raft_message m = p->m;
+            m.group++; /* Of another group, by a mistake on the way. */
+            p = packet_copy(&m);
+        } else {
+            packet_ref(p);
+        }
         send_through(w, p);
     }
 }
@@ -290,6 +296,7 @@ static void hit_node(struct world *w, struct node *n, const struct planned *f)
         post(w, HAPPENS_LEASE_FREE, n, f->duration_us, (struct moment) { 0 });
         break;
     case FAULT_CLOCK_JUMP:
+        n->clock_offset_us += (int64_t)(f->other % 8 * (w->plan->config.election_us / 2));
         (void)cluster_event(&w->c, n, RAFT_EVENT_CLOCK_JUMP, 0);
         if (d->no_lease_until != UINT64_MAX)
             d->no_lease_until = n->clock_us + 10 * (uint64_t)w->plan->config.election_us;

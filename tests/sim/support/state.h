@@ -90,6 +90,7 @@ struct world {
     uint64_t live_applied; /* By all. */
     uint64_t live_from;    /* Serials above were written in it. */
     uint64_t live_serial;  /* One of those that is done. */
+    raft_index live_index; /* What all have to apply. */
     uint64_t reads_made;
     raft_id next_id;
     raft_id last_leader;

@@ -286,9 +286,13 @@ static void check_driver(struct world *w, struct node *n, const struct raft_effe
     const struct driver *d = &w->drivers[n->id];
     uint64_t clock = n->clock_us;
     if (n->role == RAFT_LEADER && d->is_flushing && !fx->more &&
-        clock > d->flush_began + 2 * (uint64_t)w->plan->config.election_us)
-        checker_fail(&w->checker, -1, "node %llu leads, and its disk hangs",
-                     (unsigned long long)n->id);
+        clock > d->flush_began + 2 * (uint64_t)w->plan->config.election_us) {
+        struct raft_view v; /* The process may have died before it was told. */
+        raft_view(n->raft, &v);
+        if (v.role == RAFT_LEADER)
+            checker_fail(&w->checker, -1, "node %llu leads, and its disk hangs",
+                         (unsigned long long)n->id);
+    }
     if (clock >= d->no_lease_until)
         return;
     for (uint32_t i = 0; i < fx->count; i++) {
@@ -430,6 +434,15 @@ static void bury(struct world *w)
     }
 }
 
+static bool has_member(const struct raft_conf *conf, raft_id id)
+{
+    for (uint32_t i = 0; i < conf->count; i++) {
+        if (conf->members[i].id == id)
+            return true;
+    }
+    return false;
+}
+
 static bool is_caught_up(struct world *w, struct node *leader)
 {
     struct raft_view v;
@@ -440,7 +453,19 @@ static bool is_caught_up(struct world *w, struct node *leader)
         struct node *n = cluster_node(&w->c, v.conf.members[i].id);
         if (n == NULL || n->state == NODE_GONE || n->state == NODE_NONE)
             continue;
-        if (!node_is_up(n) || n->fsm.index < w->checker.places[w->live_serial])
+        if (!node_is_up(n) || n->fsm.index < w->live_index)
+            return false;
+    }
+    return true;
+}
+
+/* Who was removed is told, if it knows whom to ask. */
+static bool are_removed_told(struct world *w, struct node *leader)
+{
+    for (raft_id id = 1; id <= w->c.id_max; id++) {
+        const struct node *n = &w->c.nodes[id];
+        if (node_is_up(n) && n->role != RAFT_HALTED && !has_member(&leader->conf, id) &&
+            has_member(&n->conf, id) && has_member(&n->conf, leader->id))
             return false;
     }
     return true;
@@ -450,7 +475,10 @@ static void check_progress(struct world *w)
 {
     struct node *leader = find_leader(w);
     uint64_t bound = LIVE_US + (uint64_t)LIVE_ELECTIONS * w->plan->config.election_us;
-    if (leader != NULL && w->live_serial != 0 && is_caught_up(w, leader)) {
+    if (w->live_serial != 0)
+        w->live_index = w->checker.places[w->live_serial];
+    if (leader != NULL && w->live_index != 0 && is_caught_up(w, leader) &&
+        are_removed_told(w, leader)) {
         w->v->simulated_us = w->c.now - START_US;
         w->c.is_stopped = true;
         return;
@@ -464,9 +492,10 @@ static void check_progress(struct world *w)
     w->live_applied = applied;
     if (w->c.now > w->live_since + bound) {
         checker_fail(&w->checker, 0, "no progress: %s",
-                     leader == NULL        ? "nobody leads"
-                     : w->live_serial == 0 ? "nothing commits"
-                                           : "not everybody catches up");
+                     leader == NULL                 ? "nobody leads"
+                     : w->live_index == 0           ? "nothing commits"
+                     : !are_removed_told(w, leader) ? "who was removed is not told"
+                                                    : "not everybody catches up");
         return;
     }
     post(w, HAPPENS_CHECK, NULL, CHECK_US, (struct moment) { .number = 0 });
@@ -477,6 +506,8 @@ static void begin_liveness(struct world *w)
     w->is_live = true;
     w->live_since = w->c.now;
     w->live_from = w->checker.serials;
+    if (w->plan->is_silent_end)
+        w->live_index = w->checker.committed > 0 ? w->checker.committed : 1;
     faults_end(w);
     for (raft_id id = 1; id <= w->c.id_max; id++) {
         struct node *n = &w->c.nodes[id];
@@ -634,6 +665,10 @@ static void set_up(struct world *w, const struct world_bugs *bugs)
     rand_seed(&w->rand, p->seed ^ 0x5851f42d4c957f2d);
     w->c.now = START_US;
     w->c.through_codec = p->through_codec;
+    if (p->effects_room > 0) {
+        w->c.fx.capacity = p->effects_room;
+        w->c.fx.entries_capacity = 2 * p->config.batch_entries + 8;
+    }
     if (bugs != NULL)
         w->c.bug = bugs->cluster;
     struct raft_conf conf = { .count = p->voters + p->learners };
@@ -647,6 +682,7 @@ static void set_up(struct world *w, const struct world_bugs *bugs)
         if (bugs != NULL)
             n->disk.bug = bugs->disk;
         w->drivers[n->id].was_member = true;
+        n->rank = (uint32_t)rand_below(&w->rand, p->rank_max + 1);
         if (p->rate_max_ppm > 0)
             n->rate_ppm =
                 (int32_t)rand_below(&w->rand, 2 * (uint64_t)p->rate_max_ppm + 1) - p->rate_max_ppm;
