@@ -1,13 +1,14 @@
 /*
  * The transcripts of tests/data/raft: each is run, and its traces must be those that it shows.
  *
- *     raft_transcript_prog                  all of them, from the top folder
- *     raft_transcript_prog --update         write the traces of today into the files
- *     raft_transcript_prog [--update] FILE ...
+ *     raft_transcript_prog                  all of them, from the top folder; together they show
+ * each kind of effect and message, each reason and each alarm raft_transcript_prog --update write
+ * the traces of today into the files raft_transcript_prog [--update] FILE ...
  */
 #include "tests/raft/support/script.h"
 
 #include <dirent.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,7 +67,7 @@ static void tell_difference(const char *path, const char *expected, const char *
     }
 }
 
-static bool run_file(const char *path, bool is_update)
+static bool run_file(const char *path, bool is_update, struct sights *seen)
 {
     char *text = read_whole(path);
     if (text == NULL) {
@@ -75,7 +76,7 @@ static bool run_file(const char *path, bool is_update)
     }
     char *page;
     char *fault;
-    script_run(text, &page, &fault);
+    script_run(text, seen, &page, &fault);
     bool is_right = fault == NULL && strcmp(page, text) == 0;
     if (fault != NULL)
         printf("%s: %s\n", path, fault);
@@ -118,10 +119,14 @@ int main(int argc, char **argv)
         else if (files.count < FILES_MAX)
             (void)snprintf(files.paths[files.count++], PATH_SIZE, "%s", argv[i]);
     }
-    if (files.count == 0)
+    bool is_all = files.count == 0;
+    if (is_all)
         list_folder(&files);
+    struct sights seen = { .effects = { 0 } };
     for (int i = 0; i < files.count; i++)
-        wrong += !run_file(files.paths[i], is_update);
+        wrong += !run_file(files.paths[i], is_update, &seen);
+    if (is_all)
+        wrong += sights_tell_missing(&seen, false);
     printf("transcript: %d checks\n", files.count);
     return wrong > 0 || files.count == 0;
 }

@@ -62,6 +62,7 @@ int main(int argc, char **argv)
         .seeds = IS_SANITIZED ? SANITIZED_SEEDS : SEEDS,
         .seconds = IS_SANITIZED ? SANITIZED_SECONDS : SECONDS,
         .jobs = (uint32_t)sysconf(_SC_NPROCESSORS_ONLN),
+        .must_see_all = !IS_SANITIZED && argc == 1,
     };
     bool is_speed = false;
     bool is_one = false;

@@ -343,7 +343,7 @@ static void check_commit(struct checker *k, struct node *n, raft_index index)
 void checker_effect(struct checker *k, struct node *n, const struct raft_effect *e)
 {
     k->checks++;
-    k->effect_seen[e->kind]++;
+    k->seen.effects[e->kind]++;
     switch (e->kind) {
     case RAFT_EFFECT_PERSIST:
         check_persist(k, n, &e->u.persist);
@@ -354,7 +354,7 @@ void checker_effect(struct checker *k, struct node *n, const struct raft_effect 
     case RAFT_EFFECT_ROLE:
         if (e->u.role.role == RAFT_LEADER && n->role != RAFT_LEADER)
             check_leader(k, n, e->u.role.term);
-        k->reason_seen[e->u.role.reason]++;
+        k->seen.reasons[e->u.role.reason]++;
         break;
     case RAFT_EFFECT_APPLY:
         if (e->u.apply.first != n->announced + 1 || e->u.apply.last < e->u.apply.first)
@@ -368,12 +368,13 @@ void checker_effect(struct checker *k, struct node *n, const struct raft_effect 
                          ID(e->u.apply.last), ID(k->committed));
         break;
     case RAFT_EFFECT_READ_FAILED:
-        k->reason_seen[e->u.read.reason]++;
+        k->seen.reasons[e->u.read.reason]++;
         break;
     case RAFT_EFFECT_TRANSFER_ENDED:
-        k->reason_seen[e->u.transfer.reason]++;
+        k->seen.reasons[e->u.transfer.reason]++;
         break;
     case RAFT_EFFECT_ALARM:
+        k->seen.alarms[e->u.alarm.alarm]++;
         if (e->u.alarm.alarm == RAFT_ALARM_INVARIANT)
             checker_fail(k, (int)e->u.alarm.detail, "node %llu halts itself: %s", ID(n->id),
                          raft_invariant_name((enum raft_invariant)e->u.alarm.detail));
@@ -392,7 +393,7 @@ void checker_effect(struct checker *k, struct node *n, const struct raft_effect 
 void checker_stepped(struct checker *k, struct node *n, const struct raft_event *event,
                      const struct raft_effects *fx)
 {
-    k->reason_seen[fx->verdict]++;
+    k->seen.reasons[fx->verdict]++;
     if (k->c->fault != NULL)
         checker_fail(k, 9, "node %llu: %s", ID(n->id), k->c->fault);
     uint64_t released = 0;
@@ -449,8 +450,8 @@ void checker_sent(struct checker *k, struct node *n, const struct packet *p)
 {
     const struct raft_message *m = &p->m;
     k->checks++;
-    k->message_seen[m->kind]++;
-    k->reason_seen[m->reason]++;
+    k->seen.messages[m->kind]++;
+    k->seen.reasons[m->reason]++;
     check_promise(k, n, m);
     if (m->from != n->id || m->to == n->id || m->to == 0)
         checker_fail(k, CONTRACT, "node %llu sends as %llu to %llu", ID(n->id), ID(m->from),

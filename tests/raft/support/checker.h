@@ -17,6 +17,7 @@
 #define VARVE_TESTS_RAFT_CHECKER_H
 
 #include "tests/raft/support/cluster.h"
+#include "tests/raft/support/sights.h"
 
 enum outcome {
     OUTCOME_NONE = 0, /* The serial was not given out. */
@@ -74,9 +75,7 @@ struct checker {
     raft_index floor;
 
     uint64_t checks;
-    uint64_t effect_seen[RAFT_EFFECT_KIND_END];
-    uint64_t message_seen[RAFT_MESSAGE_KIND_END];
-    uint64_t reason_seen[RAFT_REASON_COUNT];
+    struct sights seen;
 };
 
 void checker_init(struct checker *k, struct cluster *c);

@@ -5,8 +5,6 @@
 #include "base/check.h"
 #include "raft/codec.h"
 
-enum { ENTRIES_MAX = 4096 };
-
 struct packet *packet_copy(const struct raft_message *m)
 {
     size_t entries_size = m->entry_count * sizeof m->entries[0];
@@ -51,11 +49,12 @@ struct packet *packet_through_codec(const struct packet *p, struct blob_pool *po
     struct blob *frame = blob_new(pool, size);
     CHECK(raft_message_put(&p->m, frame->data) == size);
 
-    struct raft_entry entries[ENTRIES_MAX];
+    struct raft_entry *entries = malloc((p->m.entry_count + 1) * sizeof entries[0]);
     struct raft_snapshot snapshot;
     struct raft_message m;
     struct bytes in = bytes_of(frame->data, size);
-    CHECK(succeeded(raft_message_take(&in, entries, ENTRIES_MAX, &snapshot, &m)));
+    CHECK(entries != NULL);
+    CHECK(succeeded(raft_message_take(&in, entries, p->m.entry_count, &snapshot, &m)));
     CHECK(in.size == 0);
     CHECK(m.entry_count == p->m.entry_count);
     for (uint32_t i = 0; i < m.entry_count; i++)
@@ -63,5 +62,6 @@ struct packet *packet_through_codec(const struct packet *p, struct blob_pool *po
     struct packet *copy = packet_copy(&m);
     copy->number = p->number;
     blob_unref(frame);
+    free(entries);
     return copy;
 }

@@ -396,6 +396,8 @@ static bool do_plain_event(struct script *t)
         if (!is_word(t, 0, plain_events[i].name))
             continue;
         uint64_t argument = plain_events[i].has_number ? number(t, 2) : 0;
+        if (plain_events[i].kind == RAFT_EVENT_CLOCK_JUMP && t->count > 2)
+            up_node(t, 1)->clock_offset_us += (int64_t)duration(t, 2);
         enum raft_reason verdict =
             cluster_event(&t->scene.c, up_node(t, 1), plain_events[i].kind, argument);
         if (verdict != RAFT_OK)
@@ -873,7 +875,7 @@ static void run_lines(struct script *t, const char *text, FILE *page)
         complain(t, "the last commands are not followed by ----");
 }
 
-void script_run(const char *text, char **out_page, char **out_fault)
+void script_run(const char *text, struct sights *seen, char **out_page, char **out_fault)
 {
     size_t page_size = 0;
     struct script *t = calloc(1, sizeof *t);
@@ -882,8 +884,10 @@ void script_run(const char *text, char **out_page, char **out_fault)
     t->out = open_memstream(&t->trace, &t->trace_size);
     CHECK(page != NULL && t->out != NULL);
     run_lines(t, text, page);
-    if (t->has_scene)
+    if (t->has_scene) {
+        sights_add(seen, &t->scene.checker.seen);
         scene_deinit(&t->scene);
+    }
     (void)fclose(page);
     (void)fclose(t->out);
     free(t->trace);

@@ -19,12 +19,11 @@
 #ifndef VARVE_TESTS_RAFT_SCRIPT_H
 #define VARVE_TESTS_RAFT_SCRIPT_H
 
-#include <stdbool.h>
-#include <stdio.h>
+#include "tests/raft/support/sights.h"
 
 /* Run the transcript in text; out_page gets the whole of it again, with the traces that the core
  * gives now. out_fault (NULL: none) says what is wrong with the script itself or which invariant
- * was violated. Both are the caller's to free. */
-void script_run(const char *text, char **out_page, char **out_fault);
+ * was violated. Both are the caller's to free. What was seen is added to *seen. */
+void script_run(const char *text, struct sights *seen, char **out_page, char **out_fault);
 
 #endif

@@ -18,12 +18,6 @@ struct totals {
     struct verdict sum;
 };
 
-static void add(uint64_t *to, const uint64_t *from, int count)
-{
-    for (int i = 0; i < count; i++)
-        to[i] += from[i];
-}
-
 static void add_verdict(struct verdict *to, const struct verdict *v)
 {
     to->steps += v->steps;
@@ -38,10 +32,9 @@ static void add_verdict(struct verdict *to, const struct verdict *v)
     to->changes += v->changes;
     to->snapshots += v->snapshots;
     to->checks += v->checks;
-    add(to->fault_seen, v->fault_seen, FAULT_KINDS);
-    add(to->effect_seen, v->effect_seen, RAFT_EFFECT_KIND_END);
-    add(to->message_seen, v->message_seen, RAFT_MESSAGE_KIND_END);
-    add(to->reason_seen, v->reason_seen, RAFT_REASON_COUNT);
+    for (int i = 0; i < FAULT_KINDS; i++)
+        to->fault_seen[i] += v->fault_seen[i];
+    sights_add(&to->seen, &v->seen);
 }
 
 /* ---- Shrinking ---------------------------------------------------------------------------- */
@@ -160,20 +153,17 @@ static void run_share(const struct campaign *c, uint32_t job, struct totals *t)
     free(p);
 }
 
-static void tell_unseen(const struct totals *t)
+/* Returns how much of what a run of this size should show it has not shown. */
+static int tell_missing(const struct totals *t)
 {
-    for (int i = 1; i < RAFT_EFFECT_KIND_END; i++) {
-        if (t->sum.effect_seen[i] == 0)
-            printf("never seen: effect %s\n", raft_effect_kind_name((enum raft_effect_kind)i));
+    int missing = sights_tell_missing(&t->sum.seen, true);
+    for (int i = 0; i < FAULT_KINDS; i++) {
+        if (t->sum.fault_seen[i] > 0)
+            continue;
+        printf("never seen: fault %s\n", fault_name((enum fault)i));
+        missing++;
     }
-    for (int i = 1; i < RAFT_MESSAGE_KIND_END; i++) {
-        if (t->sum.message_seen[i] == 0)
-            printf("never seen: message %s\n", raft_message_kind_name((enum raft_message_kind)i));
-    }
-    for (int i = 1; i < RAFT_REASON_COUNT; i++) {
-        if (t->sum.reason_seen[i] == 0)
-            printf("never seen: %s\n", raft_reason_name((enum raft_reason)i));
-    }
+    return missing;
 }
 
 static void tell_totals(const struct totals *t)
@@ -219,9 +209,10 @@ bool campaign_run(const struct campaign *c)
         sum->twice += t[job].twice;
         add_verdict(&sum->sum, &t[job].sum);
     }
-    tell_unseen(sum);
+    int missing = tell_missing(sum);
     tell_totals(sum);
-    bool is_clean = all_lived && sum->failures == 0 && sum->runs == c->seeds;
+    bool is_clean = all_lived && sum->failures == 0 && sum->runs == c->seeds &&
+                    (missing == 0 || !c->must_see_all);
     printf("raft_sim: %" PRIu64 " checks, %" PRIu64 " failures%s\n", sum->sum.checks, sum->failures,
            all_lived ? "" : ", and a process died");
     (void)munmap(t, (JOBS_MAX + 1) * sizeof *t);

@@ -9,9 +9,10 @@
 struct campaign {
     uint64_t first_seed;
     uint64_t seeds;
-    uint64_t seconds; /* Simulated, of each safety phase. */
-    uint32_t jobs;    /* Processes. */
-    uint32_t off;     /* enum plan_switch. */
+    uint64_t seconds;  /* Simulated, of each safety phase. */
+    uint32_t jobs;     /* Processes. */
+    uint32_t off;      /* enum plan_switch. */
+    bool must_see_all; /* Large enough to show each effect, reason and fault. */
     struct world_bugs bugs;
 };
 

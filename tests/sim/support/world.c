@@ -747,9 +747,7 @@ void world_run(const struct plan *p, const struct world_bugs *bugs, FILE *trace,
     out_v->hash = w->hash;
     out_v->steps = w->c.steps;
     out_v->checks = k->checks;
-    memcpy(out_v->effect_seen, k->effect_seen, sizeof out_v->effect_seen);
-    memcpy(out_v->message_seen, k->message_seen, sizeof out_v->message_seen);
-    memcpy(out_v->reason_seen, k->reason_seen, sizeof out_v->reason_seen);
+    out_v->seen = k->seen;
     if (trace != NULL)
         tell_nodes(w);
     take_down(w);

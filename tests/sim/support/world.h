@@ -36,9 +36,7 @@ struct verdict {
     uint64_t snapshots;
     uint64_t checks;
     uint64_t fault_seen[FAULT_KINDS];
-    uint64_t effect_seen[RAFT_EFFECT_KIND_END];
-    uint64_t message_seen[RAFT_MESSAGE_KIND_END];
-    uint64_t reason_seen[RAFT_REASON_COUNT];
+    struct sights seen;
 };
 
 struct world_bugs {

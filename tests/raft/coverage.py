@@ -1,0 +1,202 @@
+#!/usr/bin/python3
+"""coverage -- which lines, branches and conditions of the core its transcripts and simulator run.
+
+    tests/raft/coverage.py [--seeds N] [--seconds S] [--cases] [--missed]
+
+Builds with Debian's clang-19 (packages clang-19, llvm-19, libclang-rt-19-dev), plays all transcripts
+and N seeds of S simulated seconds, and prints a table of raft/*.c: lines, branches (each condition of
+an expression, both ways) and MC/DC. --cases adds the unit cases (test_raft); --missed names what
+nothing ran.
+
+Left out, as no correct core runs them: failure branches of CHECK, mutants (RAFT_MUTANT, false in all
+that ships, and what they would do), and in check.c, which is one long CHECK, what is returned of a
+broken invariant.
+"""
+
+import argparse
+import glob
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.path.join(ROOT, "build", "raft-coverage")
+PROGRAMS = ["raft_transcript_prog", "sim_raft_sim_prog"]
+FLAGS = "-fprofile-instr-generate -fcoverage-mapping -fcoverage-mcdc -Wno-error"
+# Forming part of the module, but not of the step: bytes, restoring, words. Their errors are for the
+# unit cases and the fuzz targets.
+BESIDE = {"codec.c", "init.c", "names.c"}
+
+
+def shell(*command, **more):
+    done = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, **more)
+    if done.returncode != 0:
+        raise SystemExit(f"coverage: failed: {' '.join(command)}")
+    return done
+
+
+def build(jobs):
+    if not shutil.which("clang-19"):
+        raise SystemExit("coverage: needs clang-19, llvm-19, libclang-rt-19-dev")
+    shell("cmake", "-B", BUILD, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Debug",
+          "-DCMAKE_C_COMPILER=clang-19", "-DCMAKE_C_FLAGS_DEBUG=-O1 -g1",
+          f"-DCMAKE_C_FLAGS={FLAGS}", stdout=subprocess.DEVNULL)
+    shell("cmake", "--build", BUILD, f"-j{jobs}", "--target", *PROGRAMS, "test_raft",
+          stdout=subprocess.DEVNULL)
+
+
+def run(options):
+    for old in glob.glob(os.path.join(BUILD, "run-*")):
+        os.remove(old)
+    # %m: processes of one program add to one file.
+    env = dict(os.environ, LLVM_PROFILE_FILE=os.path.join(BUILD, "run-%m.profraw"))
+    tests = os.path.join(BUILD, "tests")
+    shell(os.path.join(tests, "raft_transcript_prog"), env=env)
+    shell(os.path.join(tests, "sim_raft_sim_prog"), "--seeds", str(options.seeds), "--seconds",
+          str(options.seconds), env=env)
+    if options.cases:
+        shell(os.path.join(tests, "test_raft"), "-j1", env=env)
+
+
+def export():
+    profile = os.path.join(BUILD, "run-all.profdata")
+    shell("llvm-profdata-19", "merge", "-sparse", "-o", profile,
+          *glob.glob(os.path.join(BUILD, "run-*.profraw")))
+    objects = [os.path.join(BUILD, "tests", name) for name in PROGRAMS + ["test_raft"]]
+    files = sorted(glob.glob(os.path.join(ROOT, "raft", "*.c")))
+    common = [objects[0], "-object", objects[1], "-object", objects[2], "-instr-profile", profile]
+    report = json.loads(shell("llvm-cov-19", "export", *common, *files, capture_output=True,
+                              text=True).stdout)
+    lcov = shell("llvm-cov-19", "export", "-format=lcov", *common, *files, capture_output=True,
+                 text=True).stdout
+    return report["data"][0], lcov
+
+
+def closing(text, at):
+    """The place behind the parenthesis that closes the one at `at`."""
+    depth = 0
+    for i in range(at, len(text)):
+        depth += (text[i] == "(") - (text[i] == ")")
+        if depth == 0:
+            return i + 1
+    return len(text)
+
+
+def spans(text, pattern):
+    """(first, behind the last) of each call that pattern begins."""
+    return [(m.start(), closing(text, m.end() - 1)) for m in re.finditer(pattern, text)]
+
+
+class Source:
+    """What of a file is left out."""
+
+    def __init__(self, path):
+        with open(path) as f:
+            self.text = f.read()
+        self.starts = [0]
+        for line in self.text.splitlines(keepends=True):
+            self.starts.append(self.starts[-1] + len(line))
+        self.hidden = spans(self.text, r"\bCHECK\(") + spans(self.text, r"!?\bRAFT_MUTANT\(")
+        self.lines = set()
+        # What an if, or the question of a ?:, about a mutant alone leads to.
+        for m in re.finditer(r"(?:if \(|\(|= )!?RAFT_MUTANT\(\w+\)[^;{]*?(?:\)\n|\?)", self.text):
+            if not m.group().startswith("if") or "||" not in m.group():
+                number = self.line_at(m.end() - 1) + 1
+                self.lines.add(number)
+                if "return;" in self.line(number + 1) and "=" in self.line(number):
+                    self.lines.add(number + 1)
+        if path.endswith("/check.c"):
+            self.lines |= {i for i in range(1, len(self.starts))
+                           if re.match(r"\s*return (false|RAFT_I\w+);", self.line(i))}
+
+    def line(self, number):
+        return self.text[self.starts[number - 1]:self.starts[number]]
+
+    def line_at(self, place):
+        return self.text.count("\n", 0, place) + 1
+
+    def hides(self, line, column):
+        place = self.starts[line - 1] + column - 1
+        return any(a <= place < b for a, b in self.hidden)
+
+
+def count_lines(lcov, path, source):
+    missed, total, here = [], 0, False
+    for line in lcov.splitlines():
+        if line.startswith("SF:"):
+            here = line[3:] == path
+        elif here and line.startswith("DA:"):
+            number, times = [int(x) for x in line[3:].split(",")[:2]]
+            if number not in source.lines:
+                total += 1
+                if times == 0:
+                    missed.append(number)
+    return total, missed
+
+
+def count_branches(branches, source, path):
+    missed, total = [], 0
+    for line, column, _, _, yes, no, file_id, expanded, *_ in branches:
+        if file_id != expanded and expanded != 0 and file_id != 0:
+            continue
+        if source.hides(line, column) or line in source.lines:
+            continue
+        for times, word in ((yes, "true"), (no, "false")):
+            foul = path.endswith("/check.c") and times == 0 and is_violation(source, line)
+            if foul:
+                continue
+            total += 1
+            if times == 0:
+                missed.append(f"{line}:{column} never {word}")
+    return total, missed
+
+
+def is_violation(source, line):
+    """In check.c every condition is part of an invariant."""
+    return True
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seeds", type=int, default=200)
+    parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--cases", action="store_true")
+    parser.add_argument("--missed", action="store_true")
+    options = parser.parse_args()
+    build(options.jobs)
+    run(options)
+    report, lcov = export()
+    sums = {"the step": [0] * 6, "beside it": [0] * 6}
+    print(f"{'raft/':16s}{'lines':>7s}{'missed':>8s}{'branches':>10s}{'missed':>8s}"
+          f"{'MC/DC':>8s}{'missed':>8s}")
+    named = []
+    for file in report["files"]:
+        path = file["filename"]
+        name = os.path.basename(path)
+        source = Source(path)
+        lines, missed_lines = count_lines(lcov, path, source)
+        branches, missed_branches = count_branches(file["branches"], source, path)
+        mcdc = file["summary"]["mcdc"]
+        row = [lines, len(missed_lines), branches, len(missed_branches), mcdc["count"],
+               mcdc["count"] - mcdc["covered"]]
+        total = sums["beside it" if name in BESIDE else "the step"]
+        for i, number in enumerate(row):
+            total[i] += number
+        print(f"{name:16s}" + "".join(f"{n:>{w}d}" for n, w in zip(row, (7, 8, 10, 8, 8, 8))))
+        named += [f"raft/{name}:{n}: {source.line(n).strip()}" for n in missed_lines]
+        named += [f"raft/{name}:{words}: {source.line(int(words.split(':')[0])).strip()}"
+                  for words in missed_branches]
+    for name, (lines, a, branches, b, conditions, c) in sums.items():
+        print(f"{name}: {100 - 100 * a / lines:.2f} % of lines, {100 - 100 * b / branches:.2f} % of "
+              f"branches, {100 - 100 * c / conditions:.2f} % of MC/DC")
+    if options.missed:
+        print("\n".join(named))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
