@@ -91,6 +91,8 @@ static uint64_t half_quorum(const struct raft_conf *conf, enum half half, const 
 uint64_t raft_conf_quorum(const struct raft_conf *conf, const uint64_t *values)
 {
     uint64_t old_half = half_quorum(conf, HALF_OLD, values);
+    if (!raft_conf_is_joint(conf))
+        return old_half;
     uint64_t new_half = half_quorum(conf, HALF_NEW, values);
     if (RAFT_MUTANT(B48_one_half_is_enough))
         return old_half > new_half ? old_half : new_half;

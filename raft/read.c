@@ -115,17 +115,23 @@ bool raft_read_needs(const struct raft *r, const struct raft_peer *p)
            raft_conf_is_voter(&r->conf, p->id) && has_numbered(r);
 }
 
-void raft_confirm_reads(struct raft *r)
+/* The newest number that a majority has repeated. */
+static uint64_t quorum_repeated(const struct raft *r)
 {
     uint64_t values[RAFT_MEMBERS_MAX];
 
-    if (r->role != RAFT_LEADER || r->read_count == 0)
-        return;
+    if (RAFT_MUTANT(B06_reads_without_quorum))
+        return r->read_seq;
     for (uint32_t i = 0; i < r->conf.count; i++)
         values[i] = r->peers[i].id == r->config.id ? r->read_seq : r->peers[i].read_acked;
-    uint64_t confirmed = raft_conf_quorum(&r->conf, values);
-    if (RAFT_MUTANT(B06_reads_without_quorum))
-        confirmed = r->read_seq;
+    return raft_conf_quorum(&r->conf, values);
+}
+
+void raft_confirm_reads(struct raft *r)
+{
+    if (r->role != RAFT_LEADER || r->read_count == 0)
+        return;
+    uint64_t confirmed = quorum_repeated(r);
     for (uint32_t i = 0; i < r->read_count; i++) {
         struct raft_read *d = &r->reads[i];
         if (d->state == RAFT_READ_WAITING && d->seq != 0 && d->seq <= confirmed)
