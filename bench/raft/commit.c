@@ -81,7 +81,7 @@ static struct post *post(struct rig *g, uint32_t to, enum raft_event_kind kind)
     return p;
 }
 
-static void send(struct rig *g, const struct raft_message *m)
+static void carry(struct rig *g, const struct raft_message *m)
 {
     struct post *p = post(g, (uint32_t)m->to - 1, RAFT_EVENT_RECV);
     p->message = *m;
@@ -109,7 +109,7 @@ static void apply(struct rig *g, uint32_t at, raft_index first, raft_index last)
 static void carry_out(struct rig *g, uint32_t at, const struct raft_effect *e)
 {
     if (e->kind == RAFT_EFFECT_SEND) {
-        send(g, &e->u.send.message); /* After its write: that is posted before it. */
+        carry(g, &e->u.send.message); /* After its write: that is posted before it. */
     } else if (e->kind == RAFT_EFFECT_PERSIST) {
         struct post *p = post(g, at, RAFT_EVENT_PERSISTED);
         p->event.u.persisted.seq = e->u.persist.seq;

@@ -75,6 +75,13 @@ void cluster_init(struct cluster *c, const struct raft_config *config,
     raft_effects_init(&c->fx, &c->config, c->fx_memory);
 }
 
+void cluster_limit_effects(struct cluster *c, uint32_t room)
+{
+    c->effects_room = room;
+    if (room > 0)
+        c->fx.entries_capacity = 2 * c->config.batch_entries + 8;
+}
+
 void cluster_deinit(struct cluster *c)
 {
     for (raft_id id = 1; id < CLUSTER_IDS; id++) {
@@ -426,6 +433,8 @@ enum raft_reason cluster_step(struct cluster *c, struct node *n, const struct ra
         const struct raft_event *one = is_first ? event : &drain;
         if (c->is_stopped)
             return verdict;
+        if (c->effects_room > 0)
+            c->fx.capacity = c->effects_room + n->conf.count;
         raft_step(n->raft, n->clock_us, one, &c->fx);
         c->steps++;
         if (is_first) {

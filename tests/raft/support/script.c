@@ -226,6 +226,7 @@ static void do_nodes(struct script *t)
         return;
     }
     scene_init(&t->scene, &config, t->out);
+    cluster_limit_effects(&t->scene.c, (uint32_t)option_number(t, "effects", 0));
     t->has_scene = true;
     struct raft_conf conf = { .count = (uint32_t)members };
     for (uint64_t i = 0; i < members; i++)

@@ -105,7 +105,7 @@ static void draw_weather(struct plan *p, struct rand *r)
     p->follower_reads = rand_below(r, 2) == 0;
     p->rank_max = (uint32_t)ONE_OF(r, 0, 0, 3);
     p->is_silent_end = rand_below(r, 3) == 0;
-    p->effects_room = (uint32_t)ONE_OF(r, 0, 0, 24, 40);
+    p->effects_room = (uint32_t)ONE_OF(r, 0, 0, 6, 12);
 }
 
 static void draw_faults(struct plan *p, struct rand *r)

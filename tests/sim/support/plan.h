@@ -97,7 +97,7 @@ struct plan {
     bool through_codec;
     bool follower_reads;
     uint32_t rank_max;
-    uint32_t effects_room; /* As many effects a step; 0: as many as raft_effects_init() says. */
+    uint32_t effects_room; /* cluster_limit_effects(). */
     bool is_silent_end;    /* No client asks for anything in the liveness phase. */
     uint32_t fault_count;
     struct planned faults[PLAN_FAULTS_MAX];
