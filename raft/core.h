@@ -169,7 +169,7 @@ struct raft {
 void raft_draw_election(struct raft *r);
 /* Whether a vote is withheld, now: RAFT_OK, LEADER_ALIVE or RESTART_GRACE. */
 enum raft_reason raft_withholds(const struct raft *r);
-/* term is ours or a later one; leader may be 0. */
+/* term is ours or a later one; leader may be 0. Something of it is new. */
 void raft_become_follower(struct raft *r, raft_term term, raft_id leader);
 /* A message that only the leader of our term sends has come. False: there are two; we halted. */
 bool raft_hear_leader(struct raft *r, raft_id from);
@@ -306,6 +306,7 @@ struct raft_message *raft_refuse(struct raft *r, const struct raft_message *m,
                                  enum raft_message_kind kind, enum raft_reason reason);
 /* Entries [first, first + count) for effects to point to, or NULL: no room in this step. */
 const struct raft_entry *raft_pool_log(struct raft *r, raft_index first, uint32_t count);
+/* The same of others. Requires: at most a batch, before anything is told. */
 const struct raft_entry *raft_pool_copy(struct raft *r, const struct raft_entry *e, uint32_t count);
 void raft_alarm(struct raft *r, enum raft_alarm alarm, raft_id peer, uint64_t detail);
 void raft_emit_all(struct raft *r);

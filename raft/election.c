@@ -49,8 +49,7 @@ void raft_become_follower(struct raft *r, raft_term term, raft_id leader)
         r->is_term_dirty = true;
         r->has_sent_timeout_now = false;
     }
-    if (has_changed || leader != r->leader)
-        raft_lose_reads(r, RAFT_LEADER_CHANGED);
+    raft_lose_reads(r, RAFT_LEADER_CHANGED);
     r->role = RAFT_FOLLOWER;
     r->leader = leader;
     if (has_changed) {

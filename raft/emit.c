@@ -62,8 +62,7 @@ struct raft_message *raft_refuse(struct raft *r, const struct raft_message *m,
 void raft_alarm(struct raft *r, enum raft_alarm alarm, raft_id peer, uint64_t detail)
 {
     struct raft_effect *e = raft_emit(r, RAFT_EFFECT_ALARM);
-    if (e == NULL)
-        return;
+    CHECK(e != NULL); /* Alarms come before all that is told. */
     e->u.alarm.alarm = alarm;
     e->u.alarm.peer = peer;
     e->u.alarm.detail = detail;
@@ -75,10 +74,7 @@ const struct raft_entry *raft_pool_copy(struct raft *r, const struct raft_entry 
 {
     struct raft_effects *fx = r->fx;
 
-    if (count > fx->entries_capacity - fx->entries_used) {
-        fx->more = true;
-        return NULL;
-    }
+    CHECK(count <= fx->entries_capacity - fx->entries_used);
     struct raft_entry *at = &fx->entries[fx->entries_used];
     memcpy(at, e, count * sizeof *e);
     fx->entries_used += count;

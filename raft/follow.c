@@ -33,7 +33,7 @@ static bool cut_conflict(struct raft *r, const struct raft_message *m, uint32_t 
 
     if (from > r->log.last || RAFT_MUTANT(M_short_append_cuts))
         return true;
-    if (from <= r->log.commit || r->log.acc_term >= m->term) {
+    if (r->log.acc_term >= m->term) {
         raft_alarm(r, RAFT_ALARM_SENDER_CONFLICT, m->from, from);
         raft_halt(r, RAFT_HALT_CONFLICT);
         return false;
@@ -41,10 +41,8 @@ static bool cut_conflict(struct raft *r, const struct raft_message *m, uint32_t 
     raft_log_cut(&r->log, from, m->term, r->fx);
     r->cut_from = from;
     r->is_dirty = true;
-    if (from < r->unwritten) {
-        r->truncate_from = from;
-        r->unwritten = from;
-    }
+    r->truncate_from = from;
+    r->unwritten = from;
     return true;
 }
 
@@ -63,7 +61,7 @@ static void append_rest(struct raft *r, const struct raft_message *m, uint32_t a
     r->fx->taken_count = at - first;
     if (at > first)
         r->is_dirty = true;
-    else if (first < m->entry_count)
+    else
         r->fx->verdict = RAFT_WINDOW_FULL;
 }
 

@@ -116,8 +116,7 @@ static void release(struct raft_log *l, struct raft_entry *e, struct raft_effect
 
 void raft_log_release_held(struct raft_log *l, struct raft_effects *fx)
 {
-    if (l->held.index != 0)
-        release(l, &l->held, fx);
+    release(l, &l->held, fx);
 }
 
 static uint32_t room_above(const struct raft_log *l, raft_index settled)
@@ -155,7 +154,7 @@ void raft_log_evict(struct raft_log *l, struct raft_effects *fx)
 {
     raft_index settled = l->applied < l->marks.durable ? l->applied : l->marks.durable;
 
-    while (l->first <= settled && l->first <= l->last && l->window_bytes > l->cache_bytes)
+    while (l->first <= settled && l->window_bytes > l->cache_bytes)
         drop_first(l, fx);
 }
 
@@ -208,7 +207,7 @@ void raft_log_reset(struct raft_log *l, raft_index index, raft_term term, raft_t
     /* The snapshot's data are durable, but the record that says so is not yet: until it is, we have
      * no more than what is committed of the old log, and must not say otherwise. */
     raft_marks_cut(&l->marks, acc_term, l->commit + 1);
-    drop_from(l, l->held.index != 0 ? l->held.index : l->first, fx);
+    drop_from(l, 1, fx);
     l->first = index + 1;
     l->last = index;
     l->base_index = index;
@@ -231,7 +230,7 @@ void raft_log_compact(struct raft_log *l, raft_index index, struct raft_effects 
         drop_first(l, fx);
     while (l->start_count > 1 && l->starts[1].first <= index + 1)
         forget_first_start(l);
-    if (l->start_count > 0 && l->starts[0].first <= index) {
+    if (l->starts[0].first <= index) {
         if (index == l->last)
             l->start_count = 0;
         else

@@ -74,7 +74,7 @@ void raft_log_reset(struct raft_log *l, raft_index index, raft_term term, raft_t
                     struct raft_effects *fx);
 /* Forget up to index. Requires: applied. */
 void raft_log_compact(struct raft_log *l, raft_index index, struct raft_effects *fx);
-/* Let go of a held change. */
+/* Let go of a held change. Requires: there is one. */
 void raft_log_release_held(struct raft_log *l, struct raft_effects *fx);
 /* Let go of entries beyond the cache. */
 void raft_log_evict(struct raft_log *l, struct raft_effects *fx);

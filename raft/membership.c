@@ -137,7 +137,7 @@ void raft_commit_to(struct raft *r, raft_index index)
             r->uncommitted_bytes -= e != NULL && !RAFT_MUTANT(M_quota_leaks) ? e->data.size : 0;
         }
     }
-    for (raft_index i = from; i <= index && r->log.changes > 0 && r->role != RAFT_HALTED; i++) {
+    for (raft_index i = from; i <= index && r->log.changes > 0; i++) {
         const struct raft_entry *e = raft_log_entry(&r->log, i);
         if (e == NULL || e->kind != RAFT_ENTRY_CONF)
             continue;

@@ -24,7 +24,7 @@ static bool is_idle(const struct raft *r)
         r->log.applied != r->log.last)
         return false;
     if (r->read_count > 0 || r->transferee != 0 || r->is_leaving || r->farewell_count > 0 ||
-        raft_conf_is_joint(&r->conf) || !raft_has_own_commit(r))
+        raft_conf_is_joint(&r->conf))
         return false;
     for (uint32_t i = 0; i < r->conf.count; i++) {
         if (r->peers[i].id != r->config.id && !has_it_all(r, &r->peers[i]) &&

@@ -253,7 +253,7 @@ static void wake_group(struct raft *r)
         r->fx->verdict = RAFT_NOTHING_TO_DO;
         return;
     }
-    if (r->role != RAFT_LEADER && r->leader != 0)
+    if (r->role != RAFT_LEADER)
         (void)raft_emit_message(r, RAFT_WAKE, r->leader, 0);
     raft_wake(r);
 }

@@ -146,9 +146,7 @@ void raft_leader_advance(struct raft *r)
         if (raft_log_term_at(&r->log, index) != r->term && !RAFT_MUTANT(B01_commit_old_term))
             return;
         r->counted = index;
-        r->is_miscounted = !raft_conf_reached(&r->conf, values, index);
-        if (r->is_miscounted)
-            return;
+        r->is_miscounted |= !raft_conf_reached(&r->conf, values, index);
         raft_commit_to(r, index);
         if (r->commit_due_us == RAFT_NEVER && r->conf.count > 1)
             r->commit_due_us = r->now_us + r->config.commit_delay_us;
@@ -199,7 +197,7 @@ static void peer_lost_entries(struct raft *r, struct raft_peer *p, const struct 
 
 static void append_mismatched(struct raft *r, struct raft_peer *p, const struct raft_message *m)
 {
-    if (m->seq <= p->epoch_seq || p->progress == RAFT_SENDING) {
+    if (m->seq <= p->epoch_seq) {
         r->fx->verdict = RAFT_STALE_REPLY;
         return;
     }

@@ -156,7 +156,6 @@ void raft_fetched(struct raft *r, const struct raft_event *ev)
     for (uint32_t i = 0; i < count; i++)
         bytes += ev->u.fetched.entries[i].data.size;
     const struct raft_entry *entries = raft_pool_copy(r, ev->u.fetched.entries, count);
-    CHECK(entries != NULL);
     CHECK(send_append(r, p, entries, count, bytes));
 }
 

@@ -178,7 +178,7 @@ static void answer_install(struct raft *r, enum raft_message_kind kind, enum raf
 {
     struct raft_message asked = { .from = r->leader };
 
-    if (r->leader == 0 || r->leader == r->config.id)
+    if (r->leader == 0)
         return;
     if (r->leader == r->install_from && r->term == r->install_term) {
         asked.seq = r->install_seq;

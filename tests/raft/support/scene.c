@@ -80,8 +80,11 @@ static void on_apply_queued(void *ctx, struct node *n)
 static void on_fetch_wanted(void *ctx, struct node *n, raft_id peer, raft_index first,
                             raft_index last, uint64_t bytes_max)
 {
+    struct scene *s = ctx;
     (void)bytes_max;
-    post(ctx, FETCHING, n, FETCH_US,
+    if (s->snapshots_held[n->id])
+        return;
+    post(s, FETCHING, n, FETCH_US,
          (struct moment) { .number = first, .other = last, .peer = peer });
 }
 
