@@ -120,8 +120,7 @@ static void emit_role(struct raft *r)
     if (r->role == r->told_role && r->term == r->told_term && r->leader == r->told_leader)
         return;
     struct raft_effect *e = raft_emit(r, RAFT_EFFECT_ROLE);
-    if (e == NULL)
-        return;
+    CHECK(e != NULL);
     e->u.role.role = r->role;
     e->u.role.term = r->term;
     e->u.role.leader = r->leader;

@@ -75,10 +75,10 @@ void cluster_init(struct cluster *c, const struct raft_config *config,
     raft_effects_init(&c->fx, &c->config, c->fx_memory);
 }
 
-void cluster_limit_effects(struct cluster *c, uint32_t room)
+void cluster_limit_effects(struct cluster *c, int32_t room)
 {
     c->effects_room = room;
-    if (room > 0)
+    if (room != 0)
         c->fx.entries_capacity = 2 * c->config.batch_entries + 8;
 }
 
@@ -422,6 +422,13 @@ static bool carry_out_all(struct cluster *c, struct node *n)
     return true;
 }
 
+static uint32_t effects_capacity(const struct cluster *c, const struct node *n)
+{
+    enum { LEAST = 4 }; /* An alarm, role, write and answer are told in their own step. */
+    int32_t capacity = c->effects_room + (int32_t)n->conf.count;
+    return capacity < LEAST ? LEAST : (uint32_t)capacity;
+}
+
 enum raft_reason cluster_step(struct cluster *c, struct node *n, const struct raft_event *event)
 {
     CHECK(node_is_up(n));
@@ -433,8 +440,8 @@ enum raft_reason cluster_step(struct cluster *c, struct node *n, const struct ra
         const struct raft_event *one = is_first ? event : &drain;
         if (c->is_stopped)
             return verdict;
-        if (c->effects_room > 0)
-            c->fx.capacity = c->effects_room + n->conf.count;
+        if (c->effects_room != 0)
+            c->fx.capacity = effects_capacity(c, n);
         raft_step(n->raft, n->clock_us, one, &c->fx);
         c->steps++;
         if (is_first) {

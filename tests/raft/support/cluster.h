@@ -148,7 +148,7 @@ struct cluster {
     struct blob_pool blobs;
     struct raft_effects fx;
     void *fx_memory;
-    uint32_t effects_room;     /* cluster_limit_effects(). */
+    int32_t effects_room;      /* cluster_limit_effects(). */
     struct raft_config config; /* Of all nodes, but for id and seed. */
     const struct cluster_hooks *hooks;
     void *hooks_ctx;
@@ -167,7 +167,7 @@ void cluster_init(struct cluster *c, const struct raft_config *config,
 void cluster_deinit(struct cluster *c);
 /* Room for no more than `room` effects in a step beside one for each member, and for two batches of
  * entries: telling stops in the midst of everything. 0: what raft_effects_init() gives. */
-void cluster_limit_effects(struct cluster *c, uint32_t room);
+void cluster_limit_effects(struct cluster *c, int32_t room);
 
 static inline struct node *cluster_node(struct cluster *c, raft_id id)
 {

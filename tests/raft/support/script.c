@@ -226,7 +226,7 @@ static void do_nodes(struct script *t)
         return;
     }
     scene_init(&t->scene, &config, t->out);
-    cluster_limit_effects(&t->scene.c, (uint32_t)option_number(t, "effects", 0));
+    cluster_limit_effects(&t->scene.c, (int32_t)option_number(t, "effects", 0));
     t->has_scene = true;
     struct raft_conf conf = { .count = (uint32_t)members };
     for (uint64_t i = 0; i < members; i++)
@@ -538,6 +538,27 @@ static uint32_t parse_entries(struct script *t, struct raft_entry *entries)
     return count;
 }
 
+/* conf=1v,2l,3i,4d or conf=none: as it stands there, whether it makes sense or not. */
+static void parse_conf(struct script *t, struct raft_conf *conf)
+{
+    static const char letters[] = "?vlid";
+    const char *w = option(t, "conf");
+    if (w == NULL)
+        return;
+    *conf = (struct raft_conf) { .auto_leave = has_word(t, "auto") };
+    while (*w >= '0' && *w <= '9') {
+        char *end;
+        raft_id id = strtoull(w, &end, 10);
+        const char *letter = strchr(letters, *end);
+        if (conf->count < RAFT_MEMBERS_MAX)
+            conf->members[conf->count] = (struct raft_member) {
+                .id = id, .role = (enum raft_member_role)(letter != NULL ? letter - letters : 9)
+            };
+        conf->count++;
+        w = strchr(end, ',') != NULL ? strchr(end, ',') + 1 : "";
+    }
+}
+
 /* snapshot=7/3: of that entry, with the conf that the group began with. */
 static bool parse_snapshot(struct script *t, struct raft_snapshot *out_s)
 {
@@ -547,7 +568,9 @@ static bool parse_snapshot(struct script *t, struct raft_snapshot *out_s)
         return false;
     *out_s = (struct raft_snapshot) { .id = 999, .index = strtoull(w, &end, 10) };
     out_s->term = *end == '/' ? strtoull(end + 1, NULL, 10) : 0;
+    out_s->conf_index = option_number(t, "conf_index", 0);
     out_s->conf = t->scene.c.nodes[1].disk.hard.conf;
+    parse_conf(t, &out_s->conf);
     return true;
 }
 

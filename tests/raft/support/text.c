@@ -19,9 +19,11 @@ void text_change(FILE *out, const struct raft_change *change)
 void text_conf(FILE *out, const struct raft_conf *conf)
 {
     static const char letters[] = "?vlid";
-    for (uint32_t i = 0; i < conf->count; i++)
+    for (uint32_t i = 0; i < conf->count && i < RAFT_MEMBERS_MAX; i++) {
+        enum raft_member_role role = conf->members[i].role;
         (void)fprintf(out, "%s%llu%c", i > 0 ? " " : "", ID(conf->members[i].id),
-                      letters[conf->members[i].role]);
+                      role < RAFT_MEMBER_ROLE_COUNT ? letters[role] : '!');
+    }
     if (conf->count == 0)
         (void)fputs("nobody", out);
     if (conf->auto_leave)

@@ -665,7 +665,7 @@ static void set_up(struct world *w, const struct world_bugs *bugs)
     rand_seed(&w->rand, p->seed ^ 0x5851f42d4c957f2d);
     w->c.now = START_US;
     w->c.through_codec = p->through_codec;
-    cluster_limit_effects(&w->c, p->effects_room);
+    cluster_limit_effects(&w->c, (int32_t)p->effects_room);
     if (bugs != NULL)
         w->c.bug = bugs->cluster;
     struct raft_conf conf = { .count = p->voters + p->learners };
