@@ -166,7 +166,9 @@ static void check_conf_chain(struct checker *k, struct node *n, const struct raf
             continue;
         raft_index index = p->entries[i].index;
         if (last_conf == 0) {
-            for (raft_index j = index - 1; j > p->hard->commit && j > n->disk.base_index; j--) {
+            /* What is behind the first entry of this write is gone with it. */
+            raft_index j = p->entries[0].index - 1;
+            for (; j > p->hard->commit && j > n->disk.base_index; j--) {
                 const struct raft_entry *e = disk_entry(&n->disk, j);
                 if (e != NULL && e->kind == RAFT_ENTRY_CONF && e->term == term_to_be(n, j))
                     last_conf = j;
