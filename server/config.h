@@ -49,7 +49,7 @@ struct config_output_limit {
     uint64_t soft_bytes; /* ... for soft_s in a row. */
     uint64_t soft_s;
 };
-/* As Redis: ordinary clients, replicas, subscribers. Only the first class exists here. */
+/* As Redis: ordinary clients, replicas (there are none), subscribers. */
 enum { CONFIG_OUTPUT_NORMAL, CONFIG_OUTPUT_REPLICA, CONFIG_OUTPUT_PUBSUB, CONFIG_OUTPUT_CLASSES };
 
 /* Which percentiles INFO latencystats tells. */

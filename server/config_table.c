@@ -196,8 +196,8 @@ static const struct config_parameter TABLE[] = {
            CONFIG_MUTABLE, "The longest command a client may send."),
     TEXT("client-output-buffer-limit", CONFIG_OUTPUT_LIMIT, output_limits,
          "normal 0 0 0 slave 256mb 64mb 60 pubsub 32mb 8mb 60", CONFIG_MUTABLE,
-         "A class (normal), and how many bytes may wait for a client before it is let go: at once, "
-         "and for so many seconds. Only normal clients exist."),
+         "A class (normal; pubsub: subscribers), and how many bytes may wait for a client before "
+         "it is let go: at once, and after so many seconds. There are no replicas."),
 
     /* ---- Events ---- */
     { .name = "notify-keyspace-events",
