@@ -113,7 +113,7 @@ Test(cli_edit, history_is_walked_and_bounded)
     becomes("dra" UP UP DOWN DOWN "ft", "draft");
     becomes(UP "x" DOWN, "");
     for (int i = 0; i < 2 * CLI_HISTORY_MAX; i++) {
-        char line[16];
+        char line[32];
         (void)snprintf(line, sizeof line, "line %d", i);
         cli_edit_remember(&edit, bytes_str(line));
     }
