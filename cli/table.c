@@ -30,11 +30,12 @@ static struct bytes take_line(struct bytes *text)
 /* What lies before a mark, and behind it; false if there is none. */
 static bool split(struct bytes text, char mark, struct bytes *out_before, struct bytes *out_behind)
 {
-    const uint8_t *at = text.size == 0 ? NULL : memchr(text.data, mark, text.size);
+    size_t size = 0;
 
-    if (at == NULL)
+    while (size < text.size && text.data[size] != (uint8_t)mark)
+        size++;
+    if (size == text.size)
         return false;
-    size_t size = (size_t)(at - text.data);
     *out_before = bytes_of(text.data, size);
     *out_behind = bytes_skip(text, size + 1);
     return true;

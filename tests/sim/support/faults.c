@@ -271,6 +271,8 @@ static void hit_node(struct world *w, struct node *n, const struct planned *f)
                               w->plan->rate_max_ppm);
         break;
     case FAULT_TRANSFER:
+        if (f->who % 4 == 0 && node_is_up(&w->c.nodes[other])) /* It will not want to. */
+            disk_space(w, &w->c.nodes[other], RAFT_DISK_IS_FULL, f->duration_us);
         (void)cluster_event(&w->c, n, RAFT_EVENT_TRANSFER, other);
         break;
     case FAULT_STEP_DOWN:
