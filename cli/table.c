@@ -15,13 +15,22 @@ struct facts {
     size_t count;
 };
 
+/* Where mark is first; the size if it is nowhere. */
+static size_t find(struct bytes text, char mark)
+{
+    size_t at = 0;
+
+    while (at < text.size && text.data[at] != (uint8_t)mark)
+        at++;
+    return at;
+}
+
 static struct bytes take_line(struct bytes *text)
 {
-    const uint8_t *end = text->size == 0 ? NULL : memchr(text->data, '\n', text->size);
-    size_t size = end == NULL ? text->size : (size_t)(end - text->data);
+    size_t size = find(*text, '\n');
     struct bytes line = bytes_of(text->data, size);
 
-    *text = bytes_skip(*text, end == NULL ? size : size + 1);
+    *text = bytes_skip(*text, size < text->size ? size + 1 : size);
     if (line.size > 0 && line.data[line.size - 1] == '\r')
         line.size--;
     return line;
@@ -30,10 +39,8 @@ static struct bytes take_line(struct bytes *text)
 /* What lies before a mark, and behind it; false if there is none. */
 static bool split(struct bytes text, char mark, struct bytes *out_before, struct bytes *out_behind)
 {
-    size_t size = 0;
+    size_t size = find(text, mark);
 
-    while (size < text.size && text.data[size] != (uint8_t)mark)
-        size++;
     if (size == text.size)
         return false;
     *out_before = bytes_of(text.data, size);
