@@ -4,7 +4,7 @@
 
 enum {
     ITEMS_KEPT = 128 << 10,     /* More is given back when the command is over. */
-    TURN_DELIVERIES = 512,      /* About a millisecond. */
+    TURN_DELIVERIES = 192,      /* About a millisecond, most of it the kernel's. */
     BYTES_A_DELIVERY = 8 << 10, /* So much copying takes as long as one delivery. */
     QUEUE_MAX_COUNT = 1024,
     QUEUE_MAX_BYTES = 8 << 20,

@@ -140,7 +140,7 @@ Test(resp_pubsub, subscriptions_have_a_limit)
 
 /* ---- Delivery -------------------------------------------------------------------------------- */
 
-enum { CROWD = 550, MADE_IN_TURN = 512 };
+enum { CROWD = 550, MADE_IN_TURN = 192 };
 
 static size_t count_of(struct bytes text, const char *word)
 {
