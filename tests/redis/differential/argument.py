@@ -48,6 +48,7 @@ RANGE_ENDS = SMALL * 4 + [b"65530", b"70000", b"-70000", BIG, b"-" + BIG, b"x", 
 # is over is never set by SET: see docs/decisions/resp.md, WATCH of a key that is over.
 NEVER = [b"0", b"-1", b"x", b"", BIG, b"-9223372036854775808", b"9223372036854775", b"1.5",
          b"18446744073709551616"]
+TIMES = ["seconds", "milliseconds", "unix-time-seconds", "unix-time-milliseconds", "ttl"]
 APART = range(10_000)
 SECONDS = [b"%d" % (1_000_000 + 100 * k) for k in APART] + NEVER * 300
 MILLIS = [b"%d" % (1_000_050_000 + 100_000 * k) for k in APART] + NEVER * 300

@@ -55,6 +55,7 @@ class Command:
         self.arity = info[1]
         self.group = doc[b"group"].decode()
         self.known = known
+        self.spoilers = argument.VALUES + argument.NUMBERS
         self.parts = [p for p in map(self.part, doc.get(b"arguments", ())) if p]
 
     def part(self, flat):
@@ -99,7 +100,10 @@ class Command:
                 for append in inner:
                     append(r, out)
             return all_of
-        pool = argument.pool(self.name, arg[b"name"].decode(), kind)
+        name = arg[b"name"].decode()
+        if name in argument.TIMES:
+            self.spoilers = argument.NEVER
+        pool = argument.pool(self.name, name, kind)
         return lambda r, out: out.append(pool[int(r.random() * len(pool))])
 
     def make(self, r):
@@ -117,11 +121,11 @@ class Command:
         if how == 0:
             del out[place:]
         elif how == 1:
-            out.insert(place, r.choice(argument.VALUES))
+            out.insert(place, r.choice(self.spoilers))
         elif how == 2 and self.known:
             out.insert(place, r.choice(sorted(self.known)))
         elif how == 3 and place < len(out):
-            out[place] = r.choice(argument.NUMBERS)
+            out[place] = r.choice(self.spoilers)
         else:
             out[0] = out[0].lower()
 

@@ -1,4 +1,4 @@
-"""redis_process -- a redis-server that keeps nothing, within the limits that varve has."""
+"""redis_process -- a redis-server that keeps nothing."""
 
 import shutil
 import subprocess
@@ -33,7 +33,7 @@ class Redis:
     def __enter__(self):
         self.process = subprocess.Popen(
             ["redis-server", "--port", str(self.port), "--dir", self.folder, "--save", "",
-             "--appendonly", "no", "--maxmemory", "256mb", "--proto-max-bulk-len", "48mb"],
+             "--appendonly", "no", "--maxmemory", "256mb"],
             executable=BINARY, stdout=subprocess.DEVNULL)
         deadline = time.monotonic() + STARTS_WITHIN_S
         while time.monotonic() < deadline:
