@@ -76,8 +76,8 @@ resp_command_fn resp_cmd_discard, resp_cmd_exec, resp_cmd_multi, resp_cmd_unwatc
 /* cmd_client_control.c */
 resp_command_fn resp_cmd_client_caching, resp_cmd_client_getredir, resp_cmd_client_kill,
     resp_cmd_client_no_evict, resp_cmd_client_no_touch, resp_cmd_client_pause,
-    resp_cmd_client_reply, resp_cmd_client_tracking, resp_cmd_client_trackinginfo,
-    resp_cmd_client_unblock, resp_cmd_client_unpause;
+    resp_cmd_client_reply, resp_cmd_client_trackinginfo, resp_cmd_client_unblock,
+    resp_cmd_client_unpause;
 
 /* monitor.c */
 resp_command_fn resp_cmd_monitor;

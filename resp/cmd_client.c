@@ -255,8 +255,6 @@ struct status resp_cmd_client_help(struct resp_call *call)
         "    Say which client library this connection uses.",
         "SETNAME <name>",
         "    Name this connection.",
-        "TRACKING (ON|OFF) [<option> ...]",
-        "    Invalidation of clients' caches: can only be OFF yet.",
         "TRACKINGINFO",
         "    What is tracked for this connection: nothing yet.",
         "UNBLOCK <id> [TIMEOUT|ERROR]",

@@ -152,21 +152,8 @@ struct status resp_cmd_client_no_touch(struct resp_call *call)
     return set_switch(call, &call->session->identity.leaves_no_trace);
 }
 
-/* ---- Tracking, which is not here yet --------------------------------------------------------- */
-
-/* It can be switched off, not on. */
-struct status resp_cmd_client_tracking(struct resp_call *call)
-{
-    bool is_off = resp_call_is(call, 2, "off");
-
-    if ((!is_off && !resp_call_is(call, 2, "on")) || (is_off && call->argc > 3))
-        return resp_fail_syntax(call);
-    if (!is_off)
-        return resp_fail(call, "ERR CLIENT TRACKING is not supported yet: invalidation of clients' "
-                               "caches is to come");
-    resp_reply_ok(call->reply);
-    return status_ok();
-}
+/* ---- Tracking: nobody can ask for it yet ------------------------------------------------------
+ */
 
 struct status resp_cmd_client_caching(struct resp_call *call)
 {

@@ -24,12 +24,17 @@ static struct status open_object(struct resp_call *call, enum resp_entry_part pa
     return status_ok();
 }
 
+static bool is_integer(const struct resp_entry *e, int64_t *out)
+{
+    return e->type == RESP_ROW_STRING && resp_int_parse(resp_string_inline(e), out);
+}
+
 static const char *encoding_of(const struct resp_entry *e)
 {
     enum { EMBEDDED_MAX = 44 };
     int64_t n;
 
-    if (e->type == RESP_ROW_STRING && resp_int_parse(resp_string_inline(e), &n))
+    if (is_integer(e, &n))
         return "int";
     return e->size_bytes <= EMBEDDED_MAX ? "embstr" : "raw";
 }
@@ -54,14 +59,23 @@ struct status resp_cmd_object_encoding(struct resp_call *call)
     return status_ok();
 }
 
+/* Redis keeps the integers from 0 to 9999 once for all keys, and says so by this number. */
+static int64_t refcount_of(const struct resp_entry *e)
+{
+    enum { SHARED_END = 10000 };
+    int64_t n;
+
+    return is_integer(e, &n) && n >= 0 && n < SHARED_END ? INT32_MAX : 1;
+}
+
 struct status resp_cmd_object_refcount(struct resp_call *call)
 {
     struct resp_entry e;
     bool is_there;
 
-    TRY(open_object(call, RESP_ENTRY_FACTS, &e, &is_there));
+    TRY(open_object(call, RESP_ENTRY_VALUE, &e, &is_there));
     if (is_there)
-        resp_reply_int(call->reply, 1);
+        resp_reply_int(call->reply, refcount_of(&e));
     return status_ok();
 }
 
@@ -131,12 +145,12 @@ struct status resp_cmd_debug_object(struct resp_call *call)
     TRY(resp_entry_open(call, call->argv[2], RESP_ENTRY_VALUE, &e));
     if (!e.is_live)
         return resp_fail_no_key(call);
-    (void)snprintf(line, sizeof line,
-                   "Value at:0x0 refcount:1 encoding:%s serializedlength:%llu lru:%u "
-                   "lru_seconds_idle:%llu",
-                   encoding_of(&e), (unsigned long long)serialized_size(&e),
-                   (unsigned)(e.written_ms / 1000 & CLOCK_MASK),
-                   (unsigned long long)idle_s(call, &e));
+    (void)snprintf(
+        line, sizeof line,
+        "Value at:0x0 refcount:%lld encoding:%s serializedlength:%llu lru:%u "
+        "lru_seconds_idle:%llu",
+        (long long)refcount_of(&e), encoding_of(&e), (unsigned long long)serialized_size(&e),
+        (unsigned)(e.written_ms / 1000 & CLOCK_MASK), (unsigned long long)idle_s(call, &e));
     resp_reply_status(call->reply, line);
     return status_ok();
 }
