@@ -28,11 +28,14 @@ class Server:
         """Where the store's files are."""
         return os.path.join(self.base, "data", "0")
 
+    def command(self):
+        return [VARVE, "server", "--port", str(self.port), "--dir",
+                os.path.join(self.base, "data"), *self.flags]
+
     def launch(self):
         self.log = open(os.path.join(self.base, "log"), "ab")
-        self.process = subprocess.Popen(
-            [VARVE, "server", "--port", str(self.port), "--dir", os.path.join(self.base, "data"),
-             *self.flags], stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL)
+        self.process = subprocess.Popen(self.command(), stdout=self.log, stderr=self.log,
+                                        stdin=subprocess.DEVNULL)
 
     def start(self):
         self.launch()
@@ -41,7 +44,7 @@ class Server:
             try:
                 with socket.create_connection(("127.0.0.1", self.port), timeout=5) as s:
                     s.sendall(b"PING\r\n")
-                    if s.recv(64).startswith(b"+PONG"):
+                    if s.recv(64).startswith((b"+PONG", b"-NOAUTH")):
                         return self
             except OSError:
                 pass
@@ -99,10 +102,14 @@ class Connection:
             return (kind + rest).decode()
         if kind == b":":
             return int(rest)
-        if kind == b"$":
+        if kind in b"$=":
             return None if rest == b"-1" else self.file.read(int(rest) + 2)[:-2]
-        if kind == b"*":
+        if kind in b"*~>":
             return None if rest == b"-1" else [self.reply() for _ in range(int(rest))]
+        if kind == b"%":
+            return {self.reply(): self.reply() for _ in range(int(rest))}
+        if kind == b"_":
+            return None
         raise ValueError(line)
 
     def ask(self, *words):
