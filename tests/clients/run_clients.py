@@ -1,6 +1,8 @@
 #!/usr/bin/python3
-"""Unmodified clients: redis-cli and its modes, redis-benchmark, redis-py, hiredis, ioredis and
-node-redis connect, pipeline, and run transactions."""
+"""Unmodified clients and tools: redis-cli and its modes, redis-benchmark, redis-py, hiredis,
+redis-rb, phpredis, ioredis and node-redis, Celery, RQ and redis_exporter, as their packages are.
+
+What each of them does with a server of strings is in docs/clients.md."""
 
 import fcntl
 import os
@@ -12,82 +14,31 @@ import subprocess
 import sys
 import tempfile
 import termios
+import time
+import urllib.request
 
 sys.path.insert(0, __file__.rsplit("/", 1)[0])
-from server import Checks, Server  # noqa: E402
+import languages  # noqa: E402
+from server import Checks, Server, free_port  # noqa: E402
 
-HIREDIS = r"""
-#include <hiredis/hiredis.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-int main(int argc, char **argv) {
-    redisContext *c = redisConnect("127.0.0.1", atoi(argv[argc - 1]));
-    redisReply *r = NULL;
-    if (c == NULL || c->err) return 1;
-    for (int i = 0; i < 1000; i++) redisAppendCommand(c, "SET h:%d %b", i, "v\0w", (size_t)3);
-    for (int i = 0; i < 1000; i++) {
-        if (redisGetReply(c, (void **)&r) != REDIS_OK || strcmp(r->str, "OK") != 0) return 2;
-        freeReplyObject(r);
-    }
-    r = redisCommand(c, "GET h:999");
-    if (r == NULL || r->len != 3 || memcmp(r->str, "v\0w", 3) != 0) return 3;
-    freeReplyObject(r);
-    freeReplyObject(redisCommand(c, "MULTI"));
-    freeReplyObject(redisCommand(c, "INCR h:n"));
-    freeReplyObject(redisCommand(c, "INCR h:n"));
-    r = redisCommand(c, "EXEC");
-    if (r == NULL || r->elements != 2 || r->element[1]->integer != 2) return 4;
-    freeReplyObject(r);
-    redisFree(c);
-    return 0;
-}
-"""
-
-IOREDIS = """
-const Redis = require('ioredis');
-(async () => {
-  const r = new Redis(+process.argv[2], '127.0.0.1');
-  await r.set('io:k', 'v');
-  if (await r.get('io:k') !== 'v') throw new Error('get');
-  const p = r.pipeline();
-  for (let i = 0; i < 1000; i++) p.set('io:' + i, 'x' + i);
-  for (const [e, v] of await p.exec()) if (e || v !== 'OK') throw new Error('pipeline');
-  await r.del('io:n');
-  const t = await r.multi().incr('io:n').incr('io:n').exec();
-  if (t[1][1] !== 2) throw new Error('multi');
-  await r.watch('io:n');
-  const other = r.duplicate();
-  await other.incr('io:n');
-  if (await r.multi().incr('io:n').exec() !== null) throw new Error('watch');
-  r.disconnect(); other.disconnect();
-  console.log('done');
-})().catch(e => { console.error(e); process.exit(1); });
-"""
-
-NODE_REDIS = """
-const { createClient } = require('redis');
-(async () => {
-  const r = createClient({ url: 'redis://127.0.0.1:' + process.argv[2] });
-  r.on('error', e => { console.error(e); process.exit(1); });
-  await r.connect();
-  await r.set('nr:k', 'v');
-  if (await r.get('nr:k') !== 'v') throw new Error('get');
-  const all = [];
-  for (let i = 0; i < 1000; i++) all.push(r.set('nr:' + i, 'x' + i));
-  for (const v of await Promise.all(all)) if (v !== 'OK') throw new Error('pipeline');
-  await r.del('nr:n');
-  const t = await r.multi().incr('nr:n').incr('nr:n').exec();
-  if (Number(t[1]) !== 2) throw new Error('multi');
-  await r.close();
-  console.log('done');
-})().catch(e => { console.error(e); process.exit(1); });
-"""
+# What the dashboards for redis_exporter draw.
+EXPORTED = """redis_uptime_in_seconds redis_connected_clients redis_blocked_clients
+    redis_memory_used_bytes redis_memory_max_bytes redis_memory_used_rss_bytes
+    redis_commands_processed_total redis_commands_total{cmd="set"}
+    redis_commands_duration_seconds_total{cmd="set"} redis_keyspace_hits_total
+    redis_keyspace_misses_total redis_net_input_bytes_total redis_net_output_bytes_total
+    redis_db_keys{db="db0"} redis_db_keys_expiring{db="db0"} redis_expired_keys_total
+    redis_evicted_keys_total redis_rejected_connections_total redis_connections_received_total
+    redis_slowlog_length redis_instance_info{ redis_config_maxclients
+    redis_connected_slaves""".split()
 
 
 def run(*words, stdin=None, limit=120, cwd=None):
-    done = subprocess.run(words, input=stdin, capture_output=True, timeout=limit, check=False,
-                          cwd=cwd)
+    try:
+        done = subprocess.run(words, input=stdin, capture_output=True, timeout=limit, check=False,
+                              cwd=cwd)
+    except subprocess.TimeoutExpired as e:
+        return None, f"no end after {limit} s; " + (e.output or b"").decode(errors="replace")
     return done.returncode, (done.stdout + done.stderr).decode(errors="replace")
 
 
@@ -126,6 +77,16 @@ def redis_cli(check, server):
     check("redis-cli --scan", status == 0 and "c:k" in out.split(), out)
     status, out = cli(server, "--bigkeys")
     check("redis-cli --bigkeys", status == 0 and "Biggest string" in out, out)
+    status, out = cli(server, "--memkeys")
+    check("redis-cli --memkeys", status == 0 and "Biggest string" in out, out)
+    status, out = cli(server, "--hotkeys")
+    check("redis-cli --hotkeys", "LFU maxmemory policy is not selected" in out, out)
+    status, out = cli(server, "--pipe", stdin=b"SET c:p 1\r\nINCR c:p\r\n")
+    check("redis-cli --pipe", status == 0 and "errors: 0, replies: 2" in out, out)
+    status, out = run("timeout", "2", "redis-cli", "-p", str(server.port), "subscribe", "c:news")
+    check("redis-cli subscribe", "subscribe" in out and "c:news" in out, out)
+    status, out = run("timeout", "2", "redis-cli", "-p", str(server.port), "monitor")
+    check("redis-cli monitor", out.startswith("OK"), out)
     status, out = run("timeout", "3", "stdbuf", "-oL", "redis-cli", "-p",
                       str(server.port), "--stat")
     check("redis-cli --stat", "requests" in out and out.count("\n") >= 3, out)
@@ -168,26 +129,82 @@ def redis_py(check, server):
 
 
 def hiredis(check, server, folder):
-    source = os.path.join(folder, "h.c")
-    with open(source, "w") as f:
-        f.write(HIREDIS)
+    source = write(folder, "h.c", languages.HIREDIS)
     status, out = run("gcc", source, "-o", os.path.join(folder, "h"), "-lhiredis")
     if check("hiredis builds", status == 0, out):
-        status, out = run(os.path.join(folder, "h"), str(server.port))
-        check("hiredis pipelines and runs transactions", status == 0, f"exit {status} {out}")
+        program(check, "hiredis", os.path.join(folder, "h"), server)
 
 
 def node(check, server, folder):
     status, out = run("npm", "install", "--no-audit", "--no-fund", "--prefix", folder, "ioredis",
                       "redis", limit=300)
-    if not check("npm installs ioredis and redis", status == 0, out):
-        return
-    for name, script in (("ioredis", IOREDIS), ("node-redis", NODE_REDIS)):
-        path = os.path.join(folder, name + ".js")
-        with open(path, "w") as f:
-            f.write(script)
-        status, out = run("node", path, str(server.port), cwd=folder)
-        check(f"{name} pipelines and runs transactions", status == 0 and "done" in out, out)
+    if check("npm installs ioredis and redis", status == 0, out):
+        for name, text in (("ioredis", languages.IOREDIS), ("node-redis", languages.NODE_REDIS)):
+            program(check, name, "node", write(folder, name + ".js", text), server, cwd=folder)
+
+
+def scripted(check, server, folder):
+    program(check, "redis-rb", "ruby", write(folder, "t.rb", languages.RUBY), server)
+    program(check, "phpredis", "php", write(folder, "t.php", languages.PHP), server)
+    program(check, "Celery's results", "/usr/bin/python3",
+            write(folder, "celery_app.py", languages.CELERY), server, cwd=folder)
+
+
+def write(folder, name, text):
+    path = os.path.join(folder, name)
+    with open(path, "w") as f:
+        f.write(text)
+    return path
+
+
+def program(check, name, *words, cwd=None):
+    """The last of the words is the server; what is run ends well and says that it is done."""
+    status, out = run(*words[:-1], str(words[-1].port), cwd=cwd)
+    check(f"{name}: strings, pipelines, transactions, pub/sub", status == 0 and "done" in out,
+          f"exit {status} {out}")
+
+
+def rq(check, server):
+    """RQ's workers connect, ask who they are, and register; its queues are lists and hashes."""
+    import redis
+    from rq import Queue, Worker
+    from rq.utils import get_version
+    r = redis.Redis(port=server.port)
+    check("RQ reads the version", get_version(r) >= (7, 0, 0), get_version(r))
+    worker = Worker(["default"], connection=r, name="w1")
+    check("RQ's worker finds its address by CLIENT LIST",
+          worker.ip_address.startswith("127.0.0.1:"), worker.ip_address)
+    try:
+        Queue(connection=r).enqueue(print, "hello")
+        check("RQ is told which command is missing", False, "it was enqueued: extend this test")
+    except redis.ResponseError as e:
+        check("RQ is told which command is missing", "unknown command" in str(e), e)
+
+
+def exporter(check, server):
+    """prometheus-redis-exporter, one scrape: what its dashboards show is there."""
+    port = free_port()
+    process = subprocess.Popen(
+        ["prometheus-redis-exporter", "--redis.addr", f"redis://127.0.0.1:{server.port}",
+         "--web.listen-address", f"127.0.0.1:{port}"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    text = ""
+    for _ in range(200):
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=20) as page:
+                text = page.read().decode()
+            break
+        except OSError:
+            time.sleep(0.05)
+    process.kill()
+    process.wait()
+    values = dict(line.rsplit(" ", 1) for line in text.splitlines() if line.startswith("redis_"))
+    check("redis_exporter is up", values.get("redis_up") == "1", text[-600:])
+    check("redis_exporter's scrape has no error",
+          values.get('redis_exporter_last_scrape_error{err=""}') == "0",
+          [line for line in text.splitlines() if "scrape_error" in line])
+    missing = [name for name in EXPORTED if not any(key.startswith(name) for key in values)]
+    check("redis_exporter shows what dashboards draw", not missing, missing)
 
 
 def main():
@@ -199,6 +216,9 @@ def main():
             redis_benchmark(check, server)
             redis_py(check, server)
             hiredis(check, server, folder)
+            scripted(check, server, folder)
+            rq(check, server)
+            exporter(check, server)
             node(check, server, folder)
             check("it stops cleanly", server.stop() == 0, server.read_log())
     finally:
