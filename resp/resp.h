@@ -281,6 +281,12 @@ bool resp_session_is_closing(const struct resp_session *s);
 bool resp_session_is_watching(const struct resp_session *s);
 uint64_t resp_session_id(const struct resp_session *s);
 void *resp_session_owner(const struct resp_session *s);
+/* The size of the request at the front of data, which will be run later, and the row of its first
+ * key (empty if that is long), in room; 0 if it is not whole, or not of the plain kind. A hint for
+ * fetching memory ahead. */
+enum { RESP_GLANCE_MAX = 256 };
+size_t resp_session_glance(const struct resp_session *s, struct store *store, struct bytes data,
+                           uint8_t room[RESP_GLANCE_MAX], struct bytes *out_row_key);
 /* Bytes of memory it holds. */
 size_t resp_session_held(const struct resp_session *s);
 /* Give back memory that only busy sessions need. Requires: no request is parsed and waits. */

@@ -13,6 +13,7 @@ enum {
     VISIT_COMMANDS_MAX = 128, /* Of one connection, before the next has its turn. */
     ACCEPT_RETRY_NS = 100 * 1000 * 1000,
     ACCEPTS_IN_TURN_MAX = 64,
+    LOOK_AHEAD = 3, /* Requests: the first brings a bucket near, the next its rows. */
     REFUSED_NS = 1000 * 1000 * 1000, /* So long accepting must go well to be said to. */
     STALL_NS = 100 * 1000 * 1000, /* So long nothing leaves, and its client is taken not to read. */
     SAMPLE_NS = 100 * 1000 * 1000,
@@ -326,9 +327,70 @@ static void parse_failed(struct server_reactor *r, struct server_connection *c)
     end_input(r, c);
 }
 
+/* ---- Looking ahead ----
+ *
+ * Rows of a million keys lie all over the memory, and a command waits for two or three misses, one
+ * after the other. Commands that have come already say which rows are next, so that these come near
+ * while others run.
+ */
+
+/* How far a visit has looked: so many bytes, in so many requests, from where it is. */
+struct outlook {
+    size_t size;
+    unsigned count;
+};
+
+/* The request that begins so far into the connection's input will be run. Its size; 0: unknown. */
+static size_t announce(struct server_reactor *r, const struct server_connection *c, size_t offset)
+{
+    uint8_t room[RESP_GLANCE_MAX];
+    struct bytes row_key;
+    struct bytes rest = bytes_of(c->in + c->in_begin + offset, connection_input(c) - offset);
+    size_t size = resp_session_glance(c->session, &r->store->door, rest, room, &row_key);
+
+    if (row_key.size > 0)
+        server_store_expect(r->store, row_key);
+    return size;
+}
+
+/* A request was parsed: announce some of those behind it. */
+static void look_ahead(struct server_reactor *r, const struct server_connection *c,
+                       struct outlook *o)
+{
+    if (o->count == 0)
+        o->size = resp_session_request_size(c->session);
+    while (o->count < LOOK_AHEAD && o->size < connection_input(c)) {
+        size_t size = announce(r, c, o->size);
+        if (size == 0)
+            return;
+        o->size += size;
+        o->count++;
+    }
+}
+
+/* The request before which it stood has gone. */
+static void step_ahead(struct outlook *o, size_t request_size)
+{
+    if (o->count == 0)
+        return;
+    o->size -= request_size;
+    o->count--;
+}
+
+/* The connection after the next is about to be visited, too. */
+static void look_at_queue(struct server_reactor *r)
+{
+    const struct server_connection *c = r->ready_first != NULL ? r->ready_first->next_ready : NULL;
+
+    if (c != NULL && c->session != NULL && !c->has_request && connection_input(c) > 0)
+        (void)announce(r, c, 0);
+}
+
 /* Run what the connection has sent, a bounded number of commands. Returns how many. */
 static unsigned visit(struct server_reactor *r, struct server_connection *c)
 {
+    bool looks_ahead = server_store_is_large(r->store);
+    struct outlook outlook = { 0 };
     unsigned count = 0;
 
     while (!c->is_closed && !c->is_closing && !c->is_starving && !c->is_postponed) {
@@ -354,9 +416,12 @@ static unsigned visit(struct server_reactor *r, struct server_connection *c)
             }
             c->has_request = true;
         }
+        if (looks_ahead)
+            look_ahead(r, c, &outlook);
         resp_session_catch_up(c->session);
         if (c->is_closed || !run_request(r, c))
             break;
+        step_ahead(&outlook, resp_session_request_size(c->session));
         count++;
         if (resp_session_is_closing(c->session))
             end_input(r, c);
@@ -373,6 +438,8 @@ static void run_ready(struct server_reactor *r)
     while (r->ready_first != NULL && count < TURN_COMMANDS_MAX && !server_store_is_full(r->store) &&
            !resp_is_behind(r->resp)) {
         struct server_connection *c = take_ready(r);
+        if (server_store_is_large(r->store))
+            look_at_queue(r);
         if (!c->is_closed)
             count += visit(r, c);
         bury(r, c);

@@ -507,6 +507,16 @@ struct server_command *server_store_next_ready(struct server_store *s)
 /* ---- Turns --------------------------------------------------------------------------------------
  */
 
+void server_store_expect(struct server_store *s, struct bytes row_key)
+{
+    txn_expect(s->evaluator, row_key);
+}
+
+bool server_store_is_large(const struct server_store *s)
+{
+    return txn_is_large(s->evaluator);
+}
+
 bool server_store_is_full(const struct server_store *s)
 {
     return txn_open_is_full(s->evaluator);

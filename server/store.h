@@ -185,6 +185,9 @@ struct server_command *server_store_next_ready(struct server_store *s);
 /* ---- Turns ------------------------------------------------------------------------------------
  */
 
+/* A command that waits in some client's input will ask for this row: see txn_expect. */
+void server_store_expect(struct server_store *s, struct bytes row_key);
+bool server_store_is_large(const struct server_store *s);
 /* Nothing more should be evaluated in this turn. */
 bool server_store_is_full(const struct server_store *s);
 /* Propose what the turn evaluated, let the log write, apply what is durable. */

@@ -24,7 +24,8 @@ struct txn_evaluator {
     struct txn_overlay command;
     struct buf sides; /* Sized runs. */
     uint64_t now_ms;
-    uint64_t seen_ticket; /* The newest pending write it has looked at. */
+    uint64_t seen_ticket;   /* The newest pending write it has looked at. */
+    uint64_t expected_hash; /* Of the last key that was announced. */
     bool is_running;
     bool has_doubts; /* It deleted a range in which somebody may look again. */
 
@@ -32,7 +33,11 @@ struct txn_evaluator {
         failure; /* A proposal was dropped: what was evaluated over it is worth nothing. */
 };
 
-enum { SPARES_MAX = 64, SPARE_ROWS_MAX = 64 };
+enum {
+    SPARES_MAX = 64,
+    SPARE_ROWS_MAX = 64,
+    LARGE_ROWS = 4096, /* Fewer are near by themselves. */
+};
 
 struct status txn_evaluator_create(struct txn_pipeline *p, uint32_t keyspace, size_t rows_bytes,
                                    uint64_t hash_seed, struct txn_evaluator **out_evaluator)
@@ -172,6 +177,21 @@ struct status txn_get(struct txn_evaluator *e, struct bytes key, unsigned flags,
     TRY(lsm_get(e->reader, e->keyspace, key, UINT64_MAX, flags, out));
     txn_overlay_remember(&e->pending, key, hash, out);
     return status_ok();
+}
+
+void txn_expect(struct txn_evaluator *e, struct bytes key)
+{
+    uint64_t hash = hash_bytes(key, e->hash_seed);
+
+    /* The one before has its bucket by now. */
+    txn_overlay_prefetch_row(&e->pending, e->expected_hash);
+    txn_overlay_prefetch(&e->pending, hash);
+    e->expected_hash = hash;
+}
+
+bool txn_is_large(const struct txn_evaluator *e)
+{
+    return e->pending.row_count >= LARGE_ROWS;
 }
 
 bool txn_knows(const struct txn_evaluator *e, struct bytes key)

@@ -273,6 +273,18 @@ void txn_overlay_deinit(struct txn_overlay *o)
 
 /* ---- Looking ------------------------------------------------------------------------------ */
 
+void txn_overlay_prefetch(const struct txn_overlay *o, uint64_t hash)
+{
+    if (o->row_count > 0)
+        __builtin_prefetch(bucket_of(o, hash));
+}
+
+void txn_overlay_prefetch_row(const struct txn_overlay *o, uint64_t hash)
+{
+    if (o->row_count > 0)
+        prefetch_for_write(*bucket_of(o, hash), sizeof(struct txn_row) + 3 * 64);
+}
+
 struct txn_row *txn_overlay_find(const struct txn_overlay *o, struct bytes key, uint64_t hash)
 {
     struct txn_row *r = find(o, key, hash);

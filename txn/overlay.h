@@ -99,6 +99,9 @@ static inline struct bytes txn_row_value(const struct txn_row *r)
     return bytes_of(r->bytes + r->key_size, r->value_size);
 }
 
+/* Have the bucket, then (a little later) the rows of a hash brought near. Only hints. */
+void txn_overlay_prefetch(const struct txn_overlay *o, uint64_t hash);
+void txn_overlay_prefetch_row(const struct txn_overlay *o, uint64_t hash);
 /* The row of key, or NULL. hash is of key, the same function and seed always. */
 struct txn_row *txn_overlay_find(const struct txn_overlay *o, struct bytes key, uint64_t hash);
 /* The newest range delete that covers key, or NULL. (A row of the key was written later.) */

@@ -183,6 +183,11 @@ uint64_t txn_now_ms(const struct txn_evaluator *e);
  * turn before a version matters. */
 MUST_CHECK struct status txn_get(struct txn_evaluator *e, struct bytes key, unsigned flags,
                                  struct lsm_value *out);
+/* A command soon to come will ask for key: have the memory fetched. Keys come in the order in which
+ * they will be asked for, a few commands before. */
+void txn_expect(struct txn_evaluator *e, struct bytes key);
+/* Are there so many rows that this is worth its while? */
+bool txn_is_large(const struct txn_evaluator *e);
 /* Would txn_get answer without the tree? */
 bool txn_knows(const struct txn_evaluator *e, struct bytes key);
 /* Bytes are copied. ST_LIMIT, ST_NO_MEMORY: the command must be dropped. */
