@@ -262,3 +262,23 @@ Test(resp_string, reads_of_one_command_are_started_together)
     cr_assert_eq(g.runs, 7, "EXEC waits once");
     gateway_close(&g);
 }
+
+/* However many keys there are: a command runs again for thousands of them, not for a few. */
+Test(resp_string, reads_of_a_thousand_keys_are_started_together)
+{
+    enum { KEYS = 1000 };
+    struct gateway g;
+    struct buf line;
+
+    gateway_open(&g);
+    buf_init(&line, alloc_heap(), 1 << 20);
+    buf_append_format(&line, "EXISTS");
+    for (int i = 0; i < KEYS; i++)
+        buf_append_format(&line, " key%d", i);
+    buf_append_u8(&line, '\0');
+    g.store.is_cold = true;
+    cr_assert_str_eq(gateway_ask(&g, 0, (const char *)line.data), ":0\r\n");
+    cr_assert_eq(g.runs, 2);
+    buf_deinit(&line);
+    gateway_close(&g);
+}
