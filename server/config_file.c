@@ -13,7 +13,8 @@ bool server_config_split(struct bytes line, uint8_t *room, struct bytes words[CO
     enum words_result w = WORDS_TAKEN;
     size_t count = 0;
 
-    memcpy(room, line.data, line.size);
+    if (line.size > 0)
+        memcpy(room, line.data, line.size);
     for (size_t at = 0; count < CONFIG_WORDS_MAX && w == WORDS_TAKEN;) {
         w = words_take(room, line.size, &at, &words[count]);
         if (w == WORDS_UNBALANCED)

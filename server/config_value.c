@@ -387,7 +387,7 @@ void config_value_tell(const struct config_parameter *p, const union config_valu
         break;
     case CONFIG_PERCENTILES:
         for (uint32_t i = 0; i < value->percentiles.count; i++)
-            buf_append_format(out, "%s%.17g", i > 0 ? " " : "", value->percentiles.values[i]);
+            buf_append_format(out, "%s%.10g", i > 0 ? " " : "", value->percentiles.values[i]);
         break;
     case CONFIG_OUTPUT_LIMIT:
         for (int i = 0; i < CONFIG_OUTPUT_CLASSES; i++) {

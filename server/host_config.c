@@ -127,6 +127,17 @@ static struct status listen_anew(struct server *s, const struct resp_config_pair
     return status_of(ST_INVALID);
 }
 
+/* What was sized at the start is not sized anew. */
+static void say_later(const struct server *s, const struct resp_config_pair *pairs, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(server_config_find(pairs[i].name)->name, "maxmemory") == 0 &&
+            s->config.maxmemory != s->budget.cap_bytes)
+            log_notice(s->env.log, "maxmemory stays at %zu bytes until the next start",
+                       s->budget.cap_bytes);
+    }
+}
+
 struct status server_host_config_set(struct resp_host *h, const struct resp_session *who,
                                      const struct resp_config_pair *pairs, size_t count,
                                      size_t *out_bad, struct errbuf *why)
@@ -158,6 +169,8 @@ struct status server_host_config_set(struct resp_host *h, const struct resp_sess
     for (size_t i = 0; i < done; i++)
         buf_deinit(&before[i]);
     alloc_free(s->env.alloc, before, count * sizeof *before);
+    if (succeeded(st))
+        say_later(s, pairs, count);
     server_config_take_over(s);
     return st;
 }

@@ -167,6 +167,15 @@ Test(server_config, rewriting_knows_parameters_of_several_lines)
                      "client-output-buffer-limit pubsub 1 2 3\n");
 }
 
+Test(server_config, rewriting_keeps_words_that_are_empty_or_quoted)
+{
+    expect_rewritten("dir d\nsave\n", "", "dir \"d\"\nsave \"\"\n");
+    expect_rewritten("dir \"\"\nbind\n", "", "dir \"\"\nbind \"\"\n");
+    expect_rewritten("dir d\nbind 1 \"\" 3 \"a 'b\"\n", "", "dir \"d\"\nbind \"1 3 a 'b\"\n");
+    expect_rewritten("dir d\nnotify-keyspace-events KEA\n", "",
+                     "dir \"d\"\nnotify-keyspace-events \"AKE\"\n");
+}
+
 /* ---- include ----------------------------------------------------------------------------------
  */
 
