@@ -108,6 +108,7 @@ static struct status check_range(const struct config_parameter *p, int64_t n, st
 /* "1.25": digits, a point, digits. */
 static bool parse_decimal(struct bytes text, double *out)
 {
+    const double digits_max = 1e15; /* More do not fit. */
     double scale = 1;
     double fraction = 0;
     int64_t whole;
@@ -117,8 +118,9 @@ static bool parse_decimal(struct bytes text, double *out)
     if (text.size > 0 && text.data[0] == '.') {
         text = bytes_skip(text, 1);
         while (text.size > 0 && text.data[0] >= '0' && text.data[0] <= '9') {
-            fraction = 10 * fraction + (text.data[0] - '0');
-            scale *= 10;
+            bool counts = scale < digits_max;
+            fraction = counts ? 10 * fraction + (text.data[0] - '0') : fraction;
+            scale = counts ? 10 * scale : scale;
             text = bytes_skip(text, 1);
         }
     }

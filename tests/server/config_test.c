@@ -167,6 +167,25 @@ Test(server_config, rewriting_knows_parameters_of_several_lines)
                      "client-output-buffer-limit pubsub 1 2 3\n");
 }
 
+Test(server_config, numbers_have_as_many_digits_as_one_likes)
+{
+    struct server_config c = make();
+    struct errbuf err = { "" };
+    char text[600] = "space-amp-target 1.5";
+    struct buf out;
+
+    memset(text + strlen(text), '0', 500);
+    struct status s = server_config_read_text(&c, NULL, "a", bytes_str(text), &err);
+    cr_assert(succeeded(s), "%s", err.text);
+    buf_init(&out, alloc_heap(), 100);
+    server_config_get(&c, server_config_find(bytes_str("space-amp-target")), &out);
+    server_config_get(&c, server_config_find(bytes_str("latency-tracking-info-percentiles")), &out);
+    cr_assert(bytes_equal(buf_bytes(&out), bytes_str("1.550 99 99.9")), "%.*s", (int)out.size,
+              (const char *)out.data);
+    buf_deinit(&out);
+    server_config_deinit(&c);
+}
+
 Test(server_config, rewriting_keeps_words_that_are_empty_or_quoted)
 {
     expect_rewritten("dir d\nsave\n", "", "dir \"d\"\nsave \"\"\n");
