@@ -269,6 +269,7 @@ static struct status open_gateway(struct server *s)
                                     .host = &s->host,
                                     .limits = RESP_LIMITS_DEFAULT };
 
+    options.subscriptions_max_bytes = clamp(s->budget.cap_bytes / 32, MIB(1), MIB(64));
     rand_entropy(&options.hash_seed, sizeof options.hash_seed);
     options.limits.bulk_max_bytes = s->config.proto_max_bulk_len;
     options.limits.request_max_bytes = s->config.client_query_buffer_limit;
