@@ -67,7 +67,7 @@ void raft_bar_lease(struct raft *r)
     if (RAFT_MUTANT(B11_clock_jump_believed))
         return;
     r->lease_barred_until_us = r->now_us + (uint64_t)JUMP_TIMEOUTS * r->config.election_us;
-    if (!r->config.has_leases || r->role == RAFT_LEADER || RAFT_MUTANT(B11_jump_ends_promises))
+    if (!r->config.has_leases || r->role == RAFT_LEADER)
         return;
     r->grace_until_us = r->now_us + r->config.election_us;
     raft_draw_election(r);

@@ -20,7 +20,6 @@
     X(B09_no_grace, "a restarted replica votes at once, whatever it promised")                     \
     X(B10_lease_not_held, "a lease is used while the driver suspends it")                          \
     X(B11_clock_jump_believed, "a lease outlives a jump of the clock")                             \
-    X(B11_jump_ends_promises, "a follower whose clock jumped votes at once")                       \
     X(B12_stale_leader_not_told, "a leader of an old term is not answered")                        \
     X(B12_prevote_term_ignored, "a refused pre-vote's later term is not taken up")                 \
     X(B14_any_answer_is_the_last, "an answer is taken for one to the last message")                \
