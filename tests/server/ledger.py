@@ -1,6 +1,6 @@
 """ledger -- clients that know exactly what a server owes them after a crash.
 
-Writers send units in pipelines of changing depth: a SET, or a MULTI of three commands with its EXEC.
+Writers send units in pipelines of changing depth: a SET, or a MULTI of three commands and EXEC.
 What unit n of a writer does follows from its number, every unit writes a value that carries the
 number, and a connection's commands run in order. So after a crash the greatest number found says
 how far the writer came, and everything else must be exactly as the units up to there left it:

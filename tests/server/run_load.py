@@ -192,7 +192,8 @@ def those_who_leave_in_the_middle_leave_nothing():
         used = int(info(s, "memory", "used_memory"))
         for i in range(200):
             leaver = s.client()
-            leaver.socket.sendall((encode("GET", "big") * 5, encode("MULTI") + encode("SET", "t", 1),
+            leaver.socket.sendall((encode("GET", "big") * 5,
+                                   encode("MULTI") + encode("SET", "t", 1),
                                    b"*3\r\n$3\r\nSET\r\n$1\r\nh\r\n$900000\r\n" + b"y" * 100_000,
                                    encode("WATCH", "big"))[i % 4])
             leaver.close()

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""run_posix -- the whole server over plain calls and epoll: what the other scripts ask of io_uring."""
+"""run_posix -- the whole server over plain calls and epoll: what other scripts ask of io_uring."""
 
 import os
 import subprocess
