@@ -70,6 +70,11 @@ def in_acceptance(row, mine, theirs):
                                            theirs) is not None
 
 
+def in_abort(row, mine, theirs):
+    """No answer at all where Redis runs the transaction."""
+    return mine in (b"*-1\r\n", b"_\r\n") and is_aggregate(theirs)
+
+
 def in_length(row, mine, theirs):
     """The same error, cut off."""
     return is_error(mine) and len(mine) > 1023 and theirs.startswith(mine[:-2])
@@ -95,7 +100,8 @@ def in_parts(row, mine, theirs):
 
 COMPARE = {"order": in_order, "fewer": in_fewer, "number": in_number, "value": in_value,
            "null": in_null, "words": in_words, "refusal": in_refusal, "acceptance": in_acceptance,
-           "parts": in_parts, "silence": in_silence, "unknown": in_unknown, "length": in_length}
+           "parts": in_parts, "silence": in_silence, "unknown": in_unknown, "length": in_length,
+           "abort": in_abort}
 
 
 def repeated(text):
@@ -116,6 +122,7 @@ class Differences:
             row.update(used=0, compare=COMPARE[row["differs"]],
                        pattern=re.compile(row.get("when", "").encode(), re.S | re.I))
         self.asked = collections.Counter()
+        self.staged = None  # The row whose witness is played.
 
     def tell_newer(self, names):
         """Commands that Redis does not have."""
@@ -131,11 +138,13 @@ class Differences:
 
     def is_plain(self, name):
         """No row is about just this command."""
-        return all(row["commands"] == ["*"] for row in self.about(name))
+        return all(row["commands"] == ["*"] or row.get("is_staged") for row in self.about(name))
 
     def excuse(self, name, words, mine, theirs):
         """The row that allows these answers to differ, or None."""
         for row in self.about(name):
+            if row.get("is_staged") and row is not self.staged:
+                continue
             if row["pattern"].search(b" ".join(words)) and row["compare"](row, mine, theirs):
                 row["used"] += 1
                 return row
