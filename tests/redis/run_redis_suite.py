@@ -63,8 +63,9 @@ RUNS = [
     Run("suite-no-debug", "unit/expire unit/other unit/multi", deny=["needs:debug"]),
 ]
 # Those in which reading, writing and waiting are most of the work; not counted.
-POSIX = Run("suite-posix", """unit/pause unit/protocol unit/quit unit/type/string unit/scan
-    unit/expire unit/multi unit/pubsub integration/redis-cli""", "posix", ["needs:debug"])
+POSIX = Run("suite-posix", """unit/pause unit/protocol unit/quit unit/type/incr unit/scan
+    unit/expire unit/multi unit/pubsub unit/slowlog integration/redis-cli""", "posix",
+            ["needs:debug"])
 
 
 # ---- What is skipped, and why ------------------------------------------------------------------
@@ -110,9 +111,10 @@ def units_of(names, found):
 def run_alone(suite, skips, found):
     """Run the tests that need to be without company; those that pass count."""
     names = [name for name, why in skips.items() if why == "alone"]
-    if not names:
+    units = units_of(names, found)
+    if not units:
         return []
-    again, trouble = suite.run("alone", Server(), units_of(names, found), only=names)
+    again, trouble = suite.run("alone", Server(), units, only=names)
     for unit, said in again.items():
         found[unit].ok += said.ok
         for name in said.ok:
@@ -124,9 +126,10 @@ def run_alone(suite, skips, found):
 def ask_reference(suite, skips, found):
     """A test is not one that Redis fails if Redis passes it."""
     names = [name for name, why in skips.items() if why == "redis-server"]
-    if not names:
+    units = units_of(names, found)
+    if not units:
         return []
-    answer, _ = suite.run("redis-server", Reference(), units_of(names, found), only=names)
+    answer, _ = suite.run("redis-server", Reference(), units, only=names)
     failed = {name for said in answer.values() for name, _ in said.failed}
     return [f"skip.txt: {name}: redis-server passes it" for name in names if name not in failed]
 

@@ -22,8 +22,8 @@ LOGS = os.path.join(os.environ.get("VARVE_BUILD", os.path.join(ROOT, "build")), 
 DENIED = "slow needs:repl needs:pfdebug needs:config-maxmemory".split()
 PROFILE = ["--ignore-encoding", "--ignore-digest"]
 
-RUN_LIMIT_S = 600
-STALL_LIMIT_S = 60
+RUN_LIMIT_S = 800
+STALL_LIMIT_S = 300  # One test makes 10,000 durable writes one by one; the device may be busy.
 EVENT = re.compile(r"^\[(ok|err|skip|ignore|exception|TIMEOUT)\]: (.*?)(?: \(\d+ ms\))?$")
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
