@@ -375,13 +375,18 @@ static struct status get_later(struct fetch *f, const struct fetch_request *requ
     return pin_found(f, request, &found.pin, out_block);
 }
 
-/* The block of a want whose read is done; the want ends. */
+/*
+ * The block of a want whose read is done; the want ends. One that failed stays, so that the
+ * operation hears of it wherever it asks, until it ends: what was asked for ahead is asked for
+ * again, and would be read, and fail, for ever.
+ */
 static struct status end_want(struct fetch *f, const struct fetch_request *request,
                               struct fetch_want *w, struct fetch_block *out_block)
 {
     struct status s = take_result(f, request, w->read, out_block);
 
-    forget(f, w);
+    if (succeeded(s))
+        forget(f, w);
     return s;
 }
 

@@ -104,7 +104,7 @@ static struct status read_number(struct bytes b, uint8_t kind, struct arena *are
     if (b.size != size)
         return status_of(ST_CORRUPT);
     if (kind == PACKED_INT8)
-        n = (int8_t)b.data[0];
+        n = (int64_t)(b.data[0] ^ 0x80u) - 0x80; /* Its sign, extended. */
     else if (kind == PACKED_INT16)
         n = (int16_t)get_u16(b.data);
     else

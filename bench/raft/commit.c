@@ -219,12 +219,13 @@ static void measure(struct rig *g, uint32_t batch, uint64_t *ns, uint64_t bursts
 {
     double batches = (double)bursts * BURST;
     raft_index from = g->nodes[0].applied;
+    uint64_t middle = bursts / 2;
     g->steps = g->effects = g->messages = 0;
     time_bursts(g, burst_of_batches, batch, ns, bursts);
     CHECK(g->nodes[0].applied == from + bursts * BURST * batch);
     printf("batch %2u: %.1f ns an entry, median %.1f; a batch is %.1f steps of %.0f ns, %.1f "
            "messages, %.1f effects\n",
-           batch, (double)ns[0] / BURST / batch, (double)ns[bursts / 2] / BURST / batch,
+           batch, (double)ns[0] / BURST / batch, (double)ns[middle] / BURST / batch,
            (double)g->steps / batches, (double)ns[0] / BURST / ((double)g->steps / batches),
            (double)g->messages / batches, (double)g->effects / batches);
 }
@@ -247,8 +248,9 @@ int main(int argc, char **argv)
     g->is_counting = true;
     burst_of_batches(g, 1);
     time_bursts(g, burst_of_drains, 0, ns, bursts);
+    uint64_t middle = bursts / 2;
     printf("an empty step: %.1f ns, median %.1f\n", (double)ns[0] / BURST,
-           (double)ns[bursts / 2] / BURST);
+           (double)ns[middle] / BURST);
     measure(g, 1, ns, bursts);
     measure(g, BATCH_MAX, ns, bursts);
     g->is_counting = false;

@@ -441,7 +441,7 @@ Test(cache_fetch, reset_between_completion_and_its_report)
     deinit(&x);
 }
 
-/* A failed read fails all that waited for it, with words, once; then it is tried anew. */
+/* A failed read fails all that waited for it, with words, until they end; then it is tried anew. */
 Test(cache_fetch, failures_reach_all_that_wait)
 {
     struct fixture x;
@@ -459,6 +459,9 @@ Test(cache_fetch, failures_reach_all_that_wait)
     for (unsigned i = 0; i < 3; i++) {
         cr_assert_eq(get(&x, &f[i], 4096, 4096).code, ST_IO);
         cr_assert_neq(f[i].err.text[0], '\0');
+        cr_assert_eq(get(&x, &f[i], 4096, 4096).code, ST_IO);
+        cr_assert_not(fetch_submit(&f[i], x.ring), "it is read again");
+        fetch_reset(&f[i]);
         cr_assert_eq(get(&x, &f[i], 4096, 4096).code, ST_AGAIN);
     }
     cr_assert(fetch_submit(&f[0], x.ring));
