@@ -32,6 +32,7 @@ enum {
     CACHE_SIZE = 512 * 1024,
     FILES_MAX = 1024,
     DROP_BEHIND = 6000, /* Entries this far behind the newest are dropped. */
+    AHEAD_MAX = 800, /* The writer is at most so many entries ahead of the background's rounds. */
 };
 
 struct house {
@@ -48,6 +49,7 @@ struct house {
     _Atomic uint64_t published;
     _Atomic uint64_t oldest;           /* Entries below may be gone. */
     _Atomic uint64_t reading[READERS]; /* What each reader stands at; UINT64_MAX: nothing. */
+    _Atomic uint64_t swept;            /* Published when the background's last round began. */
     _Atomic bool is_done;
     _Atomic uint32_t has_work;
 
@@ -160,6 +162,10 @@ static void run_writer(void *context)
         step(h, ring);
         CHECK(vlog_written_lsn(h->log) >= h->lsns[index]);
         atomic_store_explicit(&h->published, index, memory_order_release);
+        while (index > atomic_load(&h->swept) + AHEAD_MAX) {
+            wake(h);
+            thread_yield();
+        }
     }
     atomic_store(&h->is_done, true);
     wake(h);
@@ -297,12 +303,14 @@ static void run_background(void *context)
     while (!atomic_load(&h->is_done)) {
         futex_wait(&h->has_work, 0);
         atomic_store(&h->has_work, 0);
+        uint64_t published = atomic_load(&h->published);
         while (vlog_work_step(h->log, ring, clock_ns(h->env.clock)) == VLOG_AGAIN)
             ;
         adopt(h, ring);
         if (h->file_count > 0)
             rewrite(h, ring, (size_t)rand_below(&r, h->file_count));
         drop_oldest(h);
+        atomic_store(&h->swept, published);
     }
     io_ring_destroy(ring);
 }
