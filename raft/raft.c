@@ -374,7 +374,6 @@ static void reset_effects(struct raft *r, struct raft_effects *fx)
     fx->more = false;
     r->fx = fx;
     r->slice_count = 0;
-    r->cut_from = RAFT_NEVER;
 }
 
 /* A step that broke an invariant, or halted, tells nothing but that. */
@@ -393,6 +392,8 @@ static void tell_halt(struct raft *r, enum raft_invariant broken)
     raft_emit_halted(r);
 }
 
+/* What the next step is compared with. A cut belongs to the step that made it: the commit index may
+ * have passed it since, with what was appended in its place. */
 static void remember(struct raft *r)
 {
     r->was_term = r->term;
@@ -401,6 +402,7 @@ static void remember(struct raft *r)
     r->was_announced = r->log.announced;
     r->was_last = r->log.last;
     r->was_role = r->role;
+    r->cut_from = RAFT_NEVER;
 }
 
 void raft_step(struct raft *r, uint64_t now_us, const struct raft_event *ev,

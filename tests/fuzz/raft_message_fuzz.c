@@ -2,6 +2,7 @@
  * Any bytes as Raft messages: refused, or messages that have but this spelling. Then each is given
  * to a replica, which may refuse it, but keeps its invariants.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/check.h"
@@ -38,6 +39,15 @@ static void spelled_alike(const struct raft_message *m, struct bytes spelling)
     free(again);
 }
 
+static void keeps_invariants(const struct raft *r)
+{
+    enum raft_invariant broken = raft_check(r);
+
+    if (broken != RAFT_INVARIANT_NONE)
+        fprintf(stderr, "broken: %s\n", raft_invariant_name(broken));
+    CHECK(broken == RAFT_INVARIANT_NONE);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct bytes in = bytes_of(data, size);
@@ -62,7 +72,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         spelled_alike(&m, bytes_of(before.data, before.size - in.size));
         struct raft_event ev = { .kind = RAFT_EVENT_RECV, .u.message = &m };
         raft_step(r, now_us += 10000, &ev, &fx);
-        CHECK(raft_check(r) == RAFT_INVARIANT_NONE);
+        keeps_invariants(r);
     }
     free(memory);
     free(fx_memory);
