@@ -21,9 +21,10 @@
  * writes nothing back in so short a life.)
  *
  * A cut comes at a random moment after the first line of a run; then the file system is mounted
- * again, verified, and written to again, --rounds times before it is made anew. The exit status is
- * 0 if nothing was lost (with --expect-loss: if something was), 1 if not, 2 if the run itself
- * failed, 77 if it cannot be done here.
+ * again, verified, and written to again, --rounds times before it is made anew. A run ends with its
+ * first loss. The exit status is 0 if nothing was lost, 1 if not, 2 if the run itself failed, 77 if
+ * it cannot be done here. With --expect-loss 0 and 1 change places, and --cuts is a limit: whether
+ * one cut meets an acknowledgement that it can take back is chance.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -359,12 +360,12 @@ int main(int argc, char **argv)
         return EXIT_SKIPPED;
     }
     unsigned cuts = 0;
-    while (cuts < o.cuts && (t.losses == 0 || o.expects_loss))
+    while (cuts < o.cuts && t.losses == 0)
         cuts += live(&o, &m, &r, o.cuts - cuts, &t);
     bool is_kept = t.losses > 0 && !o.expects_loss;
     machine_deinit(&m, is_kept);
-    printf("powercut: %s, %s: %u cuts, %llu acknowledged, losses in %u file systems (seed %llu)\n",
-           o.backend, o.type, cuts, (unsigned long long)t.acknowledged, t.losses,
+    printf("powercut: %s, %s: %u cuts, %llu acknowledged, %s (seed %llu)\n", o.backend, o.type,
+           cuts, (unsigned long long)t.acknowledged, t.losses > 0 ? "a loss" : "no loss",
            (unsigned long long)o.seed);
     if (is_kept)
         printf("powercut: the image as it was cut is kept in %s\n", m.aside);
