@@ -32,7 +32,7 @@ class Reference(Server):
     """A redis-server to ask the same."""
 
     def command(self):
-        os.makedirs(os.path.join(self.base, "data"))
+        os.makedirs(os.path.join(self.base, "data"), exist_ok=True)
         return ["redis-server", "--port", str(self.port), "--dir",
                 os.path.join(self.base, "data"), "--save", ""]
 

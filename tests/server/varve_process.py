@@ -15,6 +15,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 VARVE = os.environ.get("VARVE") or os.path.join(ROOT, "build", "release", "varve")
 IO_BACKEND = os.environ.get("VARVE_IO_BACKEND", "auto")  # Or posix.
 STARTS_WITHIN_S = 60
+STOPS_WITHIN_S = 300  # What is in memory goes to a disk that may be busy.
+PORTS_TRIED_MAX = 10
 
 
 class Error(Exception):
@@ -22,6 +24,7 @@ class Error(Exception):
 
 
 def free_port():
+    """Free now; others may take it before it is used."""
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
@@ -47,24 +50,42 @@ class Server:
             self.process = subprocess.Popen(self.command(), stdout=log, stderr=log, env=self.env)
 
     def start(self):
-        self.launch()
+        """If others were faster on the port, with another one."""
+        for _ in range(PORTS_TRIED_MAX):
+            said = len(self.log())
+            self.launch()
+            if self.answers():
+                return self
+            if "Address already in use" not in self.log()[said:]:
+                break
+            self.port = free_port()
+        raise RuntimeError(f"ended with {self.process.returncode}:\n{self.log()}")
+
+    def answers(self):
+        """Wait for its first answer; False if it has ended instead."""
         deadline = time.monotonic() + STARTS_WITHIN_S
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
-                raise RuntimeError(f"ended with {self.process.returncode}:\n{self.log()}")
+                return False
             try:
                 client = self.client()
-                client.call("PING")
+                answer = client.call("PING")
                 client.close()
-                return self
-            except (OSError, Error) as e:
+                if answer == "PONG":
+                    return True
+            except (OSError, ValueError):
+                pass
+            except Error as e:
                 if str(e).startswith("NOAUTH"):
-                    return self
-                time.sleep(0.02)
+                    return True
+            time.sleep(0.02)
         raise RuntimeError(f"the server does not answer:\n{self.log()}")
 
     def log(self):
-        with open(os.path.join(self.folder, "log"), errors="replace") as f:
+        path = os.path.join(self.folder, "log")
+        if not os.path.exists(path):
+            return ""
+        with open(path, errors="replace") as f:
             return f.read()
 
     def client(self, timeout=30):
@@ -76,7 +97,7 @@ class Server:
             return None
         if self.process.poll() is None:
             self.process.send_signal(how)
-        status = self.process.wait(60)
+        status = self.process.wait(STOPS_WITHIN_S)
         self.process = None
         return status
 

@@ -5,7 +5,7 @@ import subprocess
 import tempfile
 import time
 
-from varve_process import free_port
+from varve_process import PORTS_TRIED_MAX, free_port
 
 from .link import End
 
@@ -27,22 +27,37 @@ def is_redis_7_0():
 class Redis:
     def __init__(self):
         self.folder = tempfile.mkdtemp(prefix="redis-test-")
-        self.port = free_port()
+        self.port = None
         self.process = None
 
     def __enter__(self):
-        self.process = subprocess.Popen(
-            ["redis-server", "--port", str(self.port), "--dir", self.folder, "--save", "",
-             "--appendonly", "no", "--maxmemory", "256mb"],
-            executable=BINARY, stdout=subprocess.DEVNULL)
-        deadline = time.monotonic() + STARTS_WITHIN_S
-        while time.monotonic() < deadline:
-            try:
-                End(self.port).close()
+        """It ends if others were faster on the port; then with another one."""
+        for _ in range(PORTS_TRIED_MAX):
+            self.port = free_port()
+            self.process = subprocess.Popen(
+                ["redis-server", "--port", str(self.port), "--dir", self.folder, "--save", "",
+                 "--appendonly", "no", "--maxmemory", "256mb"],
+                executable=BINARY, stdout=subprocess.DEVNULL)
+            if self.answers():
                 return self
-            except OSError:
-                time.sleep(0.02)
+            self.process.kill()
+            self.process.wait()
         raise RuntimeError("redis-server does not answer")
+
+    def answers(self):
+        deadline = time.monotonic() + STARTS_WITHIN_S
+        while self.process.poll() is None and time.monotonic() < deadline:
+            try:
+                end = End(self.port)
+                end.send(b"PING\r\n")
+                is_up = end.replies(1) == [b"+PONG\r\n"]
+                end.close()
+                if is_up:
+                    return True
+            except OSError:
+                pass
+            time.sleep(0.02)
+        return False
 
     def __exit__(self, *_):
         self.process.kill()
