@@ -8,7 +8,11 @@ import sys
 import threading
 import time
 
-from varve_process import Cases, Server, encode, free_port, must, must_fail
+from varve_process import (Cases, Error, STOPS_WITHIN_S, Server, encode, free_port, must,
+                           must_fail)
+
+PATIENCE_S = 120
+SLOW_US = 100_000
 
 
 def info(client, section):
@@ -68,9 +72,11 @@ def saving_under_load_keeps_order_and_loses_nothing():
         try:
             for _ in range(4):
                 before = answered
-                must(c.call("BGSAVE") == "Background saving started")
-                must_fail("ERR Background save already in progress", lambda: c.call("BGSAVE"))
-                must_fail("ERR Background save already in progress", lambda: c.call("SAVE"))
+                # In one piece: it cannot be over before the others are heard.
+                c.socket.sendall(encode("BGSAVE") + encode("BGSAVE") + encode("SAVE"))
+                must(c.reply() == "Background saving started")
+                must_fail("ERR Background save already in progress", c.reply)
+                must_fail("ERR Background save already in progress", c.reply)
                 while info(c, "persistence")["rdb_bgsave_in_progress"] == "1":
                     time.sleep(0.01)
                 must(info(c, "persistence")["rdb_last_bgsave_status"] == "ok")
@@ -129,14 +135,14 @@ def shutdown_saves_if_it_is_told_to():
         c.call("SET", "a", 1)
         c.send("SHUTDOWN", "SAVE")
         must(c.is_closed())
-        must(s.process.wait(30) == 0)
+        must(s.process.wait(STOPS_WITHIN_S) == 0)
         must(os.path.isdir(os.path.join(s.data, "checkpoint", "0")))
         s.start()
         c = s.client()
         c.call("SET", "b", 1)
         c.send("SHUTDOWN", "NOSAVE", "NOW", "FORCE")
         must(c.is_closed())
-        must(s.process.wait(30) == 0)
+        must(s.process.wait(STOPS_WITHIN_S) == 0)
         s.start()
         must(s.client().call("GET", "b") == b"1")
 
@@ -149,7 +155,7 @@ def the_log_is_made_short():
             c.reply()
         before = int(info(c, "persistence")["aof_current_size"])
         must(c.call("BGREWRITEAOF") == "Background append only file rewriting started")
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE_S
         while int(info(c, "persistence")["aof_current_size"]) > before // 2:
             must(time.monotonic() < deadline, "the log stays as long as it was")
             time.sleep(0.02)
@@ -219,13 +225,15 @@ def addresses_can_be_changed_while_clients_stay():
                       lambda: c.call("CONFIG", "SET", "timeout", 9, "port", taken, "hz", 20))
         must(c.call("CONFIG", "GET", "timeout", "hz", "port") ==
              [b"port", b"%d" % old, b"timeout", b"0", b"hz", b"10"])
-        must(c.call("CONFIG", "SET", "port", new) == "OK")
+        while not can_set_port(c, new):
+            new = free_port()  # Others were faster.
         must(c.call("PING") == "PONG")
         s.port = new
         must(s.client().call("PING") == "PONG")
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + PATIENCE_S
         while is_listening("127.0.0.1", old):
             must(time.monotonic() < deadline, "the old port is still open")
+            time.sleep(0.02)
         must(c.call("CONFIG", "SET", "bind", "127.0.0.1 127.0.0.2") == "OK")
         must(is_listening("127.0.0.2", new) and is_listening("127.0.0.1", new))
         must_fail("ERR CONFIG SET failed (possibly related to argument 'bind') - Failed to bind",
@@ -235,6 +243,14 @@ def addresses_can_be_changed_while_clients_stay():
         must(not is_listening("127.0.0.3", new))
         must(c.call("CONFIG", "SET", "bind", "127.0.0.1") == "OK")
         must(is_listening("127.0.0.1", new))
+
+
+def can_set_port(client, port):
+    try:
+        return client.call("CONFIG", "SET", "port", port) == "OK"
+    except Error as e:
+        must("Unable to listen on this port" in str(e), e)
+        return False
 
 
 def is_listening(address, port):
@@ -263,20 +279,23 @@ def who_looks_for_the_process_finds_it():
 
 
 def slow_commands_are_found():
+    """One that sleeps is, and none that took less; on a busy machine others may have taken long."""
     with Server("--enable-debug-command", "yes", "--latency-monitor-threshold", "50") as s:
         c = s.client()
         c.call("CLIENT", "SETNAME", "me")
-        c.call("CONFIG", "SET", "slowlog-log-slower-than", 100000)
+        c.call("CONFIG", "SET", "slowlog-log-slower-than", SLOW_US)
         c.call("SET", "a", 1)
         c.call("DEBUG", "SLEEP", "0.2")
         entries = c.call("SLOWLOG", "GET")
-        must(len(entries) == 1, entries)
-        must(entries[0][3] == [b"DEBUG", b"SLEEP", b"0.2"] and entries[0][5] == b"me", entries)
-        must(200_000 <= entries[0][2] < 2_000_000, entries)
-        latest = c.call("LATENCY", "LATEST")
-        must(latest[0][0] == b"command" and latest[0][2] >= 200, latest)
-        stats = info(c, "commandstats")
-        must(stats["cmdstat_debug"].startswith("calls=1,usec=2"), stats["cmdstat_debug"])
+        must(all(entry[2] >= SLOW_US for entry in entries), entries)
+        slept = [entry for entry in entries if entry[3] == [b"DEBUG", b"SLEEP", b"0.2"]]
+        must(len(slept) == 1 and slept[0][5] == b"me", entries)
+        must(200_000 <= slept[0][2] < 200_000_000, "these are no microseconds:", slept)
+        latest = {event: worst for event, _, _, worst in c.call("LATENCY", "LATEST")}
+        must(200 <= latest.get(b"command", 0) < 200_000, latest)
+        stats = info(c, "commandstats")["cmdstat_debug"]
+        stats = dict(field.split("=") for field in stats.split(","))
+        must(stats["calls"] == "1" and 200_000 <= int(stats["usec"]) < 200_000_000, stats)
         must("latency_percentiles_usec_set" in info(c, "latencystats"))
         c.call("CONFIG", "SET", "requirepass", "secret")
         c.call("CONFIG", "SET", "slowlog-log-slower-than", 0)
