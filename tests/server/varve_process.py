@@ -15,6 +15,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 VARVE = os.environ.get("VARVE") or os.path.join(ROOT, "build", "release", "varve")
 IO_BACKEND = os.environ.get("VARVE_IO_BACKEND", "auto")  # Or posix.
 STARTS_WITHIN_S = 60
+COMES_WITHIN_S = 120  # Whatever is waited for, on a machine however busy.
 STOPS_WITHIN_S = 300  # What is in memory goes to a disk that may be busy.
 PORTS_TRIED_MAX = 10
 
@@ -214,6 +215,13 @@ class Cases:
 def must(condition, *what):
     if not condition:
         raise AssertionError(" ".join(str(w) for w in what) or "it is not so")
+
+
+def wait_until(is_so, *what):
+    deadline = time.monotonic() + COMES_WITHIN_S
+    while not is_so():
+        must(time.monotonic() < deadline, "it does not come:", *what)
+        time.sleep(0.02)
 
 
 def must_fail(prefix, call):
