@@ -24,6 +24,10 @@ class Error(Exception):
     """An error reply."""
 
 
+class Skipped(Exception):
+    """Why this machine cannot show what a case is about."""
+
+
 def free_port():
     """Free now; others may take it before it is used."""
     with socket.socket() as s:
@@ -195,11 +199,16 @@ class Cases:
     def __init__(self):
         self.passed = 0
         self.failed = 0
+        self.skipped = 0
 
     def run(self, case, *arguments):
         began = time.monotonic()
         try:
             case(*arguments)
+        except Skipped as why:
+            self.skipped += 1
+            print(f"skip  {case.__name__}: {why}", flush=True)
+            return
         except Exception as e:  # Whatever went wrong is the case's failure.
             self.failed += 1
             print(f"FAIL  {case.__name__}: {type(e).__name__}: {e}", flush=True)
@@ -208,7 +217,8 @@ class Cases:
         print(f"ok    {case.__name__} ({time.monotonic() - began:.1f} s)", flush=True)
 
     def end(self):
-        print(f"{self.passed} passed, {self.failed} failed")
+        skipped = f", {self.skipped} skipped" if self.skipped else ""
+        print(f"{self.passed} passed, {self.failed} failed{skipped}")
         return 1 if self.failed else 0
 
 
@@ -218,9 +228,11 @@ def must(condition, *what):
 
 
 def wait_until(is_so, *what):
+    """What does not come: words, or functions that tell how it is."""
     deadline = time.monotonic() + COMES_WITHIN_S
     while not is_so():
-        must(time.monotonic() < deadline, "it does not come:", *what)
+        must(time.monotonic() < deadline, "it does not come:",
+             *(w() if callable(w) else w for w in what))
         time.sleep(0.02)
 
 
