@@ -23,6 +23,7 @@
 #include "base/io.h"
 
 #include "server/client_memory.h"
+#include "server/roster.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -76,31 +77,40 @@ struct server_connection {
     uint64_t moved_ns;      /* When output left last, or commands began to wait for that. */
     uint64_t soft_since_ns; /* More output than the soft limit waits since then; 0: does not. */
 
-    bool is_paused;                 /* No command runs until output has left. */
-    bool is_closing;                /* When what it waits for is sent. */
-    bool is_closed;                 /* Gone as soon as its ops are done. */
-    bool is_ready;                  /* Listed. */
-    bool is_held;                   /* Listed: output waits for a ticket. */
-    bool is_watching;               /* Counted by the store. */
-    bool is_local;                  /* Of this machine. */
-    bool is_starving;               /* Listed: there was no memory for its reply. */
-    bool is_postponed;              /* Listed: its command waits for the end of a pause. */
-    uint64_t starving_ns;           /* Since then; 0: there was. */
-    struct server_connection *next; /* By id. */
-    struct server_connection *previous;
-    struct server_connection *next_ready;
-    struct server_connection *next_held;
-    struct server_connection *next_starving;
-    struct server_connection *next_postponed;
-    struct server_connection *previous_postponed;
+    bool is_paused;       /* No command runs until output has left. */
+    bool is_closing;      /* When what it waits for is sent. */
+    bool is_closed;       /* Gone as soon as its ops are done. */
+    bool is_watching;     /* Counted by the store. */
+    bool is_local;        /* Of this machine. */
+    uint64_t starving_ns; /* There is no memory for its reply since then; 0: there is. */
+
+    uint8_t lists; /* 1 << enum roster_list: those it is in; the roster's. */
+    struct roster_place places[ROSTER_LISTS];
 };
 
 /* Takes socket, also on failure. NO_MEMORY */
 MUST_CHECK struct status server_connection_create(struct server_client_memory *memory,
                                                   struct io_socket *socket, uint64_t id,
                                                   uint64_t now_ns, struct server_connection **out);
-/* Requires: no session, no command, no op pending. */
+/* Requires: no session, no command, no op pending, in no list. */
 void server_connection_destroy(struct server_connection *c);
+
+static inline bool connection_is_in(const struct server_connection *c, enum roster_list list)
+{
+    return (c->lists & 1u << list) != 0;
+}
+
+/* Is it in any list but that of all? */
+static inline bool connection_is_queued(const struct server_connection *c)
+{
+    return (c->lists & ~(1u << ROSTER_ALL)) != 0;
+}
+
+/* The next by id. */
+static inline struct server_connection *connection_next(const struct server_connection *c)
+{
+    return c->places[ROSTER_ALL].next;
+}
 
 /* ---- Input ------------------------------------------------------------------------------------
  */

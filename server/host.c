@@ -4,6 +4,8 @@
 #include "base/clock.h"
 #include "base/io.h"
 
+#include "server/client.h"
+
 static const uint64_t NS_PER_S = 1000 * 1000 * 1000;
 
 static struct server *server_of(struct resp_host *h)
@@ -49,11 +51,11 @@ static struct resp_session *next_session(struct resp_host *h, struct resp_sessio
     struct server_connection *c;
 
     if (previous == NULL)
-        c = server_of(h)->reactor.oldest;
+        c = roster_first(&server_of(h)->reactor.roster, ROSTER_ALL);
     else
-        c = ((struct server_connection *)resp_session_owner(previous))->next;
+        c = connection_next(resp_session_owner(previous));
     while (c != NULL && c->session == NULL)
-        c = c->next;
+        c = connection_next(c);
     return c == NULL ? NULL : c->session;
 }
 
@@ -76,12 +78,12 @@ static void connection(struct resp_host *h, const struct resp_session *session,
 
 static bool push(struct resp_host *h, struct resp_session *session, const struct resp_push *push)
 {
-    return server_reactor_push(&server_of(h)->reactor, resp_session_owner(session), push);
+    return server_client_push(&server_of(h)->reactor, resp_session_owner(session), push);
 }
 
 static void close_session(struct resp_host *h, struct resp_session *session)
 {
-    server_reactor_close(&server_of(h)->reactor, resp_session_owner(session));
+    server_client_kick(&server_of(h)->reactor, resp_session_owner(session));
 }
 
 /* ---- Stopping ---------------------------------------------------------------------------------

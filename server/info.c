@@ -88,7 +88,7 @@ static void info_clients(struct server *s, struct buf *out)
     info_u64(out, "maxclients", s->config.maxclients);
     info_u64(out, "client_recent_max_input_buffer", s->reactor.input_high);
     info_u64(out, "client_recent_max_output_buffer", s->reactor.output_high);
-    info_u64(out, "blocked_clients", s->reactor.postponed_count);
+    info_u64(out, "blocked_clients", roster_count(&s->reactor.roster, ROSTER_POSTPONED));
     info_u64(out, "tracking_clients", 0);
     info_u64(out, "clients_in_timeout_table", 0);
     info_u64(out, "total_blocking_keys", 0);

@@ -12,10 +12,10 @@
 
 enum { ADDRESSES_MAX = 17, ADDRESS_SIZE = 128 };
 
-static_assert(REACTOR_LISTENERS_MAX >= 2 * ADDRESSES_MAX, "old ones and new ones have a place");
+static_assert(LISTENERS_MAX >= 2 * ADDRESSES_MAX, "old ones and new ones have a place");
 
 struct wanted {
-    char names[ADDRESSES_MAX][REACTOR_NAME_SIZE];
+    char names[ADDRESSES_MAX][LISTENER_NAME_SIZE];
     struct io_socket *fresh[ADDRESSES_MAX]; /* NULL: it is listened to already. */
     uint32_t count;
 };
@@ -64,11 +64,11 @@ static struct status want(struct server *s, struct wanted *w, const char *addres
         return status_of(ST_LIMIT);
     }
     char *name = w->names[w->count];
-    (void)snprintf(name, REACTOR_NAME_SIZE, "%s %u", address, (unsigned)options.port);
+    (void)snprintf(name, LISTENER_NAME_SIZE, "%s %u", address, (unsigned)options.port);
     struct io_socket **fresh = &w->fresh[w->count];
     *fresh = NULL;
     struct status st = status_ok();
-    if (!server_reactor_is_listening(&s->reactor, name))
+    if (!server_listeners_have(&s->reactor.listeners, name))
         st = io_listen(s->env.io, &options, err, fresh);
     if (st.code == ST_BUSY && !is_unix)
         errbuf_set(err, "%s; another server has it, and --port chooses another port", err->text);
@@ -130,14 +130,14 @@ static bool is_wanted(const struct wanted *w, const char *name)
 
 static void take_over(struct server *s, struct wanted *w)
 {
-    for (uint32_t i = 0; i < REACTOR_LISTENERS_MAX; i++) {
-        struct reactor_listener *l = &s->reactor.listeners[i];
+    for (uint32_t i = 0; i < LISTENERS_MAX; i++) {
+        struct server_listener *l = &s->reactor.listeners.places[i];
         if (l->socket != NULL && !is_wanted(w, l->name))
-            server_reactor_retire(&s->reactor, l);
+            server_listeners_retire(l);
     }
     for (uint32_t i = 0; i < w->count; i++) {
         if (w->fresh[i] != NULL)
-            server_reactor_listen(&s->reactor, w->fresh[i], w->names[i]);
+            server_listeners_add(&s->reactor.listeners, w->fresh[i], w->names[i]);
     }
 }
 

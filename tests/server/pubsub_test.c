@@ -240,7 +240,8 @@ enum { HEAD_SIZE = 64, STEP = 10 << 10, HARD = 100 << 10, SOFT = 60 << 10 };
 /* The subscriber's connection; NULL: it is gone. */
 static struct server_connection *subscriber(const struct sim_server *s)
 {
-    for (struct server_connection *c = s->server.reactor.oldest; c != NULL; c = c->next) {
+    for (struct server_connection *c = roster_first(&s->server.reactor.roster, ROSTER_ALL);
+         c != NULL; c = connection_next(c)) {
         if (c->session != NULL && resp_session_is_subscriber(c->session))
             return c;
     }

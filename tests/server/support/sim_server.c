@@ -74,7 +74,7 @@ static void open_gateway(struct sim_server *s)
     server_reactor_init(&server->reactor, &reactor);
     must(io_listen(server->env.io, &listen, &err, &socket), "listen", &err);
     s->port = io_socket_port(socket);
-    server_reactor_listen(&server->reactor, socket, "sim");
+    server_listeners_add(&server->reactor.listeners, socket, "sim");
 }
 
 void sim_server_open(struct sim_server *s, struct io_sim *sim,
@@ -258,7 +258,8 @@ void sim_server_settle(struct sim_server *s)
     for (unsigned i = 0; quiet < QUIET_TURNS; i++) {
         CHECK(i < TURNS_MAX);
         CHECK(server_reactor_turn(&s->server.reactor, clock_ns(s->server.env.clock) + STEP_NS));
-        bool is_idle = look_at_clients(s) == 0 && s->server.reactor.ready_first == NULL;
+        bool is_idle = look_at_clients(s) == 0 &&
+                       roster_first(&s->server.reactor.roster, ROSTER_READY) == NULL;
         quiet = is_idle ? quiet + 1 : 0;
     }
 }
