@@ -305,18 +305,26 @@ void raft_recv_prevote_resp(struct raft *r, const struct raft_message *m)
     take_vote(r, m, RAFT_PRECANDIDATE);
 }
 
+/* One vote a term (5.2), and only for a log that has all that ours has (5.4.1). A promise holds in
+ * the term we are in, too: we may have learnt of that term from anybody since we made it, and what
+ * makes us forget the leader does not end its lease. */
+static enum raft_reason vote_refusal(const struct raft *r, const struct raft_message *m)
+{
+    if (!RAFT_MUTANT(M_votes_twice) && (r->vote != 0 ? r->vote != m->from : r->leader != 0))
+        return RAFT_VOTED;
+    if (r->config.has_leases && !m->force) {
+        enum raft_reason why = raft_withholds(r);
+        if (why != RAFT_OK)
+            return why;
+    }
+    return raft_log_is_up_to_date(&r->log, m->index, m->log_term) ? RAFT_OK : RAFT_LOG_BEHIND;
+}
+
 /* RequestVote, receiver (Figure 2). m->term is ours by now. */
 void raft_recv_vote(struct raft *r, const struct raft_message *m)
 {
-    enum raft_reason why = RAFT_OK;
+    enum raft_reason why = vote_refusal(r, m);
 
-    /* One vote a term (5.2), and only for a log that has all that ours has (5.4.1). */
-    if (!RAFT_MUTANT(M_votes_twice) && (r->vote != 0 ? r->vote != m->from : r->leader != 0))
-        why = RAFT_VOTED;
-    else if (!m->force && r->now_us < r->grace_until_us)
-        why = RAFT_RESTART_GRACE;
-    else if (!raft_log_is_up_to_date(&r->log, m->index, m->log_term))
-        why = RAFT_LOG_BEHIND;
     learn_commit(r, m);
     if (why != RAFT_OK) {
         tell_commit(r, raft_refuse(r, m, RAFT_VOTE_RESP, why));
