@@ -64,6 +64,16 @@ static bool has_term_of(const struct raft *r, raft_index index)
     return index == 0 || raft_log_term_at(&r->log, index) != 0;
 }
 
+/* Entries behind p->next can be sent no more: they are gone, or fetched ones could not be known for
+ * what they are. Terms are forgotten from the front, but that of the base is not one of the list:
+ * the one before p->next says nothing about the next. */
+static bool is_out_of_reach(const struct raft *r, const struct raft_peer *p)
+{
+    if (p->next <= r->log.base_index || !has_term_of(r, p->next - 1))
+        return true;
+    return p->next < r->log.first && !has_term_of(r, p->next);
+}
+
 enum next_append { NOTHING, EMPTY, ENTRIES, FETCH, SNAPSHOT };
 
 /* What to send to p next: the table of progress.h. */
@@ -79,7 +89,7 @@ static enum next_append choose(const struct raft *r, const struct raft_peer *p)
     } else if (!p->nudge_due && (!has_entries || raft_peer_is_full(p, &r->config))) {
         return NOTHING;
     }
-    if (p->next <= r->log.base_index || !has_term_of(r, p->next - 1))
+    if (is_out_of_reach(r, p))
         return RAFT_MUTANT(B29_purged_log_waits)                        ? NOTHING
                : RAFT_MUTANT(B30_nudge_behind_the_base) && p->nudge_due ? EMPTY
                                                                         : SNAPSHOT;
