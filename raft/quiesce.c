@@ -12,9 +12,11 @@
  */
 #include "raft/core.h"
 
+/* One that is back from DOWN and lacks nothing is not probed before there is an entry to send. */
 static bool has_it_all(const struct raft *r, const struct raft_peer *p)
 {
-    return p->progress == RAFT_REPLICATE && p->match == r->log.last &&
+    return (p->progress == RAFT_REPLICATE || p->progress == RAFT_PROBE) &&
+           p->match == r->log.last &&
            p->acked_us + 2 * (uint64_t)r->config.heartbeat_us >= r->now_us;
 }
 
