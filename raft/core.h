@@ -47,6 +47,10 @@ struct raft_slice {
 };
 enum { RAFT_SLICES_MAX = 8 };
 
+/* No log is that long and no group that old: indexes and terms from wire or disk are below it, so
+ * that sums of such numbers do not overflow. */
+#define RAFT_NUMBER_MAX ((uint64_t)1 << 62)
+
 struct raft {
     struct raft_config config;
     struct rand rand;

@@ -147,6 +147,8 @@ static struct status check_cursors(const struct raft_restore *s, struct errbuf *
 {
     const struct raft_hard *h = &s->hard;
 
+    if (s->last >= RAFT_NUMBER_MAX || h->term >= RAFT_NUMBER_MAX)
+        return contradicts(err, "an index or a term that no group reaches");
     if (!raft_conf_is_valid(&h->conf))
         return contradicts(err, "the configuration makes no sense");
     if (h->conf_index > h->commit)

@@ -101,6 +101,8 @@ void raft_set_conf(struct raft *r, const struct raft_conf *conf, raft_index inde
 {
     bool was_member = raft_conf_find(&r->conf, r->config.id) < r->conf.count;
 
+    if (r->conf.count == 0)
+        r->told_conf = RAFT_NEVER; /* The first conf is told, though no entry made it: index 0. */
     rebuild_peers(r, conf);
     r->conf = *conf;
     r->conf_index = index;

@@ -42,13 +42,12 @@ static bool snapshot_makes_sense(const struct raft_message *m)
            s->conf_index <= s->index && s->conf.count > 0 && raft_conf_is_valid(&s->conf);
 }
 
-/* No log is that long and no group that old; sums of such numbers do not overflow. */
 static bool is_in_range(const struct raft_message *m)
 {
-    static const uint64_t number_max = (uint64_t)1 << 62;
-    return (m->term > 0 || m->kind == RAFT_WAKE) && m->term < number_max && m->index < number_max &&
-           m->log_term < number_max && m->commit < number_max && m->hint_index < number_max &&
-           (m->snapshot == NULL || m->snapshot->index < number_max);
+    return (m->term > 0 || m->kind == RAFT_WAKE) && m->term < RAFT_NUMBER_MAX &&
+           m->index < RAFT_NUMBER_MAX && m->log_term < RAFT_NUMBER_MAX &&
+           m->commit < RAFT_NUMBER_MAX && m->hint_index < RAFT_NUMBER_MAX &&
+           (m->snapshot == NULL || m->snapshot->index < RAFT_NUMBER_MAX);
 }
 
 static bool makes_sense(const struct raft_message *m)

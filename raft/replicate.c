@@ -86,7 +86,8 @@ static enum raft_reason proposal_refusal(const struct raft *r, const struct raft
         return RAFT_TRANSFERRING;
     if (count == 0)
         return RAFT_NOTHING_TO_DO;
-    if (count > r->config.batch_entries || bytes > r->config.uncommitted_bytes)
+    if (count > r->config.batch_entries || count == r->config.window_entries ||
+        bytes > r->config.uncommitted_bytes)
         return RAFT_TOO_LARGE;
     if (r->disk == RAFT_DISK_IS_FULL)
         return RAFT_DISK_FULL;

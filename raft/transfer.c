@@ -14,7 +14,8 @@ static enum raft_reason refusal(const struct raft *r, raft_id to)
         return RAFT_NOT_LEADER;
     if (to == r->config.id)
         return RAFT_TRANSFER_SELF;
-    if (r->transferee != 0)
+    /* Each has an end that is told: the last one's may still wait for room. */
+    if (r->transferee != 0 || r->has_transfer_ended)
         return RAFT_TRANSFERRING;
     /* One that is being demoted would have to stop again. */
     if (role != RAFT_MEMBER_VOTER && role != RAFT_MEMBER_INCOMING)
