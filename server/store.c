@@ -8,8 +8,6 @@
 #include "cache/cache.h"
 
 enum {
-    POOL_MAX = 64,
-    RECORDS_KEPT = 64,
     GATE_POLL_NS = 1000 * 1000,
     OFFER_AGAIN_NS = 20 * 1000 * 1000,
     RELIEVE_EVERY_NS = 1000 * 1000 * 1000,
@@ -163,15 +161,6 @@ struct status server_store_open(const struct server_store_config *config, struct
     return st;
 }
 
-static void destroy_command(struct server_command *c)
-{
-    struct server_store *s = c->store;
-
-    lsm_reader_deinit(&c->reader);
-    alloc_free(s->env->alloc, c->records, c->record_capacity * sizeof *c->records);
-    alloc_free(s->env->alloc, c, sizeof *c);
-}
-
 /* What the last turn left: the log writes it, and nobody waits for an answer any more. */
 static void finish_writes(struct server_store *s)
 {
@@ -201,11 +190,7 @@ void server_store_close(struct server_store *s)
         return;
     CHECK(s->running == NULL && s->waiting == NULL);
     finish_writes(s);
-    while (s->pool != NULL) {
-        struct server_command *c = s->pool;
-        s->pool = c->next;
-        destroy_command(c);
-    }
+    server_commands_drain(s);
     for (uint32_t i = 0; i < s->pin_count; i++)
         lsm_snapshot_release(s->lsm, s->pins[i].snapshot);
     if (s->lsm != NULL)
@@ -216,151 +201,6 @@ void server_store_close(struct server_store *s)
     server_catalog_deinit(&s->applied);
     server_catalog_deinit(&s->evaluated);
     alloc_free(s->env->alloc, s, sizeof *s);
-}
-
-/* ---- Commands -----------------------------------------------------------------------------------
- */
-
-struct status server_command_take(struct server_store *s, void *owner,
-                                  struct server_command **out_command)
-{
-    struct server_command *c = s->pool;
-
-    if (c != NULL) {
-        s->pool = c->next;
-        s->pool_count--;
-    } else {
-        c = alloc_zeroed(s->env->alloc, sizeof *c);
-        if (c == NULL)
-            return status_of(ST_NO_MEMORY);
-        c->store = s;
-        lsm_reader_init(&c->reader, s->lsm, NULL, 0);
-        c->reader.fetch.owner = c;
-    }
-    c->owner = owner;
-    c->random_seed = 0;
-    c->save = 0;
-    *out_command = c;
-    return status_ok();
-}
-
-static void unlist(struct server_command *c)
-{
-    if (!c->is_listed)
-        return;
-    *(c->previous != NULL ? &c->previous->next : &c->store->waiting) = c->next;
-    if (c->next != NULL)
-        c->next->previous = c->previous;
-    c->is_listed = false;
-}
-
-static void list(struct server_command *c)
-{
-    struct server_store *s = c->store;
-
-    if (c->is_listed)
-        return;
-    c->previous = NULL;
-    c->next = s->waiting;
-    if (c->next != NULL)
-        c->next->previous = c;
-    s->waiting = c;
-    c->is_listed = true;
-}
-
-void server_command_give(struct server_command *c)
-{
-    if (c == NULL)
-        return;
-    struct server_store *s = c->store;
-    CHECK(s->running != c);
-    unlist(c);
-    if (s->holder == c)
-        s->holder = NULL;
-    server_cursors_destroy(c);
-    lsm_reader_reset(&c->reader);
-    c->waits = 0;
-    c->has_cursor_ticket = false;
-    if (s->pool_count >= POOL_MAX || c->record_capacity > RECORDS_KEPT) {
-        destroy_command(c);
-        return;
-    }
-    c->next = s->pool;
-    s->pool = c;
-    s->pool_count++;
-}
-
-void server_store_begin(struct server_store *s, struct server_command *c)
-{
-    CHECK(s->running == NULL && !c->is_listed);
-    s->running = c;
-    c->waits = 0;
-    c->ticket = 0;
-    c->write_bytes = 0;
-    c->uses_objects = false;
-    c->record_count = 0;
-    c->has_rand = false;
-    txn_begin(s->evaluator, &c->reader);
-}
-
-/* Who watches keys of a database will ask which ids it has had. */
-static void note_change(struct server_store *s, uint32_t number, uint32_t id)
-{
-    s->changes[s->change_count++ % STORE_CHANGES_KEPT] =
-        (struct store_change) { .number = number, .id = id };
-}
-
-/* Its changes hold. */
-static void take_record(struct server_store *s, const struct catalog_record *r)
-{
-    if (r->kind == CATALOG_CLEAR) {
-        note_change(s, r->number, r->id);
-    } else if (r->kind == CATALOG_SWAP) {
-        note_change(s, r->number, server_catalog_id(&s->evaluated, r->other));
-        note_change(s, r->other, server_catalog_id(&s->evaluated, r->number));
-    }
-    server_catalog_apply(&s->evaluated, r);
-}
-
-/* The changes of the catalog become records of the batch. */
-static struct status write_records(struct server_store *s, struct server_command *c)
-{
-    uint8_t room[CATALOG_RECORD_MAX];
-
-    if (c->uses_objects) {
-        const struct catalog_record r = { .kind = CATALOG_OBJECTS,
-                                          .value = s->evaluated.next_object };
-        TRY(txn_side(s->evaluator, bytes_of(room, catalog_record_encode(&r, room))));
-    }
-    for (uint32_t i = 0; i < c->record_count; i++) {
-        const struct catalog_record *r = &c->records[i];
-        if (r->kind == CATALOG_COUNT && r->keys == 0 && r->expires == 0)
-            continue;
-        TRY(txn_side(s->evaluator, bytes_of(room, catalog_record_encode(r, room))));
-    }
-    return status_ok();
-}
-
-struct status server_store_keep(struct server_store *s, uint64_t *out_ticket)
-{
-    struct server_command *c = s->running;
-    struct status st = write_records(s, c);
-
-    if (failed(st)) {
-        server_store_drop(s, out_ticket);
-        return st;
-    }
-    st = txn_keep(s->evaluator, out_ticket);
-    for (uint32_t i = 0; i < c->record_count && succeeded(st); i++)
-        take_record(s, &c->records[i]);
-    s->running = NULL;
-    return st;
-}
-
-void server_store_drop(struct server_store *s, uint64_t *out_ticket)
-{
-    txn_drop(s->evaluator, out_ticket);
-    s->running = NULL;
 }
 
 /* ---- Admission ----------------------------------------------------------------------------------
@@ -388,8 +228,7 @@ static struct status know_gate(struct server_store *s)
     return s->gate;
 }
 
-/* What the store says to a write of c now. */
-static struct status ask_for(struct server_store *s, const struct server_command *c)
+struct status server_store_gate(struct server_store *s, const struct server_command *c)
 {
     struct status gate = know_gate(s);
 
@@ -400,7 +239,7 @@ static struct status ask_for(struct server_store *s, const struct server_command
 
 struct status server_store_admit(struct server_store *s, bool is_delete)
 {
-    struct status gate = ask_for(s, s->running);
+    struct status gate = server_store_gate(s, s->running);
     uint64_t delay_ns;
 
     if (gate.code == ST_AGAIN)
@@ -409,9 +248,6 @@ struct status server_store_admit(struct server_store *s, bool is_delete)
         return lsm_admit(s->lsm, 0, true, &delay_ns);
     return gate;
 }
-
-/* ---- Waiting ------------------------------------------------------------------------------------
- */
 
 struct status server_store_note_read(struct server_store *s, struct fetch *f, struct status st)
 {
@@ -425,83 +261,6 @@ struct status server_store_note_read(struct server_store *s, struct fetch *f, st
         st = status_of(ST_AGAIN); /* No place among the readers: later. */
     }
     return st;
-}
-
-static bool has_reads_done(const struct server_command *c)
-{
-    return fetch_is_ready(&c->reader.fetch) && server_cursors_are_ready(c);
-}
-
-static bool is_ready(const struct server_command *c)
-{
-    struct server_store *s = c->store;
-
-    if (c->waits & COMMAND_READS && !has_reads_done(c))
-        return false;
-    if (c->waits & COMMAND_TICKET && server_store_applied(s) < c->ticket &&
-        server_store_failure(s) == NULL)
-        return false;
-    if (c->waits & COMMAND_SAVE && s->saved < c->save)
-        return false;
-    if (c->waits & COMMAND_SETTLE && txn_open_size(s->evaluator) > 0)
-        return false;
-    return !(c->waits & COMMAND_GATE) || ask_for(s, c).code != ST_AGAIN;
-}
-
-bool server_store_submit(struct server_store *s, struct fetch *f)
-{
-    uint64_t before = f->device_reads;
-    bool is_any = fetch_submit(f, s->ring);
-
-    s->reads_pending += f->device_reads - before;
-    return is_any;
-}
-
-bool server_store_wait(struct server_store *s, struct server_command *c)
-{
-    bool has_reads = false;
-
-    /* What it stands on may change while it waits; what it has read stays with it. */
-    lsm_reader_leave(&c->reader);
-    if (c->waits & COMMAND_READS) {
-        has_reads = server_store_submit(s, &c->reader.fetch);
-        has_reads = server_cursors_submit(c) || has_reads;
-        if (!has_reads)
-            c->waits &= ~(unsigned)COMMAND_READS;
-    }
-    if (c->waits & ~(unsigned)COMMAND_READS)
-        list(c);
-    return c->waits != 0;
-}
-
-/* It waits for nothing any more. */
-static struct server_command *release(struct server_command *c)
-{
-    unlist(c);
-    c->waits = 0;
-    return c;
-}
-
-bool server_store_read_done(struct server_store *s, struct io_op *op,
-                            struct server_command **out_command)
-{
-    struct fetch *f = fetch_complete(s->cache, op);
-
-    if (f == NULL) {
-        s->reads_pending--;
-        return false;
-    }
-    *out_command = is_ready(f->owner) ? release(f->owner) : NULL;
-    return true;
-}
-
-struct server_command *server_store_next_ready(struct server_store *s)
-{
-    for (struct server_command *c = s->waiting; c != NULL; c = c->next) {
-        if (is_ready(c))
-            return release(c);
-    }
-    return NULL;
 }
 
 /* ---- Turns --------------------------------------------------------------------------------------

@@ -222,6 +222,10 @@ void server_store_note_watcher(struct server_store *s, bool is_watching);
 extern const struct store_ops server_store_door;
 
 struct server_store *server_store_of(struct store *s);
+/* Those in the pool go. */
+void server_commands_drain(struct server_store *s);
+/* What is said to a write of c now: AGAIN: it waits. */
+MUST_CHECK struct status server_store_gate(struct server_store *s, const struct server_command *c);
 /* May the running command write? AGAIN: it has been noted that it waits. */
 MUST_CHECK struct status server_store_admit(struct server_store *s, bool is_delete);
 /* The status of a read, noting what the running command waits for and what went wrong. */
