@@ -116,6 +116,10 @@ static void check_matching(struct checker *k, struct node *n, const struct raft_
 /* What the log will hold at index once the writes under way are done. */
 static raft_term term_to_be(const struct node *n, raft_index index)
 {
+    const struct disk_write *newest = n->disk.newest;
+    if (newest != NULL && newest->entry_count > 0 &&
+        index - newest->entries[0].index < newest->entry_count)
+        return newest->entries[index - newest->entries[0].index].term;
     raft_term term = disk_term_at(&n->disk, index);
     for (const struct disk_write *w = n->disk.first; w != NULL; w = w->next) {
         if (w->snapshot != NULL)
@@ -149,14 +153,6 @@ static void check_hard(struct checker *k, struct node *n, const struct raft_hard
                      ID(hard->commit), ID(hard->conf_index), ID(n->written_last));
 }
 
-static const struct raft_hard *newest_hard(const struct node *n)
-{
-    const struct raft_hard *hard = &n->disk.hard;
-    for (const struct disk_write *w = n->disk.first; w != NULL; w = w->next)
-        hard = &w->hard;
-    return hard;
-}
-
 /* I15: whoever stores a change knows durably that the one before it is committed. */
 static void check_conf_chain(struct checker *k, struct node *n, const struct raft_persist *p)
 {
@@ -183,7 +179,7 @@ static void check_conf_chain(struct checker *k, struct node *n, const struct raf
 
 static void check_persist(struct checker *k, struct node *n, const struct raft_persist *p)
 {
-    const struct raft_hard *before = newest_hard(n);
+    const struct raft_hard *before = disk_newest_hard(&n->disk);
     raft_index last = n->written_last;
     if (p->snapshot != NULL) {
         if (!n->is_staged || n->staged.index != p->snapshot->index)
@@ -302,6 +298,15 @@ static bool has_quorum(struct checker *k, const struct raft_conf *conf, raft_ind
     return true;
 }
 
+/* The same by the conf that n has in force. */
+static bool has_quorum_inside(struct checker *k, const struct node *n, raft_index index,
+                              raft_term term)
+{
+    struct raft_view v;
+    raft_view(n->raft, &v);
+    return has_quorum(k, &v.conf, index, term);
+}
+
 static void check_commit(struct checker *k, struct node *n, raft_index index)
 {
     raft_index before = k->matched_commit[n->id];
@@ -314,11 +319,9 @@ static void check_commit(struct checker *k, struct node *n, raft_index index)
         if (term != n->term)
             checker_fail(k, 11, "leader %llu of term %llu commits entry %llu of term %llu",
                          ID(n->id), ID(n->term), ID(index), ID(term));
-        struct raft_view v;
-        raft_view(n->raft, &v);
         /* By the conf that n was told last, if there is a change on the way: until that is in
          * force it does not count, and a joint conf needs the old half in any case. */
-        if (!has_quorum(k, &v.conf, index, term) && !has_quorum(k, &n->conf, index, term))
+        if (!has_quorum(k, &n->conf, index, term) && !has_quorum_inside(k, n, index, term))
             checker_fail(k, 14, "leader %llu commits %llu without a quorum of disks", ID(n->id),
                          ID(index));
     }
@@ -448,6 +451,21 @@ static void check_promise(struct checker *k, struct node *n, const struct raft_m
                      ID(n->id), ID(m->term));
 }
 
+static bool is_member_inside(const struct node *n, raft_id id)
+{
+    struct raft_view v;
+    raft_view(n->raft, &v);
+    return conf_member(&v.conf, id) != NULL;
+}
+
+static void check_no_lease(struct checker *k, const struct node *n)
+{
+    struct raft_view v;
+    raft_view(n->raft, &v);
+    if (v.lease_until_us != 0)
+        checker_fail(k, 22, "node %llu sends TIMEOUT_NOW and keeps its lease", ID(n->id));
+}
+
 void checker_sent(struct checker *k, struct node *n, const struct packet *p)
 {
     const struct raft_message *m = &p->m;
@@ -458,25 +476,12 @@ void checker_sent(struct checker *k, struct node *n, const struct packet *p)
     if (m->from != n->id || m->to == n->id || m->to == 0)
         checker_fail(k, CONTRACT, "node %llu sends as %llu to %llu", ID(n->id), ID(m->from),
                      ID(m->to));
-    if (m->kind == RAFT_TIMEOUT_NOW) {
-        struct raft_view v;
-        raft_view(n->raft, &v);
-        if (v.lease_until_us != 0)
-            checker_fail(k, 22, "node %llu sends TIMEOUT_NOW and keeps its lease", ID(n->id));
-    }
-    if (is_request(m->kind) && n->term == m->term && m->kind != RAFT_PREVOTE) {
-        bool is_member = false;
-        struct raft_view v;
-        raft_view(n->raft, &v);
-        for (uint32_t i = 0; i < v.conf.count; i++)
-            is_member |= v.conf.members[i].id == m->to;
-        const struct raft_conf *stored = &n->disk.hard.conf;
-        for (uint32_t i = 0; i < stored->count; i++)
-            is_member |= stored->members[i].id == m->to;
-        if (!is_member)
-            checker_fail(k, 29, "node %llu sends %s to %llu, which is no member", ID(n->id),
-                         raft_message_kind_name(m->kind), ID(m->to));
-    }
+    if (m->kind == RAFT_TIMEOUT_NOW)
+        check_no_lease(k, n);
+    if (is_request(m->kind) && n->term == m->term && m->kind != RAFT_PREVOTE &&
+        conf_member(&n->disk.hard.conf, m->to) == NULL && !is_member_inside(n, m->to))
+        checker_fail(k, 29, "node %llu sends %s to %llu, which is no member", ID(n->id),
+                     raft_message_kind_name(m->kind), ID(m->to));
 }
 
 void checker_persisted(struct checker *k, struct node *n)

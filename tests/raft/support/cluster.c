@@ -17,8 +17,10 @@ enum { WINDOW_DEFAULT = 1024 };
 
 uint64_t node_clock(const struct node *n, uint64_t now)
 {
-    int64_t drift =
-        (int64_t)(now / 1000000) * n->rate_ppm + (int64_t)(now % 1000000) * n->rate_ppm / 1000000;
+    int64_t drift = 0;
+    if (n->rate_ppm != 0)
+        drift = (int64_t)(now / 1000000) * n->rate_ppm +
+                (int64_t)(now % 1000000) * n->rate_ppm / 1000000;
     return now + (uint64_t)(drift + n->clock_offset_us);
 }
 
@@ -39,6 +41,8 @@ static uint64_t owner_time(const struct node *n, uint64_t now, uint64_t local_us
     if (local_us <= clock)
         return now;
     uint64_t wait = local_us - clock;
+    if (n->rate_ppm == 0)
+        return now + wait;
     int64_t less = (int64_t)wait * n->rate_ppm / (1000000 + n->rate_ppm);
     uint64_t at = now + (uint64_t)((int64_t)wait - less);
     while (node_clock(n, at) < local_us)

@@ -7,7 +7,6 @@
 void disk_init(struct disk *d)
 {
     *d = (struct disk) { .bug = DISK_HONEST };
-    d->tail = &d->first;
 }
 
 void disk_deinit(struct disk *d)
@@ -88,8 +87,11 @@ void disk_write(struct disk *d, const struct raft_persist *p, const struct fsm *
         *w->snapshot = *p->snapshot;
         *w->state = *state;
     }
-    *d->tail = w;
-    d->tail = &w->next;
+    if (d->newest != NULL)
+        d->newest->next = w;
+    else
+        d->first = w;
+    d->newest = w;
     d->writes++;
 }
 
@@ -107,7 +109,7 @@ static struct disk_write *take_first(struct disk *d)
     CHECK(w != NULL);
     d->first = w->next;
     if (d->first == NULL)
-        d->tail = &d->first;
+        d->newest = NULL;
     d->writes--;
     return w;
 }

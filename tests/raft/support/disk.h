@@ -41,10 +41,10 @@ struct disk {
     uint32_t start;
     uint32_t count;
     uint32_t capacity;
-    struct fsm saved; /* The state machine's own durable state. */
-    struct disk_write *first;
-    struct disk_write **tail;
-    uint32_t writes; /* Under way. */
+    struct fsm saved;         /* The state machine's own durable state. */
+    struct disk_write *first; /* Under way, oldest first; NULL: none. */
+    struct disk_write *newest;
+    uint32_t writes;
     bool is_poisoned;
     enum disk_bug bug;
 };
@@ -63,6 +63,12 @@ static inline const struct raft_entry *disk_entry(const struct disk *d, raft_ind
     if (index <= d->base_index || index > disk_last(d))
         return NULL;
     return &d->log[d->start + (index - d->base_index - 1)];
+}
+
+/* What the record says once all writes are done. */
+static inline const struct raft_hard *disk_newest_hard(const struct disk *d)
+{
+    return d->newest != NULL ? &d->newest->hard : &d->hard;
 }
 
 /* 0: not known. */

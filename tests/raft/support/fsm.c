@@ -15,6 +15,15 @@ bool conf_equal(const struct raft_conf *a, const struct raft_conf *b)
     return true;
 }
 
+const struct raft_member *conf_member(const struct raft_conf *conf, raft_id id)
+{
+    for (uint32_t i = 0; i < conf->count; i++) {
+        if (conf->members[i].id == id)
+            return &conf->members[i];
+    }
+    return NULL;
+}
+
 uint64_t fsm_serial_of(const struct raft_entry *e)
 {
     if (e->kind != RAFT_ENTRY_DATA || e->data.size < FSM_SERIAL_SIZE)

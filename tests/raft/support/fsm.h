@@ -25,6 +25,8 @@ struct fsm {
 };
 
 bool conf_equal(const struct raft_conf *a, const struct raft_conf *b);
+/* NULL: id is none of them. */
+const struct raft_member *conf_member(const struct raft_conf *conf, raft_id id);
 
 /* The serial that a payload carries; 0: none. */
 uint64_t fsm_serial_of(const struct raft_entry *e);

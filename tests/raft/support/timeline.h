@@ -11,8 +11,7 @@
 
 struct moment {
     uint64_t time;
-    uint64_t order; /* Filled in. */
-    uint32_t kind;  /* The rest is the poster's. */
+    uint32_t kind; /* The rest is the poster's. */
     uint32_t incarnation;
     uint64_t node;
     uint64_t number;
@@ -21,8 +20,15 @@ struct moment {
     void *data;
 };
 
+struct moment_place {
+    uint64_t time;
+    uint64_t order;
+    uint32_t at; /* Behind the last one in use: a free place. */
+};
+
 struct timeline {
-    struct moment *heap;
+    struct moment_place *heap;
+    struct moment *moments; /* Where the heap's places say. */
     uint32_t count;
     uint32_t capacity;
     uint64_t posted;

@@ -125,15 +125,6 @@ static void fail_disk(struct world *w, struct node *n, const struct planned *f)
     /* The operator restarts it, halted as it is; of the failed write nothing is left. */
 }
 
-static const struct raft_member *member_of(const struct raft_conf *conf, raft_id id)
-{
-    for (uint32_t i = 0; i < conf->count; i++) {
-        if (conf->members[i].id == id)
-            return &conf->members[i];
-    }
-    return NULL;
-}
-
 /* May id be lost for good, as far as any conf still in force is concerned? */
 static bool is_dispensable(struct world *w, raft_id id)
 {
@@ -198,7 +189,7 @@ static void old_copy(struct world *w, struct node *n, const struct planned *f)
     struct driver *d = &w->drivers[n->id];
     for (raft_id id = 1; id <= w->c.id_max; id++) {
         const struct node *o = &w->c.nodes[id];
-        const struct raft_member *m = member_of(&o->disk.hard.conf, n->id);
+        const struct raft_member *m = conf_member(&o->disk.hard.conf, n->id);
         if (o->state != NODE_NONE && o->state != NODE_GONE &&
             (m == NULL || m->role != RAFT_MEMBER_LEARNER))
             return;

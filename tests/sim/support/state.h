@@ -95,6 +95,7 @@ struct world {
     raft_id next_id;
     raft_id last_leader;
     raft_id leader_before;
+    bool has_crashed; /* Some driver has. */
     uint64_t hash;
     FILE *trace;
     uint64_t trace_from_us;

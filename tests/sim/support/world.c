@@ -167,11 +167,12 @@ static void save_and_compact(struct world *w, struct node *n)
     if (n->disk.saved.index < n->disk.base_index + w->plan->log_kept)
         return;
     raft_index to = n->disk.saved.index - w->plan->log_kept / 2;
-    struct raft_view v;
-    raft_view(n->raft, &v);
-    if (rand_below(&w->rand, 2) == 0 && v.role == RAFT_LEADER && v.needed_index > 0 &&
-        to >= v.needed_index)
-        to = v.needed_index - 1;
+    if (rand_below(&w->rand, 2) == 0) {
+        struct raft_view v;
+        raft_view(n->raft, &v);
+        if (v.role == RAFT_LEADER && v.needed_index > 0 && to >= v.needed_index)
+            to = v.needed_index - 1;
+    }
     cluster_compact(&w->c, n, to);
 }
 
@@ -356,7 +357,7 @@ static void on_started(void *ctx, struct node *n)
 static void on_crashed(void *ctx, struct node *n)
 {
     struct world *w = ctx;
-    w->drivers[n->id].has_crashed = true;
+    w->drivers[n->id].has_crashed = w->has_crashed = true;
 }
 
 static const struct cluster_hooks hooks = {
@@ -404,8 +405,6 @@ void start_node(struct world *w, struct node *n)
     if (d->wants_copy && d->has_copy) {
         disk_deinit(&n->disk);
         n->disk = d->copy;
-        if (n->disk.first == NULL)
-            n->disk.tail = &n->disk.first;
         d->has_copy = false;
         w->checker.votes[n->id] = (struct vote) { .term = 0 };
         w->checker.may_forget[n->id] = true;
@@ -426,21 +425,15 @@ void start_node(struct world *w, struct node *n)
 
 static void bury(struct world *w)
 {
+    if (!w->has_crashed)
+        return;
+    w->has_crashed = false;
     for (raft_id id = 1; id <= w->c.id_max; id++) {
         struct node *n = &w->c.nodes[id];
         if (w->drivers[id].has_crashed && node_is_up(n))
             crash_node(w, n, (uint32_t)rand_below(&w->rand, n->disk.writes + 1),
                        1000 + rand_below(&w->rand, 500000));
     }
-}
-
-static bool has_member(const struct raft_conf *conf, raft_id id)
-{
-    for (uint32_t i = 0; i < conf->count; i++) {
-        if (conf->members[i].id == id)
-            return true;
-    }
-    return false;
 }
 
 static bool is_caught_up(struct world *w, struct node *leader)
@@ -464,8 +457,8 @@ static bool are_removed_told(struct world *w, struct node *leader)
 {
     for (raft_id id = 1; id <= w->c.id_max; id++) {
         const struct node *n = &w->c.nodes[id];
-        if (node_is_up(n) && n->role != RAFT_HALTED && !has_member(&leader->conf, id) &&
-            has_member(&n->conf, id) && has_member(&n->conf, leader->id))
+        if (node_is_up(n) && n->role != RAFT_HALTED && conf_member(&leader->conf, id) == NULL &&
+            conf_member(&n->conf, id) != NULL && conf_member(&n->conf, leader->id) != NULL)
             return false;
     }
     return true;
