@@ -96,6 +96,10 @@ void raft_wake(struct raft *r)
 void raft_seek_leader(struct raft *r)
 {
     raft_draw_election(r);
+    /* A leader that has us cannot sleep before the change that added us is in our log; one that has
+     * us no more would only be woken again and again. */
+    if (raft_conf_find(&r->conf, r->config.id) == r->conf.count && r->log.changes == 0)
+        return;
     for (uint32_t i = 0; i < r->conf.count && !RAFT_MUTANT(B50_learner_cannot_wake); i++) {
         if (r->conf.members[i].id != r->config.id)
             (void)raft_emit_message(r, RAFT_WAKE, r->conf.members[i].id, 0);

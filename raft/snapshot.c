@@ -51,10 +51,13 @@ void raft_sent(struct raft *r, const struct raft_event *ev)
         r->fx->verdict = RAFT_NOTHING_TO_DO;
         return;
     }
-    if (RAFT_MUTANT(B28_failed_snapshot_sticks) && ev->u.sent.has_failed)
-        return;
-    /* The probe finds out what the peer has made of it. */
-    raft_peer_probe(p, ev->u.sent.has_failed ? p->match + 1 : p->offer.index + 1, r->message_seq);
+    if (!ev->u.sent.has_failed) {
+        /* The probe finds out what the peer has made of it. */
+        raft_peer_probe(p, p->offer.index + 1, r->message_seq);
+    } else if (!RAFT_MUTANT(B28_failed_snapshot_sticks)) {
+        /* Not again at once: what failed may fail as quickly. */
+        p->sending = RAFT_SENDING_LATER;
+    }
 }
 
 void raft_recv_snapshot_resp(struct raft *r, const struct raft_message *m)

@@ -652,6 +652,7 @@ static void do_report(struct script *t)
     } else if (ev.kind == RAFT_EVENT_SENT) {
         ev.u.sent.peer = peer;
         ev.u.sent.id = id;
+        ev.u.sent.has_failed = has_word(t, "failed");
     } else {
         ev.u.propose.entries = entries;
         ev.u.propose.entry_count = count;
