@@ -78,7 +78,8 @@
  *
  * Stopping
  *   L18 After the role became HALTED the group is silent for good: restore it from disk, or never
- *       again when the reason says that its data cannot be trusted.
+ *       again when the reason says that its data cannot be trusted. Reads that are still open then
+ *       have failed: the step that broke an invariant does not tell what it would have told.
  */
 #ifndef VARVE_RAFT_RAFT_H
 #define VARVE_RAFT_RAFT_H

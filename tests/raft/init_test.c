@@ -98,6 +98,7 @@ Test(raft_init, a_disk_that_contradicts_itself_is_refused)
     REFUSES(d.restore.applied = 2);
     REFUSES(d.restore.applied = 7);
     REFUSES(d.restore.hard.acc_term = 3);
+    REFUSES(d.restore.hard.term = UINT64_MAX);
     REFUSES(d.restore.hard.acc_term = 1);
     REFUSES(d.restore.hard.conf_index = 6);
     REFUSES(d.restore.hard.conf.members[0].role = RAFT_MEMBER_LEARNER);
