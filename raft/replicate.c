@@ -266,7 +266,7 @@ void raft_heartbeat_all(struct raft *r)
     for (uint32_t i = 0; i < r->conf.count; i++) {
         struct raft_peer *p = &r->peers[i];
         p->heartbeat_due = p->id != r->config.id;
-        if (p->progress == RAFT_SENDING && p->sending == RAFT_SENDING_LATER)
+        if (p->progress == RAFT_SENDING && p->sending == RAFT_SENDING_LATER && !p->is_disk_full)
             p->sending = RAFT_SENDING_DUE;
     }
     for (uint32_t i = 0; i < r->farewell_count; i++)
