@@ -140,6 +140,14 @@ static uint64_t log_bytes_of(const struct lsm *l, const struct lsm_mem *m,
     return payload + (begins_batch && l->options.log.mode == VLOG_DURABLE ? IO_ALIGN : 0);
 }
 
+/* Durable, and not in the tree: nothing can be put upon it. */
+static struct status stop_at(struct lsm *l, const struct lsm_apply *a, struct status s)
+{
+    lsm_poison(l, "entry %llu of group %u could not be applied: %s (%s:%u)",
+               (unsigned long long)a->index, a->group, status_name(s.code), s.file, s.line);
+    return s;
+}
+
 struct status lsm_apply(struct lsm *l, const struct lsm_apply *a)
 {
     struct lsm_mem *m = l->open;
@@ -151,17 +159,14 @@ struct status lsm_apply(struct lsm *l, const struct lsm_apply *a)
     if (a->lsn != m->last_lsn && is_full(l, m) && may_freeze(l)) {
         struct status s = lsm_freeze(l, &ticket);
         if (failed(s) && s.code != ST_NO_MEMORY)
-            return s;
+            return stop_at(l, a, s);
         m = l->open; /* Without memory for another one, this one goes on growing. */
     }
     struct status s = apply_body(l, m, a);
     if (succeeded(s))
         s = note_applied(l, a);
-    if (failed(s)) {
-        lsm_poison(l, "entry %llu of group %u could not be applied: %s (%s:%u)",
-                   (unsigned long long)a->index, a->group, status_name(s.code), s.file, s.line);
-        return s;
-    }
+    if (failed(s))
+        return stop_at(l, a, s);
     if (m->first_lsn == 0)
         m->first_lsn = a->lsn;
     atomic_fetch_add_explicit(&m->log_bytes, log_bytes_of(l, m, a), memory_order_relaxed);

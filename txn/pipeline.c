@@ -140,19 +140,24 @@ static struct status apply(struct txn_pipeline *p, const struct txn_proposal *pr
     return status_ok();
 }
 
+/* One that cannot be applied is the last: lsm_apply has poisoned the tree, if it was not before. It
+ * is in the log, and there after a restart; until then nobody would see it who was told of it. */
 static void apply_durable(struct txn_pipeline *p, struct finished *done)
 {
-    while (p->oldest != NULL && p->proposer.is_durable(p->proposer.context, p->oldest)) {
+    struct status s = status_ok();
+
+    while (succeeded(s) && p->oldest != NULL &&
+           p->proposer.is_durable(p->proposer.context, p->oldest)) {
         struct txn_proposal *proposal = p->oldest;
         p->oldest = proposal->next;
-        struct status s = apply(p, proposal);
-        if (failed(s)) {
-            status_ignore(drop(proposal, s), "it is in the proposal");
-        } else {
+        s = apply(p, proposal);
+        if (succeeded(s)) {
             proposal->state = TXN_APPLIED;
             proposal->status = s;
+            p->applied_ticket = proposal->ticket;
+        } else {
+            status_ignore(drop(proposal, s), "it is in the proposal");
         }
-        p->applied_ticket = proposal->ticket;
         append(&done->first, &done->last, proposal);
     }
 }

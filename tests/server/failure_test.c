@@ -101,6 +101,42 @@ Test(server_failure, a_failed_flush_ends_writing_and_not_reading)
     io_sim_destroy(sim);
 }
 
+/* The log has taken it, the tree cannot any more: nobody would see it until the restart. */
+Test(server_failure, what_is_written_and_not_applied_is_not_acknowledged)
+{
+    const struct io_sim_fault fault = { .classes = IO_SIM_SYNC, .at = 1, .is_for_ever = true };
+    const struct io_sim_options slow = { .latency_min_ns = 500 * 1000,
+                                         .latency_max_ns = 500 * 1000 };
+    struct io_sim *sim = io_sim_create(&slow, NULL);
+    struct sim_server s;
+    uint64_t ticket;
+
+    sim_server_open(&s, sim, NULL);
+    cr_assert_str_eq(sim_client_ask(&s, 0, "SET a 1"), "+OK\r\n");
+    MUST(lsm_freeze(s.server.store->lsm, &ticket));
+    sim_server_settle(&s);
+    io_sim_set_fault(sim, &fault);
+    sim_client_say(&s, 0, "SET a 2");
+    sim_client_say(&s, 1, "SET b 2");
+    for (int i = 0; i < 3; i++)
+        sim_server_turn(&s, 0);
+    cr_assert_not_null(s.server.store->pipeline.oldest, "it is under way");
+    sim_server_work(&s);
+    cr_assert_not_null(lsm_failure(s.server.store->lsm));
+    sim_server_settle(&s);
+    cr_assert_str_eq(sim_client_take(&s, 0), "");
+    cr_assert_str_eq(sim_client_take(&s, 1), "");
+    cr_assert(s.clients[0].is_over && s.clients[1].is_over);
+    cr_assert_str_eq(sim_client_ask(&s, 2, "MGET a b"), "*2\r\n$1\r\n1\r\n$-1\r\n");
+    cr_assert_str_eq(sim_client_ask(&s, 2, "DBSIZE"), ":1\r\n");
+    sim_server_close(&s);
+    io_sim_set_fault(sim, NULL);
+    sim_server_open(&s, sim, NULL);
+    cr_assert_str_eq(sim_client_ask(&s, 0, "MGET a b"), "*2\r\n$1\r\n2\r\n$1\r\n2\r\n");
+    sim_server_close(&s);
+    io_sim_destroy(sim);
+}
+
 /* ---- A full disk --------------------------------------------------------------------------- */
 
 enum { CAPACITY = 24 << 20, VALUE = 8000 };
