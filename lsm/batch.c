@@ -90,6 +90,7 @@ enum { OP_OVERHEAD = 3 + 5 * VARINT_MAX };
 static uint8_t *open_op(struct lsm_batch *b, size_t size)
 {
     begin(b);
+    b->is_distinct = false;
     return buf_reserve(&b->body, OP_OVERHEAD + size) ? b->body.data + b->body.size : NULL;
 }
 

@@ -114,7 +114,7 @@ struct lsm_batch_mark lsm_batch_mark(const struct lsm_batch *b);
 void lsm_batch_take_back(struct lsm_batch *b, struct lsm_batch_mark m);
 
 /* The caller has seen to it that no key occurs twice and no point lies in a range delete after it:
- * sealing need not look. Until the next reset. */
+ * sealing need not look. Until the next operation. */
 void lsm_batch_declare_distinct(struct lsm_batch *b);
 /* Normalise; give the batch its one version. The batch is read-only afterwards, but may be given a
  * later version by another call. */

@@ -300,6 +300,17 @@ Test(lsm_batch, a_distinct_batch_is_sealed_as_it_is)
     expect(&declared, "put a=2");
 }
 
+/* What was said of the operations so far is not said of those that join them. */
+Test(lsm_batch, a_distinct_batch_that_goes_on_is_looked_at)
+{
+    struct lsm_batch b;
+    init(&b);
+    put(&b, "a", bytes_str("1"));
+    lsm_batch_declare_distinct(&b);
+    put(&b, "a", bytes_str("2"));
+    expect(&b, "put a=2");
+}
+
 Test(lsm_batch, any_failed_allocation_adds_nothing)
 {
     static uint8_t value[900];
