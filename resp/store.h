@@ -27,7 +27,8 @@
 struct store;
 
 struct store_row {
-    struct bytes value; /* Borrowed until the command ends. Empty with STORE_META when apart. */
+    struct bytes value; /* Borrowed until the command ends, or writes the row. Empty with STORE_META
+                           when apart. */
     uint64_t size;
     uint64_t version;    /* 0: it has none yet. */
     uint64_t written_ms; /* When that was given, in wall time or a little ahead; 0: not yet. */
@@ -100,9 +101,12 @@ struct store_ops {
     struct status (*database_clear)(struct store *s, uint32_t number);
     /* Give each of two numbers the other's id. Part of the command. */
     struct status (*database_swap)(struct store *s, uint32_t a, uint32_t b);
-    /* Exact counts of live (not yet expired-and-removed) keys; include pending writes. */
+    /* Exact counts of live (not yet expired-and-removed) keys; include pending writes. A report: no
+     * reply waits for what they show. */
     void (*counts)(struct store *s, uint32_t database_id, uint64_t *out_keys,
                    uint64_t *out_expires);
+    /* How many keys, as an answer: it leaves when the writes that made them so many are durable. */
+    uint64_t (*size)(struct store *s, uint32_t database_id);
     /* The command adds or removes keys; part of the command. */
     struct status (*count)(struct store *s, uint32_t database_id, int64_t keys, int64_t expires);
     /* A row of the expiry index of this slot was written: may be the slot's earliest. */

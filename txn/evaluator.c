@@ -202,8 +202,9 @@ bool txn_knows(const struct txn_evaluator *e, struct bytes key)
            txn_overlay_find(&e->pending, key, hash) != NULL;
 }
 
-/* Tickets order the command's own writes among themselves only: all are 1. */
-enum { OWN_TICKET = 1 };
+/* Tickets order the command's own writes among themselves only: all are one that no proposal has.
+ */
+static const uint64_t OWN_TICKET = UINT64_MAX;
 
 struct status txn_put(struct txn_evaluator *e, const struct lsm_put *put)
 {

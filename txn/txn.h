@@ -179,8 +179,8 @@ void txn_begin(struct txn_evaluator *e, struct lsm_reader *r);
 uint64_t txn_now_ms(const struct txn_evaluator *e);
 
 /* As lsm_get, but the command's own writes come first, then pending ones. *out's bytes are borrowed
- * until the command ends. A row that is pending in the open proposal has version 0: end the
- * turn before a version matters. */
+ * until the command ends, or writes the key. A row that is pending in the open proposal has version
+ * 0: end the turn before a version matters. */
 MUST_CHECK struct status txn_get(struct txn_evaluator *e, struct bytes key, unsigned flags,
                                  struct lsm_value *out);
 /* A command soon to come will ask for key: have the memory fetched. Keys come in the order in which
