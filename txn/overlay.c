@@ -8,7 +8,9 @@ enum {
     BYTES_A_BUCKET = 256,   /* Of clean rows, when the table's room is reserved. */
     SPARE_BYTES = 512,      /* What a spare row has room for, itself included. */
     CLEAN_VALUE_MAX = 1024, /* Larger values are not kept: the caches below have them. */
+    CLEAN_ROOM_MAX = 2048,  /* Nor what a larger one has left room for. */
     CLEAN_SLACK = 1 << 20,  /* Remembered beyond the maximum until the next eviction. */
+    PARDONS_MAX = 16,       /* For each row that goes: more would be felt when all are in use. */
 };
 
 static size_t row_bytes(const struct txn_row *r)
@@ -43,10 +45,21 @@ static void charge_as(struct txn_overlay *o, enum budget_tag tag, size_t *charge
     *charged = size;
 }
 
+static size_t table_bytes(const struct txn_overlay *o)
+{
+    return o->bucket_capacity * sizeof(struct txn_row *);
+}
+
+/* The table is the clean rows', where there may be any. */
 static void settle(struct txn_overlay *o)
 {
-    charge_as(o, BUDGET_PENDING, &o->charged_bytes, o->held_bytes - o->clean_bytes);
-    charge_as(o, BUDGET_ROWS, &o->clean_charged_bytes, o->clean_bytes);
+    bool keeps_rows = o->clean_max_bytes > 0;
+    size_t dirty_bytes = o->held_bytes - o->clean_bytes;
+
+    charge_as(o, BUDGET_PENDING, &o->charged_bytes,
+              dirty_bytes + (keeps_rows ? 0 : table_bytes(o)));
+    charge_as(o, BUDGET_ROWS, &o->clean_charged_bytes,
+              o->clean_bytes + (keeps_rows ? table_bytes(o) : 0));
 }
 
 /* ---- The table ---------------------------------------------------------------------------- */
@@ -59,9 +72,8 @@ static struct txn_row **bucket_of(const struct txn_overlay *o, uint64_t hash)
 
 static struct status reserve_buckets(struct txn_overlay *o, uint32_t capacity)
 {
-    struct txn_row **buckets =
-        alloc_resize(o->env->alloc, o->buckets, o->bucket_capacity * sizeof(struct txn_row *),
-                     capacity * sizeof(struct txn_row *));
+    struct txn_row **buckets = alloc_resize(o->env->alloc, o->buckets, table_bytes(o),
+                                            capacity * sizeof(struct txn_row *));
     if (buckets == NULL)
         return status_of(ST_NO_MEMORY);
     o->buckets = buckets;
@@ -264,11 +276,11 @@ void txn_overlay_deinit(struct txn_overlay *o)
         free_row(o, o->spare);
         o->spare = next;
     }
-    settle(o);
-    alloc_free(o->env->alloc, o->buckets, o->bucket_capacity * sizeof(struct txn_row *));
+    alloc_free(o->env->alloc, o->buckets, table_bytes(o));
     o->buckets = NULL;
     o->bucket_count = 0;
     o->bucket_capacity = 0;
+    settle(o);
 }
 
 /* ---- Looking ------------------------------------------------------------------------------ */
@@ -395,7 +407,8 @@ void txn_overlay_retire(struct txn_overlay *o, uint64_t ticket, uint64_t version
     struct txn_row *r;
 
     while ((r = o->dirty.oldest) != NULL && r->ticket <= ticket) {
-        if (o->clean_max_bytes == 0 || r->value_size > CLEAN_VALUE_MAX) {
+        if (o->clean_max_bytes == 0 || r->value_size > CLEAN_VALUE_MAX ||
+            r->room > CLEAN_ROOM_MAX) {
             remove_row(o, r);
             continue;
         }
@@ -412,16 +425,22 @@ void txn_overlay_retire(struct txn_overlay *o, uint64_t ticket, uint64_t version
 
 void txn_overlay_evict(struct txn_overlay *o)
 {
-    while (o->clean_bytes > o->clean_max_bytes) {
+    size_t table = table_bytes(o);
+    size_t room = o->clean_max_bytes > table ? o->clean_max_bytes - table : 0;
+    unsigned pardons = 0;
+
+    while (o->clean_bytes > room) {
         struct txn_row *r = o->clean.oldest;
-        bool is_pardoned = r->is_used && !is_stale(o, r);
+        bool is_pardoned = r->is_used && !is_stale(o, r) && pardons < PARDONS_MAX;
         if (!is_pardoned) {
             remove_row(o, r);
+            pardons = 0;
             continue;
         }
         unlink_row(o, r);
         r->is_used = false;
         make_clean(o, r, r->version);
+        pardons++;
     }
     settle(o);
 }

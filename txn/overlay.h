@@ -9,8 +9,9 @@
  * overlay is also a cache of rows, asked in one step where the tree needs a descent for each of its
  * sorted runs. Clean rows are the tree's newest by construction, as every write passes through
  * here. They go in the order they became clean, but once more round if they were asked for
- * meanwhile (CLOCK; Corbato, 1968). The table grows a bucket at a time (linear hashing; Litwin,
- * 1980), so that no turn pays for all rows.
+ * meanwhile (CLOCK; Corbato, 1968): a few of those for each that goes, so that no turn goes all the
+ * way round. The table grows a bucket at a time (linear hashing; Litwin, 1980), so that no turn
+ * pays for all rows.
  *
  *   1. A key has at most one row.
  *   2. A row or range is dirty until the ticket that it was last written under is retired.
@@ -74,8 +75,8 @@ struct txn_overlay {
 
     struct txn_row_list clean; /* In order of becoming so, or of their last pardon. */
     size_t clean_bytes;
-    size_t clean_charged_bytes; /* To the budget, as rows. */
-    size_t clean_max_bytes;     /* 0: none are kept. */
+    size_t clean_charged_bytes; /* To the budget, as rows; with the table. */
+    size_t clean_max_bytes;     /* Of rows and table; 0: none are kept. */
     uint32_t age;
 
     struct txn_row *spare; /* Small rows to be used again. */
