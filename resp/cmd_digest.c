@@ -158,14 +158,10 @@ static struct status add_written(struct resp_call *call, struct resp_walk *w)
 /* Go on with the database of the walk's number; seen_count: it has begun. */
 static struct status add_database(struct resp_call *call, struct resp_walk *w)
 {
-    uint64_t keys;
-    uint64_t expires;
-
     call->database = w->number;
     call->database_id = call->store->ops->database_id(call->store, w->number);
     if (w->seen_count == 0) {
-        call->store->ops->counts(call->store, call->database_id, &keys, &expires);
-        if (keys == 0)
+        if (call->store->ops->size(call->store, call->database_id) == 0)
             return status_ok();
         w->database_id = call->database_id;
         TRY(resp_walk_move(w, call, 0));

@@ -75,11 +75,17 @@ static void reply_found(struct resp_call *call, const struct resp_walk *w)
 
 static uint64_t count_keys(struct resp_call *call)
 {
+    return call->store->ops->size(call->store, call->database_id);
+}
+
+/* There is nothing to walk over. That there is something is a hint, for which nobody need wait. */
+static bool is_empty(struct resp_call *call)
+{
     uint64_t keys;
     uint64_t expires;
 
     call->store->ops->counts(call->store, call->database_id, &keys, &expires);
-    return keys;
+    return keys == 0 && count_keys(call) == 0;
 }
 
 /* Parse "[MATCH pattern] [COUNT count] [TYPE type]"; false, and the error is replied. */
@@ -122,7 +128,7 @@ struct status resp_cmd_scan(struct resp_call *call)
 
     if (!parse_scan(call, &wanted))
         return status_ok();
-    bool is_over = wanted.position >= RESP_POSITION_END || (!w->is_begun && count_keys(call) == 0);
+    bool is_over = wanted.position >= RESP_POSITION_END || (!w->is_begun && is_empty(call));
     if (!is_over) {
         uint64_t seeks_max = wanted.count > SCAN_SEEKS_MIN ? wanted.count : SCAN_SEEKS_MIN;
         TRY(find(call, w, &wanted, seeks_max));
@@ -140,7 +146,7 @@ struct status resp_cmd_keys(struct resp_call *call)
     struct resp_walk *w = &call->session->walk;
     struct wanted wanted = { .count = UINT64_MAX, .has_pattern = true, .pattern = call->argv[1] };
 
-    if (w->is_begun || count_keys(call) > 0)
+    if (w->is_begun || !is_empty(call))
         TRY(find(call, w, &wanted, SIZE_MAX));
     reply_found(call, w);
     return status_ok();
@@ -155,7 +161,7 @@ struct status resp_cmd_randomkey(struct resp_call *call)
 
     if (call->overlay != NULL)
         resp_overlay_sort(call->overlay);
-    if (w->is_begun || count_keys(call) > 0) {
+    if (w->is_begun || !is_empty(call)) {
         TRY(resp_walk_open(w, call, call->store->ops->random(call->store) % RESP_POSITION_END));
         for (;;) {
             struct status s = resp_walk_next(w, call, SIZE_MAX, &row);

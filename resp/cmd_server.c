@@ -26,11 +26,10 @@ static bool has_flush_words(const struct resp_call *call)
 static struct status flush(struct resp_call *call, uint32_t number)
 {
     struct store *store = call->store;
-    uint64_t keys;
-    uint64_t expires;
+    uint32_t id = store->ops->database_id(store, number);
 
-    store->ops->counts(store, store->ops->database_id(store, number), &keys, &expires);
-    return keys == 0 ? status_ok() : store->ops->database_clear(store, number);
+    return store->ops->size(store, id) == 0 ? status_ok()
+                                            : store->ops->database_clear(store, number);
 }
 
 struct status resp_cmd_flushdb(struct resp_call *call)

@@ -321,6 +321,8 @@ static void note_failure(struct server_store *s)
     if (why == NULL || s->has_failed || s->pipeline.oldest != NULL || s->pipeline.refused != NULL)
         return; /* What is still under way may yet be applied. */
     s->has_failed = true;
+    s->ids_ticket = 0;
+    s->counts_ticket = 0;
     txn_forget(s->evaluator);
     log_warning(s->env->log,
                 "Writing has failed: %s. Writes are refused from now on, reads go on; what was "

@@ -17,7 +17,9 @@
  *
  *   1. What the tree's readers and this process' memory know of a lost write is forgotten: when
  *      writing has failed for good, reads go on over what is applied alone.
- *   2. A reply's ticket: it may leave when server_store_applied has reached it.
+ *   2. A reply's ticket: it may leave when server_store_applied has reached it. What a command saw
+ *      of the catalog (a database that was flushed or swapped, its size) counts as what it saw of
+ *      rows.
  *   3. A command with an exact cursor (resp/store.h) holds back other commands' writes until it
  * ends; reads go on.
  *   4. While anybody watches keys, a snapshot not newer than any watch of the last minute is held.
@@ -62,6 +64,7 @@ struct server_command {
     uint64_t ticket;
     bool has_cursor_ticket;
     uint64_t cursor_ticket;
+    uint64_t catalog_ticket; /* Of the newest change of the catalog that it has seen. */
     size_t write_bytes;
     uint64_t random_seed; /* For all its runs; 0: not drawn yet. */
     struct rand rand;
@@ -109,6 +112,8 @@ struct server_store {
     uint32_t database_count;
     struct server_catalog applied;
     struct server_catalog evaluated;
+    uint64_t ids_ticket;    /* The newest change of databases' ids among the evaluated. */
+    uint64_t counts_ticket; /* Likewise of their counts. */
     struct server_expiry expiry;
     struct rand rand;
 
@@ -228,6 +233,9 @@ void server_commands_drain(struct server_store *s);
 MUST_CHECK struct status server_store_gate(struct server_store *s, const struct server_command *c);
 /* May the running command write? AGAIN: it has been noted that it waits. */
 MUST_CHECK struct status server_store_admit(struct server_store *s, bool is_delete);
+/* The running command sees which ids databases have, or how many keys: its reply waits for that. */
+void server_store_note_ids(struct server_store *s);
+void server_store_note_counts(struct server_store *s);
 /* The status of a read, noting what the running command waits for and what went wrong. */
 struct status server_store_note_read(struct server_store *s, struct fetch *f, struct status st);
 
@@ -254,6 +262,7 @@ void server_counts(struct store *s, uint32_t database_id, uint64_t *out_keys,
                    uint64_t *out_expires);
 MUST_CHECK struct status server_count(struct store *s, uint32_t database_id, int64_t keys,
                                       int64_t expires);
+uint64_t server_size(struct store *s, uint32_t database_id);
 uint64_t server_fresh_id(struct store *s);
 /* Add a change of the catalog to the running command. NO_MEMORY */
 MUST_CHECK struct status server_store_record(struct server_store *s,

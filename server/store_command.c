@@ -99,6 +99,7 @@ void server_store_begin(struct server_store *s, struct server_command *c)
     s->running = c;
     c->waits = 0;
     c->ticket = 0;
+    c->catalog_ticket = 0;
     c->write_bytes = 0;
     c->uses_objects = false;
     c->record_count = 0;
@@ -113,9 +114,40 @@ static void note_change(struct server_store *s, uint32_t number, uint32_t id)
         (struct store_change) { .number = number, .id = id };
 }
 
-/* Its changes hold. */
-static void take_record(struct server_store *s, const struct catalog_record *r)
+static void note_catalog(struct server_store *s, uint64_t ticket)
 {
+    if (ticket > s->running->catalog_ticket)
+        s->running->catalog_ticket = ticket;
+}
+
+void server_store_note_ids(struct server_store *s)
+{
+    note_catalog(s, s->ids_ticket);
+}
+
+void server_store_note_counts(struct server_store *s)
+{
+    note_catalog(s, s->counts_ticket);
+}
+
+/* What the running command waits for before its reply may leave, the catalog included. */
+static void add_catalog_ticket(const struct server_store *s, uint64_t *ticket)
+{
+    uint64_t seen = s->running->catalog_ticket;
+
+    if (seen > *ticket && seen > server_store_applied(s))
+        *ticket = seen;
+}
+
+/* Its changes hold, from this ticket on. */
+static void take_record(struct server_store *s, const struct catalog_record *r, uint64_t ticket)
+{
+    bool is_of_ids = r->kind == CATALOG_CLEAR || r->kind == CATALOG_SWAP;
+
+    if (is_of_ids && ticket > s->ids_ticket)
+        s->ids_ticket = ticket;
+    if ((is_of_ids || r->kind == CATALOG_COUNT) && ticket > s->counts_ticket)
+        s->counts_ticket = ticket;
     if (r->kind == CATALOG_CLEAR) {
         note_change(s, r->number, r->id);
     } else if (r->kind == CATALOG_SWAP) {
@@ -155,7 +187,8 @@ struct status server_store_keep(struct server_store *s, uint64_t *out_ticket)
     }
     st = txn_keep(s->evaluator, out_ticket);
     for (uint32_t i = 0; i < c->record_count && succeeded(st); i++)
-        take_record(s, &c->records[i]);
+        take_record(s, &c->records[i], *out_ticket);
+    add_catalog_ticket(s, out_ticket);
     s->running = NULL;
     return st;
 }
@@ -163,6 +196,7 @@ struct status server_store_keep(struct server_store *s, uint64_t *out_ticket)
 void server_store_drop(struct server_store *s, uint64_t *out_ticket)
 {
     txn_drop(s->evaluator, out_ticket);
+    add_catalog_ticket(s, out_ticket);
     s->running = NULL;
 }
 

@@ -142,6 +142,7 @@ struct status server_cursor_open(struct store *door, struct bytes lower, struct 
     struct server_store *s = server_store_of(door);
     struct store_cursor *c = find_closed(s->running, lower, upper, flags);
 
+    server_store_note_ids(s); /* The bounds are a database's. */
     if (c == NULL) {
         if (flags & STORE_CURSOR_EXACT)
             TRY(hold_writes(s));

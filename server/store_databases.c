@@ -47,6 +47,7 @@ struct status server_database_change(struct store *door, uint32_t number, uint64
 {
     const struct server_store *s = server_store_of(door);
 
+    server_store_note_ids(server_store_of(door));
     if (s->change_count - *change > STORE_CHANGES_KEPT)
         return status_of(ST_CONFLICT);
     while (*change < s->change_count) {
@@ -113,6 +114,17 @@ void server_counts(struct store *door, uint32_t database_id, uint64_t *out_keys,
 
     *out_keys = (d == NULL ? 0 : d->keys) + (r == NULL ? 0 : (uint64_t)r->keys);
     *out_expires = (d == NULL ? 0 : d->expires) + (r == NULL ? 0 : (uint64_t)r->expires);
+}
+
+uint64_t server_size(struct store *door, uint32_t database_id)
+{
+    uint64_t keys;
+    uint64_t expires;
+
+    server_store_note_ids(server_store_of(door));
+    server_store_note_counts(server_store_of(door));
+    server_counts(door, database_id, &keys, &expires);
+    return keys;
 }
 
 struct status server_count(struct store *door, uint32_t database_id, int64_t keys, int64_t expires)

@@ -24,6 +24,7 @@ static struct status get(struct store *door, struct bytes key, unsigned flags,
     struct lsm_value v;
     struct status st = txn_get(s->evaluator, key, read_flags(flags), &v);
 
+    server_store_note_ids(s); /* The key says what its database was when it was made. */
     if (failed(st))
         return server_store_note_read(s, &s->running->reader.fetch, st);
     *out = (struct store_row) { .value = v.value,
@@ -246,6 +247,7 @@ const struct store_ops server_store_door = {
     .database_clear = server_database_clear,
     .database_swap = server_database_swap,
     .counts = server_counts,
+    .size = server_size,
     .count = server_count,
     .expiry_hint = expiry_hint,
     .watch = watch,

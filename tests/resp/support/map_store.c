@@ -283,6 +283,12 @@ static void counts(struct store *s, uint32_t id, uint64_t *out_keys, uint64_t *o
     *out_expires = (uint64_t)of(s)->expires[id];
 }
 
+static uint64_t size(struct store *s, uint32_t id)
+{
+    CHECK(id < 1024);
+    return (uint64_t)of(s)->keys[id];
+}
+
 static struct status count(struct store *s, uint32_t id, int64_t keys, int64_t expires)
 {
     CHECK(id < 1024);
@@ -423,6 +429,7 @@ static const struct store_ops OPS = {
     .database_clear = database_clear,
     .database_swap = database_swap,
     .counts = counts,
+    .size = size,
     .count = count,
     .expiry_hint = expiry_hint,
     .watch = watch,

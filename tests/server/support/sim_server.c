@@ -13,7 +13,7 @@ enum {
     RECEIVED_MAX = 256 << 20,
     QUIET_TURNS = 50,
     TURNS_MAX = 1000000,
-    ROWS_BYTES = 16 << 10, /* Few, so that they come and go. */
+    ROWS_SIZE = 16 << 10,
 };
 
 static void must(struct status s, const char *what, const struct errbuf *err)
@@ -36,7 +36,7 @@ static void open_store(struct sim_server *s, const struct sim_server_options *o)
         .dir = "/data/0",
         .options = o->lsm,
         .database_count = (uint32_t)server->config.databases,
-        .rows_bytes = ROWS_BYTES,
+        .rows_bytes = o->rows_size == 0 ? ROWS_SIZE : o->rows_size,
         .err = &err,
     };
     struct server_store_config c = config;

@@ -29,6 +29,7 @@ struct sim_client {
 struct sim_server_options {
     struct lsm_options lsm; /* Segments and memtables not given have 1 MiB. */
     uint64_t cache_size;    /* 0: 256 KiB */
+    uint64_t rows_size;     /* 0: 16 KiB: few, so that they come and go. */
     uint64_t budget;        /* 0: 64 MiB */
     struct alloc *alloc;    /* NULL: the heap. */
 };
