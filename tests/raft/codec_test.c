@@ -277,3 +277,183 @@ Test(raft_codec, a_stored_conf_must_make_sense)
     in = bytes_of(out, sizeof out);
     cr_assert_eq(raft_hard_take(&in, &back).code, ST_UNSUPPORTED);
 }
+
+/* ---- Refusals ----------------------------------------------------------------------------- */
+
+/* What is good must be taken, and cut short anywhere it must not be. */
+#define CUT_SHORT(take, good, length)                                                              \
+    do {                                                                                           \
+        struct bytes whole = bytes_of(good, length);                                               \
+        cr_assert_eq((take)(&whole), ST_OK);                                                       \
+        cr_assert_eq(whole.size, 0);                                                               \
+        for (size_t cut = 0; cut < (length); cut++) {                                              \
+            struct bytes in = bytes_of(good, cut);                                                 \
+            cr_assert_eq((take)(&in), ST_CORRUPT, "cut at %zu", cut);                              \
+            cr_assert_eq(in.size, cut);                                                            \
+        }                                                                                          \
+    } while (0)
+
+struct spot { /* A byte that makes no sense where it is. */
+    size_t at;
+    uint8_t byte;
+    enum status_code code;
+};
+
+#define REFUSES(take, good, good_size, spots)                                                      \
+    do {                                                                                           \
+        for (size_t i = 0; i < sizeof(spots) / sizeof((spots)[0]); i++) {                          \
+            uint8_t bytes[SIZE_MAX_];                                                              \
+            memcpy(bytes, good, good_size);                                                        \
+            bytes[(spots)[i].at] = (spots)[i].byte;                                                \
+            struct bytes in = bytes_of(bytes, good_size);                                          \
+            cr_assert_eq((take)(&in), (spots)[i].code, "byte %zu", (spots)[i].at);                 \
+        }                                                                                          \
+    } while (0)
+
+static enum status_code take_hard(struct bytes *in)
+{
+    struct raft_hard h;
+    return raft_hard_take(in, &h).code;
+}
+
+static enum status_code take_snapshot(struct bytes *in)
+{
+    struct raft_snapshot s;
+    return raft_snapshot_take(in, &s).code;
+}
+
+static enum status_code take_entry(struct bytes *in)
+{
+    struct raft_entry e;
+    return raft_entry_take(in, &e).code;
+}
+
+/* A change is a whole payload. */
+static enum status_code take_change(struct bytes *in)
+{
+    struct raft_change c;
+    enum status_code code = raft_change_read(*in, &c).code;
+    if (code == ST_OK)
+        *in = bytes_skip(*in, in->size);
+    return code;
+}
+
+static enum status_code take_message(struct bytes *in)
+{
+    struct raft_message m;
+    return take(in, &m).code;
+}
+
+static const struct raft_conf two_members = {
+    .count = 2, .members = { { 1, RAFT_MEMBER_VOTER }, { 2, RAFT_MEMBER_LEARNER } }
+};
+
+Test(raft_codec, a_hard_state_that_makes_no_sense_is_refused)
+{
+    struct raft_hard h = { .term = 6, .vote = 2, .acc_term = 5, .commit = 9, .conf_index = 4 };
+    uint8_t good[RAFT_HARD_MAX];
+    h.conf = two_members;
+    size_t size = raft_hard_put(&h, good);
+    static const struct spot spots[] = {
+        { 0, 0, ST_CORRUPT },                       /* no version */
+        { 0, 255, ST_UNSUPPORTED },                 /* a later one */
+        { 1, 1, ST_CORRUPT },                       /* no version is that late */
+        { 24, 7, ST_CORRUPT },                      /* entries of a later term than its own */
+        { 40, 10, ST_CORRUPT },                     /* a conf newer than what is committed */
+        { 48, RAFT_MEMBERS_MAX + 1, ST_CORRUPT },   /* more members than there may be */
+        { 49, 2, ST_CORRUPT },                      /* an unknown flag */
+        { 49, 1, ST_CORRUPT },                      /* leaves a joint conf that it is not */
+        { 58, RAFT_MEMBER_ROLE_COUNT, ST_CORRUPT }, /* an unknown role */
+        { 58, RAFT_MEMBER_NONE, ST_CORRUPT },       /* a member that is none */
+        { 59, 1, ST_CORRUPT },                      /* one member twice */
+    };
+    CUT_SHORT(take_hard, good, size);
+    REFUSES(take_hard, good, size, spots);
+}
+
+Test(raft_codec, a_snapshot_that_makes_no_sense_is_refused)
+{
+    struct raft_snapshot s = { .id = 4, .index = 9, .term = 2, .conf_index = 8 };
+    uint8_t good[RAFT_SNAPSHOT_MAX];
+    s.conf = two_members;
+    size_t size = raft_snapshot_put(&s, good);
+    static const struct spot spots[] = {
+        { 24, 10, ST_CORRUPT },                  /* a conf newer than the snapshot */
+        { 42, RAFT_MEMBER_LEARNER, ST_CORRUPT }, /* nobody votes */
+    };
+    CUT_SHORT(take_snapshot, good, size);
+    REFUSES(take_snapshot, good, size, spots);
+}
+
+Test(raft_codec, an_entry_that_makes_no_sense_is_refused)
+{
+    struct raft_entry e = golden_entry();
+    uint8_t good[RAFT_ENTRY_HEAD + 3];
+    raft_entry_put_head(&e, good);
+    memcpy(good + RAFT_ENTRY_HEAD, "abc", 3);
+    static const struct spot spots[] = {
+        { 0, 0, ST_CORRUPT },                    /* index 0 */
+        { 8, 0, ST_CORRUPT },                    /* term 0 */
+        { 16, 4, ST_CORRUPT },                   /* more data than there are */
+        { 20, 0, ST_CORRUPT },                   /* no kind */
+        { 20, RAFT_ENTRY_KIND_END, ST_CORRUPT }, /* an unknown one */
+        { 21, 1, ST_CORRUPT },                   /* reserved */
+    };
+    CUT_SHORT(take_entry, good, sizeof good);
+    REFUSES(take_entry, good, sizeof good, spots);
+}
+
+Test(raft_codec, a_change_that_makes_no_sense_is_refused)
+{
+    struct raft_change c = { .count = 2,
+                             .ops = { { 5, RAFT_CHANGE_ADD_LEARNER }, { 6, RAFT_CHANGE_REMOVE } } };
+    uint8_t good[RAFT_CHANGE_MAX];
+    size_t size = raft_change_put(&c, good);
+    static const struct spot spots[] = {
+        { 0, 2, ST_CORRUPT },                       /* a later version */
+        { 1, 0, ST_CORRUPT },                       /* nothing at all is spelled otherwise */
+        { 1, 1, ST_CORRUPT },                       /* something left over */
+        { 1, 3, ST_CORRUPT },                       /* something missing */
+        { 1, RAFT_CHANGES_MAX + 1, ST_CORRUPT },    /* more than there may be */
+        { 2, 2, ST_CORRUPT },                       /* an unknown flag */
+        { 3, 0, ST_CORRUPT },                       /* nobody */
+        { 11, 0, ST_CORRUPT },                      /* nothing to be done */
+        { 11, RAFT_CHANGE_REMOVE + 1, ST_CORRUPT }, /* something unknown */
+    };
+    struct bytes whole = bytes_of(good, size);
+    cr_assert_eq(take_change(&whole), ST_OK);
+    for (size_t cut = 1; cut < size; cut++) {
+        struct bytes in = bytes_of(good, cut);
+        cr_assert_eq(take_change(&in), ST_CORRUPT, "cut at %zu", cut);
+    }
+    REFUSES(take_change, good, size, spots);
+}
+
+Test(raft_codec, a_message_that_makes_no_sense_is_refused)
+{
+    static const struct spot spots[] = {
+        { 0, 0, ST_CORRUPT },                 /* no version */
+        { 1, 0, ST_CORRUPT },                 /* no kind */
+        { 1, RAFT_HEARTBEAT, ST_CORRUPT },    /* a kind without entries */
+        { 2, 32, ST_CORRUPT },                /* an unknown flag */
+        { 3, RAFT_REASON_COUNT, ST_CORRUPT }, /* an unknown reason */
+        { 4, 47, ST_CORRUPT },                /* shorter than its head */
+        { 4, 0x6c, ST_CORRUPT },              /* longer than what there is */
+        { 4, 0x50, ST_CORRUPT },              /* too short for its entry */
+        { 42, 1, ST_CORRUPT },                /* reserved */
+        { 44, 0, ST_CORRUPT },                /* bytes that nobody claims */
+        { 48, 0, ST_CORRUPT },                /* a field that is spelled out, and zero */
+        { 80, 0, ST_CORRUPT },                /* an entry that makes no sense */
+    };
+    CUT_SHORT(take_message, golden_append, sizeof golden_append);
+    REFUSES(take_message, golden_append, sizeof golden_append, spots);
+}
+
+Test(raft_codec, an_offer_without_its_snapshot_is_refused)
+{
+    struct raft_message m = { .kind = RAFT_SNAPSHOT, .group = 1, .from = 1, .to = 2, .term = 1 };
+    uint8_t bytes[RAFT_MESSAGE_HEAD];
+    raft_message_put(&m, bytes);
+    struct bytes in = bytes_of(bytes, sizeof bytes);
+    cr_assert_eq(take_message(&in), ST_CORRUPT);
+}
