@@ -343,6 +343,27 @@ static void check_commit(struct checker *k, struct node *n, raft_index index)
         k->committed = index;
 }
 
+/* ---- Requests ----------------------------------------------------------------------------- */
+
+static bool is_request(enum raft_message_kind kind)
+{
+    return kind == RAFT_PREVOTE || kind == RAFT_VOTE || kind == RAFT_APPEND ||
+           kind == RAFT_HEARTBEAT || kind == RAFT_SNAPSHOT || kind == RAFT_TIMEOUT_NOW;
+}
+
+/* I29, when it is told: whoever is a member then may be none when the message leaves, behind a
+ * write. The conf in force is that of the newest write, but after a restart. */
+static void check_receiver(struct checker *k, struct node *n, const struct raft_message *m)
+{
+    if (!is_request(m->kind) || conf_member(&disk_newest_hard(&n->disk)->conf, m->to) != NULL)
+        return;
+    struct raft_view v;
+    raft_view(n->raft, &v);
+    if (conf_member(&v.conf, m->to) == NULL)
+        checker_fail(k, 29, "node %llu sends %s to %llu, which is no member", ID(n->id),
+                     raft_message_kind_name(m->kind), ID(m->to));
+}
+
 /* ---- Hooks -------------------------------------------------------------------------------- */
 
 void checker_effect(struct checker *k, struct node *n, const struct raft_effect *e)
@@ -352,6 +373,9 @@ void checker_effect(struct checker *k, struct node *n, const struct raft_effect 
     switch (e->kind) {
     case RAFT_EFFECT_PERSIST:
         check_persist(k, n, &e->u.persist);
+        break;
+    case RAFT_EFFECT_SEND:
+        check_receiver(k, n, &e->u.send.message);
         break;
     case RAFT_EFFECT_COMMIT:
         check_commit(k, n, e->u.index);
@@ -418,13 +442,7 @@ void checker_stepped(struct checker *k, struct node *n, const struct raft_event 
                      raft_reason_name(n->halt_reason));
 }
 
-/* I29 and what must be durable before it is said (I12). */
-static bool is_request(enum raft_message_kind kind)
-{
-    return kind == RAFT_PREVOTE || kind == RAFT_VOTE || kind == RAFT_APPEND ||
-           kind == RAFT_HEARTBEAT || kind == RAFT_SNAPSHOT || kind == RAFT_TIMEOUT_NOW;
-}
-
+/* What must be durable before it is said (I12). */
 static void check_promise(struct checker *k, struct node *n, const struct raft_message *m)
 {
     const struct raft_hard *hard = &n->disk.hard;
@@ -451,13 +469,6 @@ static void check_promise(struct checker *k, struct node *n, const struct raft_m
                      ID(n->id), ID(m->term));
 }
 
-static bool is_member_inside(const struct node *n, raft_id id)
-{
-    struct raft_view v;
-    raft_view(n->raft, &v);
-    return conf_member(&v.conf, id) != NULL;
-}
-
 static void check_no_lease(struct checker *k, const struct node *n)
 {
     struct raft_view v;
@@ -478,10 +489,6 @@ void checker_sent(struct checker *k, struct node *n, const struct packet *p)
                      ID(m->to));
     if (m->kind == RAFT_TIMEOUT_NOW)
         check_no_lease(k, n);
-    if (is_request(m->kind) && n->term == m->term && m->kind != RAFT_PREVOTE &&
-        conf_member(&n->disk.hard.conf, m->to) == NULL && !is_member_inside(n, m->to))
-        checker_fail(k, 29, "node %llu sends %s to %llu, which is no member", ID(n->id),
-                     raft_message_kind_name(m->kind), ID(m->to));
 }
 
 void checker_persisted(struct checker *k, struct node *n)
