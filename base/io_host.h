@@ -113,6 +113,7 @@ struct host_socket {
     _Atomic bool is_shut;     /* Set before the kernel is told. */
     struct io_op *receiver;   /* The pending RECV or ACCEPT. */
     struct io_op *sender;     /* The pending SEND. */
+    bool is_drained;          /* uring: the last RECV took all that had come. */
     struct io_ring *ring;     /* posix: whose epoll watches it; NULL before its first wait. */
     struct host_socket *next; /* posix: in the ring's list of watched sockets. */
     struct host_socket *prev;

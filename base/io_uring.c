@@ -111,6 +111,9 @@ static void fill_socket(struct io_uring_sqe *sqe, const struct io_op *op)
         io_uring_prep_accept(sqe, s->fd, NULL, NULL, SOCK_CLOEXEC);
     } else if (op->opcode == IO_OP_RECV) {
         io_uring_prep_recv(sqe, s->fd, data, size, 0);
+        /* A try that finds nothing costs as much as one that does. */
+        if (s->is_drained)
+            sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
     } else {
         io_uring_prep_send(sqe, s->fd, data, size, MSG_NOSIGNAL | MSG_WAITALL);
     }
@@ -223,9 +226,14 @@ static bool fail(struct io_op *op, int error)
     return true;
 }
 
-static void complete(struct uring_ring *r, struct io_op *op, int res)
+static void complete(struct uring_ring *r, struct io_op *op, const struct io_uring_cqe *cqe)
 {
+    int res = cqe->res;
+
     r->in_flight--;
+    if (op->opcode == IO_OP_RECV)
+        ((struct host_socket *)op->socket)->is_drained =
+            (cqe->flags & IORING_CQE_F_SOCK_NONEMPTY) == 0;
     bool is_over = res >= 0 ? advance(op, res) : fail(op, -res);
     if (is_over) {
         finish(r, op);
@@ -250,7 +258,7 @@ static void collect(struct uring_ring *r)
         if (tag == TAG_BELL)
             r->is_bell_armed = (cqe->flags & IORING_CQE_F_MORE) != 0;
         else if (tag != TAG_CANCEL)
-            complete(r, (struct io_op *)(uintptr_t)tag, cqe->res);
+            complete(r, (struct io_op *)(uintptr_t)tag, cqe);
     }
     io_uring_cq_advance(&r->native, count);
 }
