@@ -306,6 +306,12 @@ void io_submit(struct io_ring *ring, struct io_op *op)
         ring->io->table->submit(ring, op);
 }
 
+void io_ring_start(struct io_ring *ring)
+{
+    if (ring->io->table->start != NULL)
+        ring->io->table->start(ring);
+}
+
 void io_ring_wait(struct io_ring *ring, uint64_t deadline_ns)
 {
     if (ring->is_blocking && ring->finished.head != NULL)

@@ -173,6 +173,11 @@ MUST_CHECK struct status io_ring_register_memory(struct io_ring *ring, void *dat
  * status. The result fields need no initial value. Requires: !op->is_pending. */
 void io_submit(struct io_ring *ring, struct io_op *op);
 
+/* Begin what is queued now, at the price of a system call, and not behind what else a turn queues:
+ * a kernel may hold a device's requests back until it has seen the last op it was handed. A hint:
+ * where it means nothing it does nothing. */
+void io_ring_start(struct io_ring *ring);
+
 /*
  * Submit what is queued; then wait until at least one op is done, deadline_ns on the monotonic
  * clock has passed (0: do not wait; UINT64_MAX: for ever) or io_ring_wake was called. May also

@@ -40,6 +40,7 @@ struct io_table {
     /* NULL where there is nothing to gain. */
     struct status (*ring_register_memory)(struct io_ring *ring, void *data, size_t size);
     void (*submit)(struct io_ring *ring, struct io_op *op);
+    void (*start)(struct io_ring *ring); /* NULL: nothing is gained by it. */
     void (*wait)(struct io_ring *ring, uint64_t deadline_ns);
     struct io_op *(*done)(struct io_ring *ring);
     void (*wake)(struct io_ring *ring);

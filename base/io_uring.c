@@ -6,9 +6,11 @@
  * passed around cannot have that, as the kernel ties both to one thread.
  *
  * Ops go into the submission queue as they come and to the kernel with the next wait: one system
- * call a turn, however many ops. A full queue is handed over early. Completions are taken in
- * batches. What the kernel left undone is asked for again: the rest of a short transfer, what a
- * signal or the exit of the submitting thread interrupted. Nothing that failed is.
+ * call a turn, however many ops. A full queue is handed over early. The kernel plugs the devices
+ * while it takes a queue, so a write before fifty SENDs begins after them: io_ring_start is for
+ * that. Completions are taken in batches. What the kernel left undone is asked for again: the rest
+ * of a short transfer, what a signal or the exit of the submitting thread interrupted. Nothing that
+ * failed is.
  *
  * Descriptors of sockets are blocking, and the kernel polls for them.
  */
@@ -153,6 +155,14 @@ static void submit(struct io_ring *ring, struct io_op *op)
         return;
     op->scratch[0] = 0;
     enqueue(r, op);
+}
+
+static void start(struct io_ring *ring)
+{
+    struct uring_ring *r = (struct uring_ring *)ring;
+
+    enable(r);
+    (void)io_uring_submit(&r->native); /* What fails is tried again by the next turn. */
 }
 
 static void flush_backlog(struct uring_ring *r)
@@ -475,6 +485,7 @@ static const struct io_table URING_TABLE = {
     .ring_destroy = ring_destroy,
     .ring_register_memory = ring_register_memory,
     .submit = submit,
+    .start = start,
     .socket_close = io_host_socket_close,
 };
 

@@ -229,6 +229,7 @@ static void write_begin(struct vlog *v, struct io_ring *ring, uint64_t now_ns, b
         write_end(v, now_ns);
     } else {
         io_submit(ring, &w->op);
+        io_ring_start(ring); /* Clients wait for it; what its caller queues next can wait for it. */
     }
     if (!v->has_asked_next && vlog_pool_wants_next(v->next_start, v->active->size)) {
         v->has_asked_next = true;
