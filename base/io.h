@@ -121,6 +121,9 @@ enum io_opcode {
 struct io_op {
     enum io_opcode opcode;
     bool is_pending; /* Owned by the ring. Cleared before the op is handed out as done. */
+    /* A hint for a durable write on a busy thread: its steps (write, flush) are taken by a thread
+     * of the kernel's wherever a processor is free, for the price of waking it. */
+    bool wants_worker;
     struct io_file *file;
     struct io_socket *socket;
     void *data; /* Borrowed until done; written to by READ and RECV. */

@@ -30,7 +30,8 @@ enum { SUBMISSIONS_MAX = 512, NS_PER_S = 1000 * 1000 * 1000, RETRY_NS = 1000 * 1
 /* User data that is no op: ops are aligned. */
 enum { TAG_BELL = 1, TAG_CANCEL = 2 };
 
-/* In op->scratch[0]: the kernel said EAGAIN to a file op; let a worker block instead. */
+/* In op->scratch[0]: a worker of the kernel's blocks in it. The op asks for that, or the kernel
+ * said EAGAIN to it. */
 enum { NEEDS_WORKER = 1 };
 
 struct uring_ring {
@@ -153,7 +154,7 @@ static void submit(struct io_ring *ring, struct io_op *op)
 
     if (io_host_adopt(&r->host, op))
         return;
-    op->scratch[0] = 0;
+    op->scratch[0] = op->wants_worker ? NEEDS_WORKER : 0;
     enqueue(r, op);
 }
 

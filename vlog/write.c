@@ -163,6 +163,8 @@ static void close_batch(struct vlog *v)
     vlog_batch_write(&header, s->seed, v->image->data + b->start);
     v->write.op = (struct io_op) {
         .opcode = IO_OP_WRITE,
+        /* One entry: somebody only waits. Several: the thread is at work while it is written. */
+        .wants_worker = b->count > 1,
         .file = s->file,
         .data = v->image->data + b->start,
         .size = end - b->start,

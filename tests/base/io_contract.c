@@ -425,12 +425,16 @@ void io_contract_direct_durable_writes_are_read_back(struct io_contract_machine 
     size_t got = 0;
 
     for (size_t i = 0; i < BLOCKS; i++) {
+        /* The hints change nothing. */
         ops[i] = (struct io_op) { .opcode = IO_OP_WRITE,
+                                  .wants_worker = i % 2 == 0,
                                   .file = f,
                                   .data = data + i * IO_ALIGN,
                                   .size = IO_ALIGN,
                                   .offset = i * IO_ALIGN };
         io_submit(ring, &ops[i]);
+        if (i % 3 == 0)
+            io_ring_start(ring);
     }
     io_contract_wait_all(m, ring, BLOCKS);
     for (size_t i = 0; i < BLOCKS; i++)

@@ -598,6 +598,40 @@ Test(base_io_host, looking_is_enough_on_posix, .timeout = 60)
     io_machine_run(IO_KIND_POSIX, false, looking_is_enough);
 }
 
+/* What was started is done while its thread is elsewhere: only the news of it waits for a turn. */
+static void a_started_write_is_done_without_a_wait(struct io_contract_machine *m)
+{
+    struct io_ring *ring = io_contract_ring(m, 0);
+    struct io_file *f = io_contract_open(m, "f", IO_READ | IO_WRITE | IO_CREATE | IO_DSYNC);
+    uint64_t limit_ns = clock_ns(m->clock) + 10 * 1000 * 1000000ull;
+
+    for (int i = 0; i < 2; i++) {
+        struct io_op w = { .opcode = IO_OP_WRITE,
+                           .wants_worker = i == 1,
+                           .file = f,
+                           .data = "abc",
+                           .size = 3,
+                           .offset = 3 * (uint64_t)i };
+        uint64_t size = 0;
+        io_submit(ring, &w);
+        io_ring_start(ring);
+        while (size < w.offset + w.size) {
+            cr_assert_lt(clock_ns(m->clock), limit_ns);
+            MUST(io_size(f, &size));
+        }
+        io_contract_wait_all(m, ring, 1);
+        MUST(w.status);
+    }
+    io_close(f);
+    io_ring_destroy(ring);
+}
+
+Test(base_io_host, a_started_write_is_done_without_a_wait, .timeout = 60)
+{
+    io_machine_run(IO_KIND_URING, true, a_started_write_is_done_without_a_wait);
+    io_machine_run(IO_KIND_URING, false, a_started_write_is_done_without_a_wait);
+}
+
 /* ---- Machines ---------------------------------------------------------------------------- */
 
 /* Have the kernel answer error to io_uring_setup, as a container's sandbox would. */
