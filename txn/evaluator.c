@@ -35,6 +35,7 @@ struct txn_evaluator {
 
 enum {
     SPARES_MAX = 64,
+    SPARE_SIZE_MAX = 256 << 10, /* So that all of them are little beside a turn's writes. */
     SPARE_ROWS_MAX = 64,
     LARGE_ROWS = 4096, /* Fewer are near by themselves. */
 };
@@ -408,6 +409,16 @@ struct status txn_end_turn(struct txn_evaluator *e)
     return s;
 }
 
+/* Is it small enough to be kept for a later turn, with the memory it has? */
+static bool is_spare(const struct txn_evaluator *e, const struct txn_proposal *p)
+{
+    const struct lsm_batch *b = &p->batch;
+    size_t size = b->body.capacity + b->values.capacity + b->spans.capacity +
+                  p->handle_capacity * sizeof *p->handles;
+
+    return e->spare_count < SPARES_MAX && size < SPARE_SIZE_MAX;
+}
+
 void txn_advance(struct txn_evaluator *e)
 {
     struct txn_proposal *done = txn_pipeline_step(e->pipeline);
@@ -418,7 +429,7 @@ void txn_advance(struct txn_evaluator *e)
             e->failure = done->status;
         if (succeeded(e->failure))
             txn_overlay_retire(&e->pending, done->ticket, done->version);
-        if (e->spare_count < SPARES_MAX && done->batch.body.capacity < OPEN_SIZE_MAX / 8) {
+        if (is_spare(e, done)) {
             done->next = e->spare;
             e->spare = done;
             e->spare_count++;

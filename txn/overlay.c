@@ -10,6 +10,7 @@ enum {
     CLEAN_VALUE_MAX = 1024, /* Larger values are not kept: the caches below have them. */
     CLEAN_ROOM_MAX = 2048,  /* Nor what a larger one has left room for. */
     CLEAN_SLACK = 1 << 20,  /* Remembered beyond the maximum until the next eviction. */
+    BUCKETS_KEPT = 1 << 16, /* When all rows are gone. */
     PARDONS_MAX = 16,       /* For each row that goes: more would be felt when all are in use. */
 };
 
@@ -256,6 +257,14 @@ static void remove_range(struct txn_overlay *o, struct txn_range **link)
     alloc_free(o->env->alloc, r, range_bytes(r));
 }
 
+static void free_table(struct txn_overlay *o)
+{
+    alloc_free(o->env->alloc, o->buckets, table_bytes(o));
+    o->buckets = NULL;
+    o->bucket_count = 0;
+    o->bucket_capacity = 0;
+}
+
 void txn_overlay_clear(struct txn_overlay *o)
 {
     while (o->dirty.oldest != NULL)
@@ -264,6 +273,8 @@ void txn_overlay_clear(struct txn_overlay *o)
         remove_range(o, &o->ranges);
     while (o->clean.oldest != NULL)
         remove_row(o, o->clean.oldest);
+    if (o->bucket_capacity > BUCKETS_KEPT)
+        free_table(o);
     settle(o);
 }
 
@@ -276,10 +287,7 @@ void txn_overlay_deinit(struct txn_overlay *o)
         free_row(o, o->spare);
         o->spare = next;
     }
-    alloc_free(o->env->alloc, o->buckets, table_bytes(o));
-    o->buckets = NULL;
-    o->bucket_count = 0;
-    o->bucket_capacity = 0;
+    free_table(o);
     settle(o);
 }
 

@@ -89,7 +89,7 @@ struct txn_overlay {
 void txn_overlay_init(struct txn_overlay *o, const struct env *env, size_t clean_max_bytes,
                       uint32_t spare_max);
 void txn_overlay_deinit(struct txn_overlay *o);
-void txn_overlay_clear(struct txn_overlay *o); /* Keeps the buckets. */
+void txn_overlay_clear(struct txn_overlay *o); /* Keeps the buckets, unless they are many. */
 
 static inline struct bytes txn_row_key(const struct txn_row *r)
 {

@@ -46,10 +46,11 @@ struct model {
     uint32_t group;
 };
 
-/* The log's proposer, that refuses when it is told to. */
+/* The log's proposer, that refuses when it is told to, for now or for good. */
 struct picky {
     struct txn_log_proposer log;
     bool refuses;
+    bool rejects;
 };
 
 struct waiter {
@@ -102,6 +103,8 @@ static struct status propose(void *context, struct txn_proposal *p)
     struct picky *picky = context;
     struct txn_proposer log = txn_log_proposer_ops(&picky->log);
 
+    if (picky->rejects)
+        return status_of(ST_LIMIT);
     return picky->refuses ? status_of(ST_AGAIN) : log.propose(log.context, p);
 }
 
@@ -123,6 +126,7 @@ static void open_store(struct fixture *f)
                                                .cache_size = CACHE_SIZE_MIN,
                                                .lsm = { .log.segment_size = 256 << 10,
                                                         .write_buffer_size = 64 << 10,
+                                                        .separation_min = 512,
                                                         .table_size = 16 << 10,
                                                         .level_base_size = 32 << 10 } };
 
@@ -131,6 +135,7 @@ static void open_store(struct fixture *f)
                         &f->work_ring));
     txn_log_proposer_init(&f->picky.log, f->store.lsm, f->store.env.clock, 0);
     f->picky.refuses = false;
+    f->picky.rejects = false;
     const struct txn_proposer proposer = {
         .context = &f->picky, .propose = propose, .is_durable = is_durable, .failure = failure
     };
@@ -716,4 +721,106 @@ Test(txn_evaluator, with_room_for_few_rows_commands_agree_with_a_model)
 Test(txn_evaluator, without_kept_rows_commands_agree_with_a_model)
 {
     run(21, 0, true);
+}
+
+/* What a turn of large values took is given back when it is applied. */
+Test(txn_evaluator, large_turns_leave_no_memory_behind)
+{
+    enum { PUTS = 64, PUT_SIZE = 64 << 10 };
+    static const uint8_t value[PUT_SIZE];
+    static struct fixture f;
+    struct alloc_test alloc;
+    uint64_t ticket;
+
+    alloc_test_init(&alloc);
+    f = (struct fixture) { .sim = io_sim_create(NULL, NULL), .rows_bytes = 64 << 10 };
+    open_store(&f);
+    txn_evaluator_destroy(f.evaluator);
+    struct env env = f.store.env;
+    env.alloc = &alloc.alloc;
+    f.pipeline.env = &env;
+    MUST(txn_evaluator_create(&f.pipeline, 0, f.rows_bytes, 7, &f.evaluator));
+    for (int turn = 0; turn < 8; turn++) {
+        txn_begin(f.evaluator, &f.waiters[0].reader);
+        for (int i = 0; i < PUTS; i++) {
+            char room[KEY_SIZE];
+            const struct lsm_put put = { .key = key_of(&f, (unsigned)i, room),
+                                         .value = bytes_of(value, sizeof value) };
+            MUST(txn_put(f.evaluator, &put));
+        }
+        MUST(txn_keep(f.evaluator, &ticket));
+        MUST(txn_end_turn(f.evaluator));
+    }
+    cr_assert_gt(alloc.live_bytes, 8 * PUTS * PUT_SIZE);
+    while (under_way(&f) > 0) {
+        advance(&f);
+        pump(&f, 1000 * 1000);
+    }
+    cr_assert_lt(alloc.live_bytes, PUTS * PUT_SIZE);
+    txn_evaluator_destroy(f.evaluator);
+    cr_assert_eq(alloc.live_bytes, 0);
+    f.pipeline.env = &f.store.env;
+    MUST(txn_evaluator_create(&f.pipeline, 0, f.rows_bytes, 7, &f.evaluator));
+    close_store(&f);
+    io_sim_destroy(f.sim);
+}
+
+static uint64_t put_one(struct fixture *f, unsigned i)
+{
+    char room[KEY_SIZE];
+    uint64_t ticket;
+    const struct lsm_put put = { .key = key_of(f, i, room), .value = bytes_str("v") };
+
+    txn_begin(f->evaluator, &f->waiters[0].reader);
+    MUST(txn_put(f->evaluator, &put));
+    MUST(txn_keep(f->evaluator, &ticket));
+    MUST(txn_end_turn(f->evaluator));
+    return ticket;
+}
+
+/* The ticket of a read, and whether something was there. */
+static uint64_t read_one(struct fixture *f, unsigned i, bool *out_is_there)
+{
+    char room[KEY_SIZE];
+    uint64_t ticket;
+    struct lsm_value v;
+
+    txn_begin(f->evaluator, &f->waiters[0].reader);
+    *out_is_there = succeeded(txn_get(f->evaluator, key_of(f, i, room), 0, &v));
+    txn_drop(f->evaluator, &ticket);
+    lsm_reader_reset(&f->waiters[0].reader);
+    return ticket;
+}
+
+/* One was refused, and then for good, while the one before it is under way: who reads what it wrote
+ * waits for what never comes, until it is forgotten. */
+Test(txn_evaluator, what_was_dropped_is_not_taken_for_applied)
+{
+    static struct fixture f;
+    bool is_there;
+
+    f = (struct fixture) { .sim = io_sim_create(NULL, NULL), .rows_bytes = 64 << 10 };
+    open_store(&f);
+    (void)put_one(&f, 1);
+    f.picky.refuses = true;
+    uint64_t refused = put_one(&f, 2);
+    f.picky.rejects = true;
+    txn_advance(f.evaluator);
+    cr_assert_not_null(txn_failure(f.evaluator));
+    cr_assert_not_null(f.pipeline.oldest);
+    cr_assert_eq(read_one(&f, 2, &is_there), refused);
+    cr_assert(is_there);
+    while (f.pipeline.oldest != NULL) {
+        advance(&f);
+        pump(&f, 1000 * 1000);
+    }
+    cr_assert_eq(txn_applied_ticket(f.evaluator), 1);
+    cr_assert_eq(read_one(&f, 2, &is_there), refused);
+    txn_forget(f.evaluator);
+    cr_assert_eq(read_one(&f, 2, &is_there), 0);
+    cr_assert(!is_there);
+    cr_assert_eq(read_one(&f, 1, &is_there), 0);
+    cr_assert(is_there);
+    close_store(&f);
+    io_sim_destroy(f.sim);
 }

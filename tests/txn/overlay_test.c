@@ -181,6 +181,21 @@ Test(txn_overlay, large_values_leave_when_they_are_applied)
     close_fixture(&f);
 }
 
+/* A command that wrote many rows leaves nothing of them to the next, the table neither. */
+Test(txn_overlay, many_rows_leave_with_their_table)
+{
+    struct fixture f;
+
+    open_fixture(&f, 0);
+    for (unsigned i = 0; i < 200000; i++)
+        write_row(&f, i, i, 1);
+    txn_overlay_clear(&f.overlay);
+    cr_assert_leq(f.budget.total_bytes, 1 << 20);
+    write_row(&f, 1, 1, 1);
+    cr_assert_eq(value_of(find(&f, 1)), 1);
+    close_fixture(&f);
+}
+
 /* Nor the room that a large value has left to a small one. */
 Test(txn_overlay, a_small_value_in_a_large_row_leaves_too)
 {
