@@ -15,6 +15,10 @@ may stand for the command, and are checked by a run of their own: "alone" for a 
 what a skipped one before it does; it must pass without company. "redis-server" for a test that
 Redis 7.0.15 does not pass itself.
 
+Many tests of the suite count on the machine's pace: that a command is over within so many
+milliseconds, or has not begun yet. If up to three tests fail, their units run once more, on a
+fresh server; what fails again has failed. A server that crashes or hangs has no second try.
+
 passes.txt keeps how many tests of each unit pass; fewer fail the run, and the total may not become
 smaller than it ever was (git knows).
 """
@@ -28,11 +32,12 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
-from suite import ROOT, Reference, Suite, Texts  # noqa: E402
+from suite import ROOT, WENT_DOWN, Reference, Suite, Texts  # noqa: E402
 from server import Connection, Server  # noqa: E402
 
 SKIPS = os.path.join(HERE, "skip.txt")
 PASSES = os.path.join(HERE, "passes.txt")
+AGAIN_MAX = 3
 
 
 class Run:
@@ -46,11 +51,32 @@ class Run:
         self.found = {}
 
     def start(self, suite, skips):
+        trouble = self.play(suite, skips, self.label, self.units)
+        failures = self.failures(trouble)
+        again = [unit for unit in self.units
+                 if unit not in self.found or self.found[unit].failed]
+        if again and len(failures) <= AGAIN_MAX + len(trouble) and not is_final(trouble):
+            for words in failures:
+                print("again:", words, flush=True)
+            failures = self.failures(self.play(suite, skips, self.label + "-again", again))
+        return failures
+
+    def play(self, suite, skips, label, units):
+        """What is found takes the place of what was found of these units. What went wrong."""
         server = Server("--io-backend", self.backend, "--enable-debug-command", "yes")
-        self.found, trouble = suite.run(self.label, server, self.units, skips, deny=self.deny)
+        found, trouble = suite.run(label, server, units, skips, deny=self.deny)
+        self.found.update(found)
+        return trouble
+
+    def failures(self, trouble):
         return ([f"{self.label}: {words}" for words in trouble]
                 + [f"{self.label}: {name}: {words}" for name, unit in self.found.items()
                    for _, words in unit.failed])
+
+
+def is_final(trouble):
+    """The server crashed, or something hung: that is no matter of a busy machine."""
+    return any(words.startswith((WENT_DOWN, "stopped after")) for words in trouble)
 
 
 # Beside each other, as much of their time is waiting. Where tests load what Redis saved, or have it

@@ -1,5 +1,6 @@
 """suite -- Redis' test suite as a thing to run: fetched, pointed at a server, its log read."""
 
+import itertools
 import json
 import os
 import random
@@ -23,6 +24,9 @@ DENIED = "slow needs:repl needs:pfdebug needs:config-maxmemory".split()
 PROFILE = ["--ignore-encoding", "--ignore-digest"]
 
 RUN_LIMIT_S = 800
+WENT_DOWN = "the server went down"
+# Between its processes the suite talks through one of the 32 ports below its base port.
+PORTS, FIRST_PORT, PLACES = 64, 21100, 90
 STALL_LIMIT_S = 300  # One test makes 10,000 durable writes one by one; the device may be busy.
 EVENT = re.compile(r"^\[(ok|err|skip|ignore|exception|TIMEOUT)\]: (.*?)(?: \(\d+ ms\))?$")
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -55,6 +59,7 @@ class Suite:
         if done.returncode != 0:
             sys.exit("redis suite: no source package")
         self.source = done.stdout.strip()
+        self.places = itertools.count(random.randrange(PLACES))  # Each run has one of its own.
 
     def run(self, label, server, units, skip=(), only=(), deny=()):
         """Run units against a server that is made for it: unit -> Unit, and what went wrong with
@@ -76,7 +81,7 @@ class Suite:
         elif status != 0 and not any(unit.failed for unit in found.values()):
             trouble.append(f"it ended with status {status}; see {os.path.relpath(log, ROOT)}")
         if down is not None:
-            trouble.append("the server went down:\n" + down)
+            trouble.append(f"{WENT_DOWN}:\n{down}")
         return found, trouble
 
     def lay_out(self, folder):
@@ -95,7 +100,7 @@ class Suite:
         with open(names, "w") as f:
             f.writelines(name + "\n" for name in skip)
         out = ["tclsh", "tests/test_helper.tcl", "--host", "127.0.0.1", "--port", str(port),
-               "--baseport", str(random.randrange(21000, 28000)), "--durable", "--timeout",
+               "--baseport", str(FIRST_PORT + PORTS * next(self.places)), "--durable", "--timeout",
                str(STALL_LIMIT_S), "--skipfile", names, "--tags",
                " ".join("-" + tag for tag in [*DENIED, *deny])] + PROFILE
         for unit in units:
