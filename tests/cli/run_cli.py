@@ -86,7 +86,7 @@ class Person:
             os.environ["HOME"] = home
             os.execv(VARVE, ["varve", "cli", "-p", str(server.port)])
 
-    def sees(self, wanted, seconds=30):
+    def sees(self, wanted, seconds=120):
         """Read until the screen has shown this."""
         shown = b""
         deadline = time.monotonic() + seconds

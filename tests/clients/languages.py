@@ -95,13 +95,13 @@ const { createClient } = require('redis');
 
 RUBY = """
 require 'redis'
-r = Redis.new(port: ARGV[0].to_i)
+r = Redis.new(port: ARGV[0].to_i, timeout: 60)
 r.set('rb:k', "v\\0w")
 raise 'get' unless r.get('rb:k') == "v\\0w"
 oks = r.pipelined { |p| 1000.times { |i| p.set("rb:#{i}", "x#{i}") } }
 raise 'pipeline' unless oks == ['OK'] * 1000
 raise 'multi' unless r.multi { |t| t.incr('rb:n'); t.incr('rb:n') } == [1, 2]
-other = Redis.new(port: ARGV[0].to_i)
+other = Redis.new(port: ARGV[0].to_i, timeout: 60)
 aborted = r.watch('rb:n') do
   other.incr('rb:n')
   r.multi { |t| t.incr('rb:n') }
@@ -130,7 +130,7 @@ $child = pcntl_fork(); // Before there is a connection that both would close.
 if ($child === 0) {
     $late = new Redis();
     $late->connect('127.0.0.1', (int)$argv[1]);
-    for ($i = 0; $i < 10000 && $late->publish('php:news', 'hello') !== 1; $i++) usleep(1000);
+    for ($i = 0; $i < 100000 && $late->publish('php:news', 'hello') !== 1; $i++) usleep(1000);
     exit(0);
 }
 $r = new Redis();
@@ -147,8 +147,8 @@ $other->connect('127.0.0.1', (int)$argv[1]);
 $r->watch('php:n');
 $other->incr('php:n');
 want('watch', $r->multi()->incr('php:n')->exec() === false);
-want('lock', $r->set('php:lock', '1', ['nx', 'px' => 5000]) === true);
-want('locked', $r->set('php:lock', '2', ['nx', 'px' => 5000]) === false);
+want('lock', $r->set('php:lock', '1', ['nx', 'px' => 500000]) === true);
+want('locked', $r->set('php:lock', '2', ['nx', 'px' => 500000]) === false);
 want('ttl', $r->pttl('php:lock') > 0);
 want('error', $r->incr('php:k') === false && strpos($r->getLastError(), 'ERR value') === 0);
 $seen = 0;
@@ -157,7 +157,7 @@ $r->setOption(Redis::OPT_SCAN, Redis::SCAN_RETRY);
 while ($keys = $r->scan($cursor, 'php:*', 100)) $seen += count($keys);
 want('scan', $seen >= 1000);
 want('info', $r->info()['redis_version'] >= '7');
-$r->setOption(Redis::OPT_READ_TIMEOUT, 20);
+$r->setOption(Redis::OPT_READ_TIMEOUT, 100);
 $r->subscribe(['php:news'], function ($r, $channel, $text) {
     want('subscribe', $channel . $text === 'php:newshello');
     echo "done\\n";
@@ -183,11 +183,11 @@ def broken():
     raise ValueError('no such luck')
 
 with start_worker(app, pool='solo', perform_ping_check=False, loglevel='ERROR'):
-    assert add.delay(2, 3).get(timeout=20) == 5
+    assert add.delay(2, 3).get(timeout=100) == 5
     group = celery.group(add.s(i, i) for i in range(10))()
-    assert group.get(timeout=20) == [2 * i for i in range(10)]
+    assert group.get(timeout=100) == [2 * i for i in range(10)]
     result = broken.delay()
-    assert isinstance(result.get(timeout=20, propagate=False), ValueError)
+    assert isinstance(result.get(timeout=100, propagate=False), ValueError)
     assert result.state == 'FAILURE'
     assert app.AsyncResult(result.id).state == 'FAILURE'
     result.forget()
