@@ -163,3 +163,23 @@ Test(raft_conf, disorder_is_not_valid)
     cr_assert(!raft_conf_is_valid(&bad));
     cr_assert(raft_conf_is_valid(&good));
 }
+
+Test(raft_conf, newcomers_find_their_place)
+{
+    struct raft_conf c = conf_of(".v.v");
+    struct raft_change three = { .count = 3,
+                                 .ops = { { 3, RAFT_CHANGE_ADD_LEARNER },
+                                          { 5, RAFT_CHANGE_ADD_LEARNER },
+                                          { 1, RAFT_CHANGE_ADD_LEARNER } } };
+    cr_assert_eq(raft_conf_apply(&c, &three), RAFT_OK);
+    cr_conf_is(&c, "lvlvl");
+}
+
+Test(raft_conf, nobody_comes_from_nowhere)
+{
+    struct raft_conf nobody = { .count = 0 };
+    struct raft_change many = { .count = RAFT_CHANGES_MAX + 1 };
+    cr_assert_eq(change(&nobody, 1, RAFT_CHANGE_ADD_VOTER), RAFT_CHANGE_NO_VOTER);
+    cr_assert_eq(raft_conf_apply(&nobody, &many), RAFT_CHANGE_MALFORMED);
+    cr_assert_eq(nobody.count, 0);
+}

@@ -4,8 +4,7 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 
-#include "raft/codec.h"
-#include "raft/raft.h"
+#include "raft/core.h"
 
 static const struct raft_config config = {
     .group = 1, .id = 1, .seed = 3, .window_entries = 8, .batch_entries = 4, .terms = 4
@@ -95,6 +94,13 @@ Test(raft_init, a_new_replica_has_nothing)
 Test(raft_init, a_disk_that_contradicts_itself_is_refused)
 {
     REFUSES(d.restore.hard.commit = 7);
+    REFUSES(d.restore.last = RAFT_NUMBER_MAX);
+    REFUSES(d.restore.hard.term = RAFT_NUMBER_MAX);
+    REFUSES(d.restore.base_term = 3);
+    REFUSES(d.starts[1].first = 4);
+    REFUSES(d.restore.base_index = d.restore.base_term = 0; d.restore.applied = 0;
+            d.starts[0].term = 0; d.starts[0].first = 1);
+    REFUSES(d.restore.hard.term = d.restore.hard.acc_term = 1);
     REFUSES(d.restore.applied = 2);
     REFUSES(d.restore.applied = 7);
     REFUSES(d.restore.hard.acc_term = 3);
@@ -115,6 +121,35 @@ Test(raft_init, a_disk_that_contradicts_itself_is_refused)
     REFUSES(d.entries[2].kind = RAFT_ENTRY_CONF; d.entries[2].data = bytes_str("nonsense"));
     REFUSES(d.entries[2].kind = d.entries[1].kind = RAFT_ENTRY_CONF; d.restore.hard.commit = 4);
     REFUSES(d.restore.change = &d.entries[0]);
+}
+
+Test(raft_init, a_change_that_is_handed_over_must_be_one)
+{
+    static const struct raft_config narrow = { .id = 1, .window_entries = 4, .batch_entries = 4 };
+    static const struct raft_term_start start = { 1, 1 };
+    struct raft_entry entries[4];
+    for (int wrong = 0; wrong < 6; wrong++) {
+        struct raft_entry change = { .index = 2, .term = 1, .kind = RAFT_ENTRY_CONF };
+        struct raft_restore s = { .last = 6, .applied = 1, .starts = &start, .start_count = 1 };
+        struct errbuf err = { "" };
+        struct raft *r;
+        void *memory = malloc(raft_size(&narrow));
+        for (raft_index i = 0; i < 4; i++)
+            entries[i] = (struct raft_entry) { .index = 3 + i, .kind = RAFT_ENTRY_DATA };
+        s.hard = (struct raft_hard) { .term = 1, .acc_term = 1, .commit = 1 };
+        s.hard.conf.count = 1;
+        s.hard.conf.members[0] = (struct raft_member) { 1, RAFT_MEMBER_VOTER };
+        s.entries = entries;
+        s.entry_count = 4;
+        s.change = &change;
+        change.kind = wrong == 1 ? RAFT_ENTRY_DATA : RAFT_ENTRY_CONF;
+        change.index = wrong == 2 ? 1 : wrong == 3 ? 3 : 2;
+        change.data = wrong == 4 ? bytes_str("nonsense") : bytes_str("");
+        entries[3].kind = wrong == 5 ? RAFT_ENTRY_CONF : RAFT_ENTRY_DATA;
+        enum status_code code = raft_init(&narrow, &s, 1, memory, &err, &r).code;
+        cr_assert_eq(code, wrong == 0 ? ST_OK : ST_CORRUPT, "case %d", wrong);
+        free(memory);
+    }
 }
 
 Test(raft_init, more_terms_than_there_is_room_for_are_a_limit)
@@ -160,6 +195,19 @@ Test(raft_init, options_that_make_no_sense_have_no_size)
     c.lease_slack_us = 1000000;
     cr_assert_eq(raft_size(&c), 0);
 
+    static const struct raft_config nonsense[] = {
+        { .id = 1, .election_us = 9 }, /* Its tenth is no time at all. */
+        { .id = 1, .rank = RAFT_MEMBERS_MAX + 1 },
+        { .id = 1, .window_entries = 2, .batch_entries = 1 },
+        { .id = 1, .window_entries = 2 << 20 },
+        { .id = 1, .inflight_messages = (1 << 20) + 1 },
+        { .id = 1, .reads = (1 << 20) + 1 },
+        { .id = 1, .terms = 1 },
+        { .id = 1, .terms = (1 << 20) + 1 },
+    };
+    for (size_t i = 0; i < sizeof nonsense / sizeof nonsense[0]; i++)
+        cr_assert_eq(raft_size(&nonsense[i]), 0, "options %zu", i);
+
     struct disk d;
     struct raft *r;
     struct errbuf err = { "" };
@@ -176,4 +224,32 @@ Test(raft_init, one_step_can_give_back_the_window_and_a_held_change)
     cr_assert_leq(raft_effects_size(&c), sizeof memory);
     raft_effects_init(&fx, &c, memory);
     cr_assert_eq(fx.released_capacity, 65);
+}
+
+/* More terms than are remembered, and entries than are kept: the newest of both. */
+Test(raft_init, of_many_terms_the_newest_are_remembered)
+{
+    struct disk d;
+    struct raft_view v;
+    struct raft_term_start starts[6];
+    struct raft_entry entries[9];
+    setup(&d);
+    for (raft_index i = 0; i < 6; i++)
+        starts[i] = (struct raft_term_start) { .term = 1 + i, .first = 4 + i };
+    for (raft_index i = 0; i < 9; i++)
+        entries[i] = (struct raft_entry) { .index = 1 + i, .kind = RAFT_ENTRY_DATA };
+    d.restore.hard.term = d.restore.hard.acc_term = 6;
+    d.restore.hard.commit = d.restore.applied = d.restore.last = 9;
+    d.restore.starts = starts;
+    d.restore.start_count = 6;
+    d.restore.entry_count = 0;
+    cr_assert_eq(open_disk(&d, &v), ST_OK);
+    cr_assert_eq(v.last_term, 6);
+    d.restore.base_index = d.restore.base_term = 0;
+    d.restore.hard.commit = d.restore.applied = 0;
+    starts[0].first = 1;
+    d.restore.start_count = 1;
+    d.restore.entries = entries;
+    d.restore.entry_count = 9;
+    cr_assert_eq(open_disk(&d, &v), ST_LIMIT, "a window of eight");
 }

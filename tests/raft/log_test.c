@@ -185,3 +185,30 @@ Test(raft_log, a_snapshot_takes_the_place_of_all)
     append_terms(&f, "5");
     cr_assert_eq(raft_log_entry(&f.log, 51)->term, 5);
 }
+
+/* Five terms, four places: that of entry 1 is not known any more. */
+Test(raft_log, forgotten_terms_match_nothing)
+{
+    struct log_fixture f;
+    setup(&f);
+    append_terms(&f, "12");
+    f.log.commit = 2;
+    append_terms(&f, "345");
+    cr_assert_eq(raft_log_term_at(&f.log, 1), 0);
+    cr_assert(!raft_log_matches(&f.log, 1, 0));
+    cr_assert(!raft_log_matches(&f.log, 1, 1));
+    cr_assert(raft_log_matches(&f.log, 2, 2));
+    cr_assert_eq(raft_log_hint(&f.log, 5, 0, 0), 1, "no further than what is known");
+}
+
+Test(raft_log, what_is_not_in_memory_has_no_entry)
+{
+    struct log_fixture f;
+    setup(&f);
+    append_terms(&f, "11");
+    cr_assert_eq(raft_log_entry(&f.log, 0), NULL);
+    cr_assert_eq(raft_log_entry(&f.log, 3), NULL, "behind the last");
+    f.log.held.index = 5;
+    cr_assert_eq(raft_log_entry(&f.log, 4), NULL, "beside the one that is held");
+    cr_assert_eq(raft_log_entry(&f.log, 5), &f.log.held);
+}

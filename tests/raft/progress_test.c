@@ -95,3 +95,18 @@ Test(raft_progress, an_offer_is_taken_by_who_has_its_index)
     cr_assert_eq(p.next, 13);
     cr_assert_eq(p.progress, RAFT_DOWN);
 }
+
+Test(raft_progress, an_offer_may_be_taken_before_it_is_made)
+{
+    struct raft_peer p = replicating(10);
+    p.offer.index = 10;
+    cr_assert(!raft_peer_has_taken_offer(&p), "nothing is offered");
+    raft_peer_send_snapshot(&p, 3);
+    cr_assert(!raft_peer_has_taken_offer(&p), "not yet");
+    p.sending = RAFT_SENDING_OFFER;
+    cr_assert(raft_peer_has_taken_offer(&p));
+    p.sending = RAFT_SENDING_OFFERED;
+    cr_assert(raft_peer_has_taken_offer(&p));
+    p.offer.index = 11;
+    cr_assert(!raft_peer_has_taken_offer(&p), "it lacks an entry");
+}
