@@ -195,6 +195,7 @@ def main():
         named += [f"raft/{name}:{n}: {source.line(n).strip()}" for n in missed_lines]
         named += [f"raft/{name}:{words}: {source.line(int(words.split(':')[0])).strip()}"
                   for words in missed_branches]
+    sums["all of it"] = [sum(row) for row in zip(*sums.values())]
     for name, (lines, a, branches, b, conditions, c) in sums.items():
         print(f"{name}: {100 - 100 * a / lines:.2f} % of lines, "
               f"{100 - 100 * b / branches:.2f} % of branches, "

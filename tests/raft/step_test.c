@@ -225,6 +225,43 @@ Test(raft_step, an_offer_keeps_the_log_behind_it)
     cr_assert_eq(v.needed_index, LAST - 1, "to be offered");
 }
 
+/* Of five terms four are remembered: nothing is known of entry 6, which is committed as all are. */
+Test(raft_step, a_snapshot_of_a_forgotten_term_is_believed)
+{
+    static const struct raft_term_start starts[] = { { 1, 6 }, { 2, 8 }, { 3, 9 }, { 4, 10 } };
+    struct raft_restore s = { .base_index = BASE,
+                              .base_term = 1,
+                              .last = LAST,
+                              .applied = LAST,
+                              .starts = starts,
+                              .start_count = 4 };
+    s.hard = (struct raft_hard) { .term = 4, .acc_term = 4, .commit = LAST };
+    lone_start(&l, &config, 3, s);
+    lone_lead(&l);
+    cr_assert_eq(raft_term_at(l.r, 6), 0);
+    mismatch(2, 3);
+    struct raft_snapshot old = snapshot_at(6);
+    offer(2, &old);
+    cr_assert_eq(l.verdict, RAFT_OK);
+}
+
+Test(raft_step, a_refusal_of_an_earlier_offer_is_late)
+{
+    const struct raft_message no = {
+        .kind = RAFT_SNAPSHOT_RESP, .reject = true, .reason = RAFT_SNAPSHOT_FAILED, .index = LAST
+    };
+    lead_with_a_long_log();
+    mismatch(2, 3);
+    struct raft_snapshot s = snapshot_at(LAST);
+    offer(2, &s);
+    lone_receive(&l, 2, no);
+    cr_assert_eq(l.verdict, RAFT_STALE_REPLY);
+    cr_assert_eq(l.r->peers[1].sending, RAFT_SENDING_OFFERED);
+    lone_answer(&l, 2, no);
+    cr_assert_eq(l.verdict, RAFT_OK);
+    cr_assert_eq(l.r->peers[1].sending, RAFT_SENDING_LATER);
+}
+
 /* ---- Changes and proposals ---------------------------------------------------------------- */
 
 static void propose(enum raft_event_kind kind, const struct raft_entry *entries, uint32_t count)
@@ -302,6 +339,42 @@ Test(raft_step, a_change_without_room_waits)
     cr_assert_eq(l.verdict, RAFT_CHANGE_EMPTY, "it is one");
 }
 
+/* Durable and not committed, it has left the window; an entry before it is committed. */
+Test(raft_step, a_change_is_held_until_it_is_committed)
+{
+    static const struct raft_config narrow = { .window_entries = 4, .batch_entries = 4 };
+    struct raft_change learner = { .count = 1, .ops = { { 9, RAFT_CHANGE_ADD_LEARNER } } };
+    uint8_t bytes[RAFT_CHANGE_MAX];
+    struct raft_entry entries[4];
+    lone_start(&l, &narrow, 3, (struct raft_restore) { .last = 0 });
+    for (raft_index first = 1; first < 8; first += 4) {
+        for (raft_index i = 0; i < 4; i++)
+            entries[i] =
+                (struct raft_entry) { .index = first + i, .term = 1, .kind = RAFT_ENTRY_DATA };
+        if (first == 1) {
+            entries[1].kind = RAFT_ENTRY_CONF;
+            entries[1].data = bytes_of(bytes, raft_change_put(&learner, bytes));
+        }
+        lone_receive(&l, 2,
+                     (struct raft_message) { .kind = RAFT_APPEND,
+                                             .term = 1,
+                                             .index = first - 1,
+                                             .log_term = first > 1,
+                                             .entries = entries,
+                                             .entry_count = 4 });
+        lone_persist(&l);
+    }
+    cr_assert_eq(l.r->log.held.index, 2);
+    lone_receive(&l, 2,
+                 (struct raft_message) { .kind = RAFT_HEARTBEAT, .commit = 1, .log_term = 1 });
+    cr_assert_eq(l.r->log.commit, 1);
+    cr_assert_eq(l.r->log.held.index, 2);
+    lone_receive(&l, 2,
+                 (struct raft_message) { .kind = RAFT_HEARTBEAT, .commit = 2, .log_term = 1 });
+    cr_assert_eq(l.r->log.held.index, 0);
+    cr_assert_eq(l.r->conf.count, 4);
+}
+
 /* ---- Taking over -------------------------------------------------------------------------- */
 
 static void take_over(raft_index index, raft_term log_term)
@@ -345,6 +418,17 @@ Test(raft_step, only_a_refusal_of_the_one_who_was_asked_counts)
     follow();
     lone_receive(&l, 2, no);
     cr_assert_eq(l.verdict, RAFT_STALE_REPLY, "it does not lead");
+}
+
+Test(raft_step, a_transfer_begins_when_the_end_of_the_last_is_told)
+{
+    lead_with_a_long_log();
+    l.r->has_transfer_ended = true; /* In a step without room. */
+    lone_peer_event(&l, RAFT_EVENT_TRANSFER, 2);
+    cr_assert_eq(l.verdict, RAFT_TRANSFERRING);
+    cr_assert_eq(lone_told(&l, RAFT_EFFECT_TRANSFER_ENDED), 1);
+    lone_peer_event(&l, RAFT_EVENT_TRANSFER, 2);
+    cr_assert_eq(l.verdict, RAFT_OK);
 }
 
 /* ---- Logs --------------------------------------------------------------------------------- */
@@ -432,4 +516,34 @@ Test(raft_step, who_lacks_something_does_not_sleep)
     cr_assert(!l.r->is_quiescent, "that it is committed");
     offer_quiet(1, 1);
     cr_assert(l.r->is_quiescent);
+}
+
+/* Its conf, of a snapshot, does not have it yet; the change that adds it is in its log. */
+Test(raft_step, who_is_about_to_be_a_member_asks_for_its_leader)
+{
+    struct raft_event staged = { .kind = RAFT_EVENT_STAGED };
+    struct raft_change learner = { .count = 1, .ops = { { LONE_SELF, RAFT_CHANGE_ADD_LEARNER } } };
+    uint8_t bytes[RAFT_CHANGE_MAX];
+    struct raft_entry e = { .index = 10, .term = 1, .kind = RAFT_ENTRY_CONF };
+    struct raft_snapshot s = { .id = 7, .index = 9, .term = 1 };
+    e.data = bytes_of(bytes, raft_change_put(&learner, bytes));
+    s.conf.count = 1;
+    s.conf.members[0] = (struct raft_member) { .id = 2, .role = RAFT_MEMBER_VOTER };
+    lone_start(&l, &config, 0, (struct raft_restore) { .last = 0 });
+    lone_receive(&l, 2, (struct raft_message) { .kind = RAFT_SNAPSHOT, .snapshot = &s, .term = 1 });
+    staged.u.staged.id = s.id;
+    staged.u.staged.index = s.index;
+    lone_step(&l, &staged);
+    lone_persist(&l);
+    l.now_us = l.r->election_due_us;
+    lone_event(&l, RAFT_EVENT_TIMER);
+    cr_assert_eq(lone_sent(&l, RAFT_WAKE, 2), NULL, "nobody knows it");
+    lone_receive(
+        &l, 2,
+        (struct raft_message) {
+            .kind = RAFT_APPEND, .index = 9, .log_term = 1, .entries = &e, .entry_count = 1 });
+    cr_assert_eq(l.r->log.changes, 1);
+    l.now_us = l.r->election_due_us;
+    lone_event(&l, RAFT_EVENT_TIMER);
+    cr_assert_neq(lone_sent(&l, RAFT_WAKE, 2), NULL);
 }
