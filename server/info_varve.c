@@ -79,6 +79,8 @@ static void varve_cache(struct server *s, struct buf *out)
     info_u64(out, "cache_misses", misses);
     info_u64(out, "cache_evictions", c.evictions);
     info_u64(out, "commands_that_waited", s->reactor.stats.commands_blocked);
+    info_u64(out, "device_reads", s->store->device_reads);
+    info_u64(out, "device_read_bytes", s->store->device_read_bytes);
     info_u64(out, "read_failures", s->store->read_failures);
 }
 

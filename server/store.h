@@ -147,6 +147,8 @@ struct server_store {
     bool lacks_version; /* The turn could not be ended: the clock's mark must be raised first. */
     bool has_failed;    /* The end of writing has been dealt with. */
     uint64_t read_failures;
+    uint64_t device_reads; /* For commands. */
+    uint64_t device_read_bytes;
 };
 
 struct server_store_config {

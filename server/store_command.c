@@ -226,10 +226,13 @@ static bool is_ready(const struct server_command *c)
 
 bool server_store_submit(struct server_store *s, struct fetch *f)
 {
-    uint64_t before = f->device_reads;
+    uint64_t reads = f->device_reads;
+    uint64_t bytes = f->device_read_bytes;
     bool is_any = fetch_submit(f, s->ring);
 
-    s->reads_pending += f->device_reads - before;
+    s->reads_pending += f->device_reads - reads;
+    s->device_reads += f->device_reads - reads;
+    s->device_read_bytes += f->device_read_bytes - bytes;
     return is_any;
 }
 
