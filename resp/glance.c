@@ -58,3 +58,15 @@ size_t resp_session_glance(const struct resp_session *s, struct store *store, st
     *out_row_key = bytes_of(room, resp_place_meta(&place, room));
     return size;
 }
+
+bool resp_session_glance_reads(const struct resp_session *s, struct bytes data)
+{
+    size_t number;
+
+    if (!take_header(&data, '*', &number) || !take_header(&data, '$', &number) ||
+        data.size < number)
+        return false;
+    const struct resp_command *c =
+        resp_command_find(&s->resp->commands, bytes_of(data.data, number));
+    return c != NULL && (c->flags & RESP_CMD_READONLY) != 0;
+}

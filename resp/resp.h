@@ -287,6 +287,9 @@ void *resp_session_owner(const struct resp_session *s);
 enum { RESP_GLANCE_MAX = 256 };
 size_t resp_session_glance(const struct resp_session *s, struct store *store, struct bytes data,
                            uint8_t room[RESP_GLANCE_MAX], struct bytes *out_row_key);
+/* Does that request only read? Then it takes the row whole; else, mostly, it wants to know what is
+ * there, not its value. */
+bool resp_session_glance_reads(const struct resp_session *s, struct bytes data);
 /* Bytes of memory it holds. */
 size_t resp_session_held(const struct resp_session *s);
 /* Give back memory that only busy sessions need. Requires: no request is parsed and waits. */

@@ -18,6 +18,13 @@ static const uint64_t STARVED_NS = 5ull * 1000 * 1000 * 1000;
 /* ---- Going -------------------------------------------------------------------------------------
  */
 
+/* The next request will not run soon. */
+static void forget_ahead(struct server_connection *c)
+{
+    server_command_give(c->ahead);
+    c->ahead = NULL;
+}
+
 void server_client_bury(struct server_reactor *r, struct server_connection *c)
 {
     if (!c->is_closed || c->recv.is_pending || c->send.is_pending || connection_is_queued(c))
@@ -28,6 +35,7 @@ void server_client_bury(struct server_reactor *r, struct server_connection *c)
 
 void server_client_drop_command(struct server_reactor *r, struct server_connection *c)
 {
+    forget_ahead(c);
     if (c->command == NULL)
         return;
     server_command_give(c->command);
@@ -72,6 +80,7 @@ bool server_client_is_starved(const struct server_reactor *r, const struct serve
 /* No command of it runs until output has left. */
 static void wait_for_reader(struct server_reactor *r, struct server_connection *c)
 {
+    forget_ahead(c);
     if (!c->is_paused)
         c->moved_ns = r->now_ns;
     c->is_paused = true;
@@ -108,22 +117,53 @@ static void replace_reply(struct server_connection *c, size_t from, struct statu
                                       : "-OOM command not allowed: no memory for its writes\r\n"));
 }
 
-static void end_command(struct server_reactor *r, struct server_connection *c,
-                        struct server_command *command)
+static void stop_waiting(struct server_reactor *r, struct server_connection *c)
 {
     if (c->command != NULL)
         r->waiting_count--;
     c->command = NULL;
+}
+
+static void end_command(struct server_reactor *r, struct server_connection *c,
+                        struct server_command *command)
+{
+    stop_waiting(r, c);
     server_command_give(command);
+}
+
+/* Its request has run: the next one runs as the same command, if that holds what was read for it.
+ */
+static void go_on(struct server_reactor *r, struct server_connection *c,
+                  struct server_command *command)
+{
+    stop_waiting(r, c);
+    if (!c->is_closed && server_command_go_on(r->store, command))
+        c->ahead = command;
+    else
+        server_command_give(command);
+}
+
+static void begin_to_wait(struct server_reactor *r, struct server_connection *c,
+                          struct server_command *command)
+{
+    r->stats.commands_blocked++;
+    if (c->command == NULL)
+        r->waiting_count++;
+    c->command = command;
+    if ((command->waits & COMMAND_READS) != 0)
+        server_outlook_read(r->store, c, command);
+    if (!server_store_wait(r->store, command))
+        server_roster_join(&r->roster, ROSTER_READY, c);
 }
 
 /* Run the request that was parsed. False: it waits, and the connection with it. */
 static bool run_request(struct server_reactor *r, struct server_connection *c)
 {
     struct server_store *s = r->store;
-    struct server_command *command = c->command;
+    struct server_command *command = c->command != NULL ? c->command : c->ahead;
     uint64_t ticket;
 
+    c->ahead = NULL;
     if (command == NULL && failed(server_command_take(s, c, &command))) {
         server_client_close(r, c);
         return false;
@@ -154,15 +194,10 @@ static bool run_request(struct server_reactor *r, struct server_connection *c)
     }
     c->starving_ns = 0;
     if (st.code == ST_AGAIN) {
-        r->stats.commands_blocked++;
-        if (c->command == NULL)
-            r->waiting_count++;
-        c->command = command;
-        if (!server_store_wait(s, command))
-            server_roster_join(&r->roster, ROSTER_READY, c);
+        begin_to_wait(r, c, command);
         return false;
     }
-    end_command(r, c, command);
+    go_on(r, c, command);
     if (c->out.is_failed) {
         server_client_close(r, c); /* Not even the error had room. */
         return false;
@@ -182,6 +217,7 @@ static bool run_request(struct server_reactor *r, struct server_connection *c)
 static void end_input(struct server_reactor *r, struct server_connection *c)
 {
     c->is_closing = true;
+    forget_ahead(c);
     if (connection_output(c) == 0)
         server_client_close(r, c);
 }

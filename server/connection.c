@@ -39,7 +39,7 @@ struct status server_connection_create(struct server_client_memory *memory,
 
 void server_connection_destroy(struct server_connection *c)
 {
-    CHECK(c->session == NULL && c->command == NULL);
+    CHECK(c->session == NULL && c->command == NULL && c->ahead == NULL);
     CHECK(!c->recv.is_pending && !c->send.is_pending && c->lists == 0);
     io_socket_close(c->socket);
     alloc_free(&c->memory->requests.alloc, c->in, c->in_capacity);

@@ -59,9 +59,10 @@ struct server_connection {
     size_t in_end;
     size_t in_capacity;
     struct io_op recv;
-    bool is_at_end;   /* No more will come. */
-    bool has_request; /* One is parsed and has not run to its end. */
-    struct server_command *command;
+    bool is_at_end;                 /* No more will come. */
+    bool has_request;               /* One is parsed and has not run to its end. */
+    struct server_command *command; /* That waits. */
+    struct server_command *ahead;   /* That has run and holds rows for the next requests. */
 
     /* Output, as places in the stream: sent so far, the end of `sending`, the end of `out`. */
     struct buf sending;

@@ -11,6 +11,8 @@ enum {
     GATE_POLL_NS = 1000 * 1000,
     OFFER_AGAIN_NS = 20 * 1000 * 1000,
     RELIEVE_EVERY_NS = 1000 * 1000 * 1000,
+    AHEAD_MAX = 1024,        /* Requests: more reads at a time make no device faster. */
+    AHEAD_BYTES = 256 << 10, /* Of the cache to each; mostly a row's blocks are far smaller. */
 };
 
 struct server_store *server_store_of(struct store *s)
@@ -117,8 +119,8 @@ static struct status open_tree(struct server_store *s, const struct server_store
     txn_log_proposer_init(&s->log, s->lsm, s->env->clock, OFFER_AGAIN_NS);
     const struct txn_proposer proposer = txn_log_proposer_ops(&s->log);
     TRY(txn_pipeline_init(&s->pipeline, s->env, s->lsm, &proposer, s->ring));
-    return txn_evaluator_create(&s->pipeline, 0, config->rows_bytes, rand_u64(&s->rand),
-                                &s->evaluator);
+    return txn_evaluator_create(&s->pipeline, STORE_KEYSPACE, config->rows_bytes,
+                                rand_u64(&s->rand), &s->evaluator);
 }
 
 static bool has_expiries(const struct server_store *s)
@@ -128,6 +130,16 @@ static bool has_expiries(const struct server_store *s)
             return true;
     }
     return false;
+}
+
+/* So many requests may have rows read ahead of them. */
+static uint32_t ahead_max(struct cache *cache)
+{
+    struct cache_stats c;
+
+    cache_stats(cache, &c);
+    uint64_t n = c.size_bytes / AHEAD_BYTES;
+    return n > AHEAD_MAX ? AHEAD_MAX : (uint32_t)n;
 }
 
 struct status server_store_open(const struct server_store_config *config, struct io_ring *ring,
@@ -156,6 +168,7 @@ struct status server_store_open(const struct server_store_config *config, struct
         server_store_close(s);
         return st;
     }
+    s->ahead_max = ahead_max(s->cache);
     server_expiry_init(&s->expiry, has_expiries(s));
     *out_store = s;
     return st;

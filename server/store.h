@@ -13,7 +13,7 @@
  *         OK      server_store_keep: its writes join the turn's proposal
  *         AGAIN   server_store_drop; server_store_wait; later begin again
  *         else    server_store_drop
- *     server_command_give
+ *     server_command_give; or, if server_command_go_on says so, the next request from the top
  *
  *   1. What the tree's readers and this process' memory know of a lost write is forgotten: when
  *      writing has failed for good, reads go on over what is applied alone.
@@ -23,6 +23,8 @@
  *   3. A command with an exact cursor (resp/store.h) holds back other commands' writes until it
  * ends; reads go on.
  *   4. While anybody watches keys, a snapshot not newer than any watch of the last minute is held.
+ *   5. What was read ahead of a request stays with its client's command until the request has run,
+ *      whatever the cache admits; all clients together hold so a small part of the cache.
  *
  * Threads: the reactor's.
  */
@@ -75,6 +77,7 @@ struct server_command {
     uint32_t record_count;
     uint32_t record_capacity;
     void *owner;                     /* Who runs it. */
+    uint32_t ahead;                  /* Requests behind its own whose rows it reads, or holds. */
     struct server_command *next;     /* Of the pool, or of those that wait. */
     struct server_command *previous; /* Of those that wait. */
     bool is_listed;                  /* Among those that wait. */
@@ -87,7 +90,7 @@ struct server_command {
  */
 #define STORE_WATCH_MAX_NS (TXN_WATCH_MAX_MS * UINT64_C(1000000))
 #define STORE_PIN_EVERY_NS UINT64_C(1000000000)
-enum { STORE_PINS_MAX = 64, STORE_CHANGES_KEPT = 256 };
+enum { STORE_KEYSPACE = 0, STORE_PINS_MAX = 64, STORE_CHANGES_KEPT = 256 };
 
 struct store_pin {
     struct lsm_snapshot *snapshot;
@@ -123,6 +126,8 @@ struct server_store {
     uint32_t pool_count;
     struct server_command *waiting; /* For more than reads. */
     uint64_t reads_pending;         /* Ops under way; each must be accounted for. */
+    uint32_t ahead;                 /* Of all commands. */
+    uint32_t ahead_max;
 
     /* May writes be evaluated? Known for a turn. */
     bool is_gate_known;
@@ -173,6 +178,20 @@ MUST_CHECK struct status server_command_take(struct server_store *s, void *owner
                                              struct server_command **out_command);
 /* Also while it waits. Takes NULL. */
 void server_command_give(struct server_command *c);
+
+/*
+ * Reading ahead. c is about to wait for reads (server_store_wait is next), and a request that its
+ * client has sent already will ask for this row (empty: for none that is known; flags as those of
+ * the door's get): what that takes is read with the rest, and stays with c. To be called for the
+ * requests behind c's in their order. False: enough is held by all; nothing was done.
+ */
+bool server_command_read_ahead(struct server_store *s, struct server_command *c,
+                               struct bytes row_key, unsigned flags);
+/* The requests behind it are not counted on any more. */
+void server_command_forget_ahead(struct server_store *s, struct server_command *c);
+/* c's request has run. True: c holds rows for the next one, which is to run as c; false: give it.
+ */
+bool server_command_go_on(struct server_store *s, struct server_command *c);
 
 void server_store_begin(struct server_store *s, struct server_command *c);
 /* *out_ticket is set on failure too: NO_MEMORY, LIMIT, then as if dropped. */

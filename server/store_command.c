@@ -41,8 +41,6 @@ struct status server_command_take(struct server_store *s, void *owner,
         c->reader.fetch.owner = c;
     }
     c->owner = owner;
-    c->random_seed = 0;
-    c->save = 0;
     *out_command = c;
     return status_ok();
 }
@@ -71,19 +69,31 @@ static void list(struct server_command *c)
     c->is_listed = true;
 }
 
-void server_command_give(struct server_command *c)
+/* Its request is over; what it has read stays. */
+static void leave_request(struct server_command *c)
 {
-    if (c == NULL)
-        return;
     struct server_store *s = c->store;
+
     CHECK(s->running != c);
     unlist(c);
     if (s->holder == c)
         s->holder = NULL;
     server_cursors_destroy(c);
-    lsm_reader_reset(&c->reader);
+    lsm_reader_leave(&c->reader);
     c->waits = 0;
     c->has_cursor_ticket = false;
+    c->random_seed = 0;
+    c->save = 0;
+}
+
+void server_command_give(struct server_command *c)
+{
+    if (c == NULL)
+        return;
+    struct server_store *s = c->store;
+    leave_request(c);
+    server_command_forget_ahead(s, c);
+    lsm_reader_reset(&c->reader);
     if (s->pool_count >= POOL_MAX || c->record_capacity > RECORDS_KEPT) {
         destroy_command(c);
         return;
@@ -92,6 +102,44 @@ void server_command_give(struct server_command *c)
     s->pool = c;
     s->pool_count++;
 }
+
+/* ---- Reading ahead -----------------------------------------------------------------------------
+ */
+
+bool server_command_read_ahead(struct server_store *s, struct server_command *c,
+                               struct bytes row_key, unsigned flags)
+{
+    struct lsm_value ignored;
+    unsigned how = flags & STORE_META ? LSM_READ_META : 0;
+
+    if (s->ahead >= s->ahead_max)
+        return false;
+    s->ahead++;
+    c->ahead++;
+    if (row_key.size > 0 && !txn_knows(s->evaluator, row_key))
+        status_ignore(lsm_get(&c->reader, STORE_KEYSPACE, row_key, UINT64_MAX, how, &ignored),
+                      "the request's own get says so");
+    return true;
+}
+
+void server_command_forget_ahead(struct server_store *s, struct server_command *c)
+{
+    s->ahead -= c->ahead;
+    c->ahead = 0;
+}
+
+bool server_command_go_on(struct server_store *s, struct server_command *c)
+{
+    if (c->ahead == 0)
+        return false;
+    s->ahead--;
+    c->ahead--;
+    leave_request(c);
+    return true;
+}
+
+/* ---- Runs --------------------------------------------------------------------------------------
+ */
 
 void server_store_begin(struct server_store *s, struct server_command *c)
 {

@@ -67,3 +67,27 @@ Test(resp_glance, what_is_not_plain_is_not_understood)
     }
     gateway_close(&g);
 }
+
+Test(resp_glance, what_only_reads_is_known)
+{
+    static const struct {
+        const char *request;
+        bool reads;
+    } cases[] = {
+        { "*2\r\n$3\r\nGET\r\n$1\r\nk\r\n", true },
+        { "*2\r\n$6\r\nstrlen\r\n$1\r\nk\r\n", true },
+        { "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n", false },
+        { "*2\r\n$3\r\nNEV\r\n$1\r\nk\r\n", false },
+        { "*2\r\n$9\r\nGET", false },
+        { "GET k\r\n", false },
+        { "", false },
+    };
+    struct gateway g;
+
+    gateway_open(&g);
+    cr_assert_str_eq(gateway_ask(&g, 0, "PING"), "+PONG\r\n");
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        cr_assert_eq(resp_session_glance_reads(g.clients[0], bytes_str(cases[i].request)),
+                     cases[i].reads, "%s", cases[i].request);
+    gateway_close(&g);
+}
