@@ -1,6 +1,7 @@
 """memory_group -- a control group with a limit on memory, version 1 or 2, for a test."""
 
 import os
+import subprocess
 import time
 
 V1 = "/sys/fs/cgroup/memory"
@@ -37,6 +38,11 @@ class MemoryGroup:
         except OSError as e:
             os.rmdir(self.path)
             raise Unavailable(f"the memory of a control group cannot be limited: {e}") from e
+        try:
+            subprocess.run(["true"], preexec_fn=self.join, check=True)
+        except (OSError, subprocess.SubprocessError) as e:
+            self.__exit__()
+            raise Unavailable(f"nobody can be put into a control group: {e}") from e
 
     def file(self, v1, v2):
         return os.path.join(self.path, v1 if self.is_v1 else v2)
