@@ -153,7 +153,8 @@ static void check_hard(struct checker *k, struct node *n, const struct raft_hard
                      ID(hard->commit), ID(hard->conf_index), ID(n->written_last));
 }
 
-/* I15: whoever stores a change knows durably that the one before it is committed. */
+/* I15: whoever stores a change knows durably that the one before it is committed; and a leader
+ * makes none before an entry of its own term is. */
 static void check_conf_chain(struct checker *k, struct node *n, const struct raft_persist *p)
 {
     raft_index last_conf = 0;
@@ -161,6 +162,10 @@ static void check_conf_chain(struct checker *k, struct node *n, const struct raf
         if (p->entries[i].kind != RAFT_ENTRY_CONF)
             continue;
         raft_index index = p->entries[i].index;
+        if (n->role == RAFT_LEADER && p->entries[i].term == n->term &&
+            term_to_be(n, p->hard->commit) != n->term)
+            checker_fail(k, 15, "leader %llu makes change %llu, and knows %llu to be committed",
+                         ID(n->id), ID(index), ID(p->hard->commit));
         if (last_conf == 0) {
             /* What is behind the first entry of this write is gone with it. */
             raft_index j = p->entries[0].index - 1;
