@@ -1,9 +1,11 @@
 /*
  * The transcripts of tests/data/raft: each is run, and its traces must be those that it shows.
  *
- *     raft_transcript_prog                  all of them, from the top folder; together they show
- * each kind of effect and message, each reason and each alarm raft_transcript_prog --update write
- * the traces of today into the files raft_transcript_prog [--update] FILE ...
+ * raft_transcript_prog                     all of them, from the top folder
+ * raft_transcript_prog --update            write the traces of today into the files
+ * raft_transcript_prog [--update] FILE ...
+ *
+ * All of them together must show each kind of effect and message, each reason and each alarm.
  */
 #include "tests/raft/support/script.h"
 
