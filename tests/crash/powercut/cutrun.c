@@ -44,7 +44,7 @@
 
 enum { EXIT_SKIPPED = 77, ARGUMENTS_MAX = 32, READ_SIZE = 1 << 16 };
 enum { WRITE_BACK_MS = 8 }; /* The longest pause between two files. */
-enum { START_MS = 20 * 1000, END_MS = 20 * 1000 };
+enum { START_MS = 100 * 1000, END_MS = 100 * 1000 };
 static const uint64_t NS_PER_MS = 1000 * 1000;
 
 struct options {

@@ -11,6 +11,7 @@
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -19,7 +20,8 @@
 #define FS_SHUTDOWN _IOR('X', 125, uint32_t)
 enum { SHUTDOWN_NO_LOG_FLUSH = 2 };
 
-enum { UNMOUNT_TRIES = 100, UNMOUNT_PAUSE_NS = 20 * 1000 * 1000 };
+enum { UNMOUNT_TRIES = 1500, PAUSE_NS = 20 * 1000 * 1000, MOUNT_TRIES = 20 };
+enum { ROOM_IMAGES = 3 }; /* The image, what is set aside of it, and some for others. */
 
 _Noreturn void machine_die(const char *format, ...)
 {
@@ -53,6 +55,11 @@ static int run_tool(const char *const argv[])
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
 }
 
+static void rest(void)
+{
+    nanosleep(&(struct timespec) { .tv_nsec = PAUSE_NS }, NULL);
+}
+
 static int mount_image(const struct machine *m)
 {
     return run_tool((const char *const[]) { "mount", "-t", m->type, "-o", "loop", m->image,
@@ -79,12 +86,21 @@ static void place(const struct machine *m, char *out, size_t size, const char *n
         machine_die("TMPDIR is too long");
 }
 
+/* In memory it is faster, where there is enough: a container may have 64 MiB of it. */
+static bool has_room(const char *dir, unsigned size_mib)
+{
+    struct statvfs s;
+
+    return access(dir, W_OK) == 0 && statvfs(dir, &s) == 0 &&
+           (uint64_t)s.f_bavail * s.f_frsize / ROOM_IMAGES >= (uint64_t)size_mib << 20;
+}
+
 const char *machine_init(struct machine *m, const char *type, unsigned size_mib)
 {
     const char *tmp = getenv("TMPDIR");
 
     if (tmp == NULL)
-        tmp = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
+        tmp = has_room("/dev/shm", size_mib) ? "/dev/shm" : "/tmp";
     memset(m, 0, sizeof *m);
     m->type = type;
     m->size_mib = size_mib;
@@ -136,8 +152,13 @@ void machine_format(struct machine *m)
 
 void machine_mount(struct machine *m)
 {
-    if (mount_image(m) != 0)
-        machine_die("cannot mount \"%s\"", m->image);
+    /* Others may take the loop device that was free a moment ago. */
+    for (int i = 0; i < MOUNT_TRIES; i++) {
+        if (mount_image(m) == 0)
+            return;
+        rest();
+    }
+    machine_die("cannot mount \"%s\"", m->image);
 }
 
 void machine_cut(struct machine *m)
@@ -152,15 +173,13 @@ void machine_cut(struct machine *m)
 
 void machine_unmount(struct machine *m)
 {
-    struct timespec pause = { .tv_nsec = UNMOUNT_PAUSE_NS };
-
     /* What the kernel does for a process that has just ended may hold the mount a little longer. */
     for (int i = 0; i < UNMOUNT_TRIES; i++) {
         if (umount(m->mountpoint) == 0)
             return;
         if (errno != EBUSY)
             break;
-        nanosleep(&pause, NULL);
+        rest();
     }
     machine_die("cannot unmount \"%s\": %m", m->mountpoint);
 }
