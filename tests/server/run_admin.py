@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 
-from varve_process import (Cases, Error, STOPS_WITHIN_S, Server, encode, free_port, must,
+from varve_process import (Cases, Error, STOPS_WITHIN_S, Server, Skipped, encode, free_port, must,
                            must_fail, wait_until)
 
 SLOW_US = 100_000
@@ -194,6 +194,69 @@ def a_configuration_file_is_read_included_and_rewritten():
         must(os.path.exists(path))
 
 
+def maxmemory_is_what_it_was_until_the_next_start():
+    s = Server()
+    path = os.path.join(s.folder, "varve.conf")
+    with open(path, "w") as f:
+        f.write("maxmemory 128mb\n")
+    original = s.command
+
+    def command():
+        words = original()
+        at = words.index("--maxmemory")
+        return words[:2] + [path] + words[2:at] + words[at + 2:]
+
+    s.command = command
+    with s:
+        c = s.client()
+        must(info(c, "memory")["maxmemory"] == str(128 << 20))
+        must(c.call("CONFIG", "SET", "maxmemory", "192mb") == "OK")
+        must(c.call("CONFIG", "GET", "maxmemory") == [b"maxmemory", b"%d" % (192 << 20)])
+        must(info(c, "memory")["maxmemory"] == str(128 << 20), "INFO tells what holds")
+        must(info(c, "varve")["budget_cap"] == str(128 << 20))
+        must(f"maxmemory stays at {128 << 20} bytes until the next start" in s.log(), s.log())
+        must_fail("ERR CONFIG SET failed (possibly related to argument 'maxmemory')",
+                  lambda: c.call("CONFIG", "SET", "maxmemory", "much"))
+        must(c.call("CONFIG", "REWRITE") == "OK")
+        s.stop()
+        s.start()
+        c = s.client()
+        must(info(c, "memory")["maxmemory"] == info(c, "varve")["budget_cap"] == str(192 << 20))
+
+
+def timer_of(local, peer):
+    """What a connection of this machine waits for, and for how many seconds, as the kernel has it
+    (proc_net_tcp.txt): 1 an answer to what was sent, 2 the time to ask whether the peer lives."""
+    with open("/proc/net/tcp") as f:
+        for line in f.readlines()[1:]:
+            words = line.split()
+            ports = [int(words[i].split(":")[1], 16) for i in (1, 2)]
+            if ports == [local, peer] and words[3] == "01":
+                kind, when = (int(word, 16) for word in words[5].split(":"))
+                return kind, when / os.sysconf("SC_CLK_TCK")
+    raise Skipped(f"/proc/net/tcp does not list {local} to {peer}")
+
+
+def peers_are_asked_whether_they_live():
+    """tcp-keepalive, seen from outside: in the timers of the server's ends of connections."""
+    for arguments, least_s, most_s in [([], 40, 300), (["--tcp-keepalive", "40"], 0, 40),
+                                       (["--tcp-keepalive", "0"], None, None)]:
+        with Server(*arguments) as s:
+            c = s.client()
+            must(c.call("PING") == "PONG")
+            c.socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            mine = c.socket.getsockname()[1]
+            wait_until(lambda: timer_of(mine, s.port)[0] != 1, "the request is not acknowledged")
+            if timer_of(mine, s.port)[0] != 2:
+                raise Skipped("this kernel does not show timers of connections")
+            wait_until(lambda: timer_of(s.port, mine)[0] != 1, "the answer is not acknowledged")
+            kind, when_s = timer_of(s.port, mine)
+            if least_s is None:
+                must(kind == 0, f"timer {kind}")
+            else:
+                must(kind == 2 and least_s <= when_s <= most_s, f"timer {kind} in {when_s} s")
+
+
 def what_can_harm_is_behind_a_gate():
     with Server() as s:
         c = s.client()
@@ -339,6 +402,7 @@ CASES = [
     a_crash_between_two_checkpoints_leaves_one,
     a_checkpoint_that_fails_is_an_error_and_the_old_one_stays, shutdown_saves_if_it_is_told_to,
     the_log_is_made_short, a_configuration_file_is_read_included_and_rewritten,
+    maxmemory_is_what_it_was_until_the_next_start, peers_are_asked_whether_they_live,
     what_can_harm_is_behind_a_gate, who_looks_for_the_process_finds_it,
     addresses_can_be_changed_while_clients_stay, slow_commands_are_found,
     every_field_of_info_that_tools_read_is_there,
