@@ -28,12 +28,21 @@ def appeared(watch):
         data = data[HEADER.size + size:]
 
 
+def go_first():
+    """Before whatever else keeps the machine busy, where that is allowed."""
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+    except OSError:
+        pass
+
+
 def main():
     folder, count, delay_us = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     libc = ctypes.CDLL(None, use_errno=True)
     watch = libc.inotify_init()
     if watch < 0 or libc.inotify_add_watch(watch, folder.encode(), IN_CREATE) < 0:
         sys.exit(f"no inotify on {folder}: {os.strerror(ctypes.get_errno())}")
+    go_first()
     print("ready", flush=True)
     victim = int(sys.stdin.readline())
     while True:
