@@ -9,7 +9,7 @@
 #include "base/rand.h"
 #include "tests/support/must.h"
 
-enum { PATIENCE_S = 10 };
+enum { PATIENCE_S = 100 };
 static const uint64_t MS = 1000 * 1000;
 static const uint64_t PATIENCE_NS = PATIENCE_S * 1000 * 1000000ull;
 

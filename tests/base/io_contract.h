@@ -81,7 +81,7 @@ IO_CONTRACT_CASES(IO_CONTRACT_DECLARE)
 const char *io_contract_path(const struct io_contract_machine *m, const char *name);
 struct io_ring *io_contract_ring(struct io_contract_machine *m, unsigned entries);
 struct io_file *io_contract_open(struct io_contract_machine *m, const char *name, unsigned flags);
-/* Wait until op is handed out, dropping others that are; fails the test after ten seconds. */
+/* Wait until op is handed out, dropping others that are; fails the test when it takes too long. */
 void io_contract_wait(struct io_contract_machine *m, struct io_ring *ring, struct io_op *op);
 /* Submit op, and that. */
 void io_contract_run(struct io_contract_machine *m, struct io_ring *ring, struct io_op *op);

@@ -37,11 +37,11 @@
 /* A case on both kinds. */
 #define ON_BOTH(name)                                                                              \
     static void name(struct io_contract_machine *m);                                               \
-    Test(base_io_host, name##_on_uring, .timeout = 60)                                             \
+    Test(base_io_host, name##_on_uring, .timeout = 300)                                            \
     {                                                                                              \
         io_machine_run(IO_KIND_URING, false, name);                                                \
     }                                                                                              \
-    Test(base_io_host, name##_on_posix, .timeout = 60)                                             \
+    Test(base_io_host, name##_on_posix, .timeout = 300)                                            \
     {                                                                                              \
         io_machine_run(IO_KIND_POSIX, false, name);                                                \
     }                                                                                              \
@@ -566,7 +566,7 @@ static void looking_is_enough(struct io_contract_machine *m)
 {
     struct io_ring *ring = io_contract_ring(m, 0);
     struct io_file *f = io_contract_open(m, "f", IO_WRITE | IO_CREATE | IO_DSYNC);
-    uint64_t limit_ns = clock_ns(m->clock) + 10 * 1000 * 1000000ull;
+    uint64_t limit_ns = clock_ns(m->clock) + 100 * 1000 * 1000000ull;
 
     for (int i = 0; i < 20; i++) {
         struct io_op w = { .opcode = IO_OP_WRITE, .file = f, .data = "abc", .size = 3 };
@@ -583,17 +583,17 @@ static void looking_is_enough(struct io_contract_machine *m)
     io_ring_destroy(ring);
 }
 
-Test(base_io_host, looking_is_enough_on_a_bound_uring, .timeout = 60)
+Test(base_io_host, looking_is_enough_on_a_bound_uring, .timeout = 300)
 {
     io_machine_run(IO_KIND_URING, true, looking_is_enough);
 }
 
-Test(base_io_host, looking_is_enough_on_uring, .timeout = 60)
+Test(base_io_host, looking_is_enough_on_uring, .timeout = 300)
 {
     io_machine_run(IO_KIND_URING, false, looking_is_enough);
 }
 
-Test(base_io_host, looking_is_enough_on_posix, .timeout = 60)
+Test(base_io_host, looking_is_enough_on_posix, .timeout = 300)
 {
     io_machine_run(IO_KIND_POSIX, false, looking_is_enough);
 }
@@ -603,7 +603,7 @@ static void a_started_write_is_done_without_a_wait(struct io_contract_machine *m
 {
     struct io_ring *ring = io_contract_ring(m, 0);
     struct io_file *f = io_contract_open(m, "f", IO_READ | IO_WRITE | IO_CREATE | IO_DSYNC);
-    uint64_t limit_ns = clock_ns(m->clock) + 10 * 1000 * 1000000ull;
+    uint64_t limit_ns = clock_ns(m->clock) + 100 * 1000 * 1000000ull;
 
     for (int i = 0; i < 2; i++) {
         struct io_op w = { .opcode = IO_OP_WRITE,
@@ -626,7 +626,7 @@ static void a_started_write_is_done_without_a_wait(struct io_contract_machine *m
     io_ring_destroy(ring);
 }
 
-Test(base_io_host, a_started_write_is_done_without_a_wait, .timeout = 60)
+Test(base_io_host, a_started_write_is_done_without_a_wait, .timeout = 300)
 {
     io_machine_run(IO_KIND_URING, true, a_started_write_is_done_without_a_wait);
     io_machine_run(IO_KIND_URING, false, a_started_write_is_done_without_a_wait);
@@ -799,11 +799,11 @@ static void stop_signals(void)
         io_contract_##name(m);                                                                     \
         stop_signals();                                                                            \
     }                                                                                              \
-    Test(base_io_interrupted, name##_on_uring, .timeout = 60)                                      \
+    Test(base_io_interrupted, name##_on_uring, .timeout = 300)                                     \
     {                                                                                              \
         io_machine_run(IO_KIND_URING, false, interrupted_##name);                                  \
     }                                                                                              \
-    Test(base_io_interrupted, name##_on_posix, .timeout = 60)                                      \
+    Test(base_io_interrupted, name##_on_posix, .timeout = 300)                                     \
     {                                                                                              \
         io_machine_run(IO_KIND_POSIX, false, interrupted_##name);                                  \
     }

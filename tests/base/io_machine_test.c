@@ -45,17 +45,17 @@ void io_machine_run(enum io_kind kind, bool binds_rings, void (*run)(struct io_c
 }
 
 #define ON_URING(name)                                                                             \
-    Test(base_io_uring, name, .timeout = 60)                                                       \
+    Test(base_io_uring, name, .timeout = 300)                                                      \
     {                                                                                              \
         io_machine_run(IO_KIND_URING, false, io_contract_##name);                                  \
     }
 #define ON_BOUND_URING(name)                                                                       \
-    Test(base_io_uring_bound, name, .timeout = 60)                                                 \
+    Test(base_io_uring_bound, name, .timeout = 300)                                                \
     {                                                                                              \
         io_machine_run(IO_KIND_URING, true, io_contract_##name);                                   \
     }
 #define ON_POSIX(name)                                                                             \
-    Test(base_io_posix, name, .timeout = 60)                                                       \
+    Test(base_io_posix, name, .timeout = 300)                                                      \
     {                                                                                              \
         io_machine_run(IO_KIND_POSIX, false, io_contract_##name);                                  \
     }

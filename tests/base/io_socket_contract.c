@@ -176,7 +176,7 @@ void io_contract_a_send_to_a_closed_peer_fails(struct io_contract_machine *m)
 
     io_socket_close(p.client);
     p.client = NULL;
-    for (int i = 0; i < 200 && s.status.code == ST_OK; i++) {
+    for (int i = 0; i < 20000 && s.status.code == ST_OK; i++) {
         struct io_op pause = { .opcode = IO_OP_TIMER,
                                .deadline_ns = clock_ns(m->clock) + 1000 * 1000 };
         s = op_on(IO_OP_SEND, p.server, "x", 1);

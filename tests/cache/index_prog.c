@@ -19,6 +19,7 @@ struct shared {
     struct index index;
     struct slot_pool pool;
     _Atomic uint32_t is_stopping;
+    _Atomic uint32_t begun; /* Readers that have looked something up. */
     _Atomic uint64_t lookups;
     _Atomic uint64_t pins;
     _Atomic uint64_t renamed;
@@ -73,6 +74,8 @@ static void read_on(void *context)
             }
             (void)slot_unpin(slot);
         }
+        if (lookups == 0)
+            atomic_fetch_add(&s->begun, 1);
         lookups += 2;
     }
     atomic_fetch_add(&s->lookups, lookups);
@@ -125,6 +128,8 @@ int main(void)
     }
     for (int i = 0; i < READERS; i++)
         CHECK(succeeded(thread_start("reader", read_on, &s, &threads[i])));
+    while (atomic_load(&s.begun) < READERS)
+        thread_yield();
     churn(&s, moving, &r);
     atomic_store_explicit(&s.is_stopping, 1, memory_order_relaxed);
     for (int i = 0; i < READERS; i++)
