@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/types.h>
 
 static void *heap_resize(struct alloc *a, void *p, size_t old_size, size_t new_size)
 {
@@ -41,6 +42,27 @@ struct alloc *alloc_heap(void)
     static const struct alloc HEAP = { .resize = heap_resize, .aligned = heap_aligned };
     /* Callers see one mutable type for all allocators; this one is never written to. */
     return (struct alloc *)&HEAP;
+}
+
+/* jemalloc's, where it is linked. */
+int mallctl(const char *name, void *old, size_t *old_size, void *new, size_t new_size)
+    __attribute__((weak));
+
+static bool set_decay(const char *name)
+{
+    ssize_t at_once_ms = 0;
+
+    return mallctl(name, NULL, NULL, &at_once_ms, sizeof at_once_ms) == 0;
+}
+
+/* Otherwise pages decay over ten seconds, as long as their arena is used: a thread that has nothing
+ * more to do keeps what it freed last for ever. */
+bool alloc_heap_keep_nothing(void)
+{
+    /* Of arenas to come, and of the one that this thread has begun. */
+    return mallctl != NULL && set_decay("arenas.dirty_decay_ms") &&
+           set_decay("arena.0.dirty_decay_ms") && set_decay("arenas.muzzy_decay_ms") &&
+           set_decay("arena.0.muzzy_decay_ms");
 }
 
 void *alloc_zeroed(struct alloc *a, size_t size)

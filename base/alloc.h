@@ -32,6 +32,10 @@ static inline void *alloc_bytes(struct alloc *a, size_t size)
     return a->resize(a, NULL, 0, size);
 }
 
+/* From now on the heap keeps no freed pages for later: what is resident stays near what is in use.
+ * For all of the process; before there are other threads. False: this heap cannot be told. */
+bool alloc_heap_keep_nothing(void);
+
 /* Zeroed memory, or NULL. */
 void *alloc_zeroed(struct alloc *a, size_t size);
 

@@ -223,6 +223,7 @@ int server_main(int argc, char **argv)
         server_config_deinit(&config);
         return EXIT_USAGE;
     }
+    (void)alloc_heap_keep_nothing(); /* What may be resident is promised: maxmemory. */
     s = io_open_machine(alloc_heap(),
                         config.io_backend == CONFIG_BACKEND_POSIX ? IO_KIND_POSIX : IO_KIND_URING,
                         &io, &io_reason);

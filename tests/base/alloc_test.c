@@ -17,6 +17,22 @@ Test(alloc, heap_keeps_bytes_over_resize)
     cr_assert_null(alloc_bytes(a, 0));
 }
 
+/* Whatever heap the tests run on: where it can be told, memory is as good as before. */
+Test(alloc, a_heap_that_keeps_nothing_gives_memory)
+{
+    struct alloc *a = alloc_heap();
+    enum { SIZE = 1 << 20 };
+
+    (void)alloc_heap_keep_nothing();
+    for (int i = 1; i <= 3; i++) {
+        uint8_t *p = alloc_bytes(a, SIZE);
+        cr_assert_not_null(p);
+        memset(p, i, SIZE);
+        cr_assert_eq(p[SIZE - 1], i);
+        alloc_free(a, p, SIZE);
+    }
+}
+
 Test(alloc, aligned_is_aligned)
 {
     for (size_t alignment = 1; alignment <= 1 << 21; alignment *= 2) {
