@@ -11,15 +11,15 @@ enum { SCAN_COUNT_DEFAULT = 10, SCAN_SEEKS_MIN = 64 };
 /* What SCAN and KEYS are asked for. */
 struct wanted {
     uint64_t position;
-    uint64_t count; /* Keys to look at before the page ends. */
-    bool has_pattern;
-    struct bytes pattern;
-    struct bytes type; /* data NULL: any. */
+    uint64_t count;       /* Keys to look at before the page ends. */
+    struct bytes pattern; /* "*": any. */
+    struct bytes type;    /* data NULL: any. */
 };
 
 static bool is_wanted(const struct wanted *wanted, struct bytes key, uint8_t type)
 {
-    if (wanted->has_pattern && !resp_glob_match(wanted->pattern, key, false))
+    if (!bytes_equal(wanted->pattern, bytes_str("*")) &&
+        !resp_glob_match(wanted->pattern, key, false))
         return false;
     return wanted->type.data == NULL || resp_text_is(wanted->type, resp_row_type_name(type));
 }
@@ -91,7 +91,7 @@ static bool is_empty(struct resp_call *call)
 /* Parse "[MATCH pattern] [COUNT count] [TYPE type]"; false, and the error is replied. */
 static bool parse_scan(struct resp_call *call, struct wanted *out)
 {
-    *out = (struct wanted) { .count = SCAN_COUNT_DEFAULT };
+    *out = (struct wanted) { .count = SCAN_COUNT_DEFAULT, .pattern = bytes_str("*") };
     if (!resp_unsigned_parse(call->argv[1], &out->position)) {
         resp_reply_error(call->reply, "ERR invalid cursor");
         return false;
@@ -106,7 +106,6 @@ static bool parse_scan(struct resp_call *call, struct wanted *out)
                 goto syntax;
             out->count = (uint64_t)count;
         } else if (has_value && resp_call_is(call, i, "match")) {
-            out->has_pattern = true;
             out->pattern = call->argv[i + 1];
         } else if (has_value && resp_call_is(call, i, "type")) {
             out->type = call->argv[i + 1];
@@ -144,7 +143,7 @@ struct status resp_cmd_scan(struct resp_call *call)
 struct status resp_cmd_keys(struct resp_call *call)
 {
     struct resp_walk *w = &call->session->walk;
-    struct wanted wanted = { .count = UINT64_MAX, .has_pattern = true, .pattern = call->argv[1] };
+    struct wanted wanted = { .count = UINT64_MAX, .pattern = call->argv[1] };
 
     if (w->is_begun || !is_empty(call))
         TRY(find(call, w, &wanted, SIZE_MAX));

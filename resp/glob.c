@@ -73,6 +73,8 @@ bool resp_glob_match(struct bytes pattern, struct bytes text, bool ignore_case)
     size_t retry_t = 0;        /* The text that '*' has swallowed so far ends here. */
     unsigned stars = 0;
 
+    if (text.size == 0)
+        return pattern.size == 0;
     while (t < text.size) {
         if (p < pattern.size && pattern.data[p] == '*') {
             while (p < pattern.size && pattern.data[p] == '*')

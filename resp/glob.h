@@ -7,7 +7,8 @@
  *
  * An unclosed bracket is closed by the end of the pattern. Ranges compare bytes as signed, and in
  * a bracket a backslash also quotes; a pattern of more than 1000 runs of stars, one at its end
- * not counted, matches nothing. All three as Redis has them.
+ * not counted, matches nothing; an empty text is matched by the empty pattern alone, not by stars.
+ * All four as Redis has them. KEYS and SCAN take "*" for no pattern, so that it shows every key.
  *
  * Matching takes no memory and never more than pattern size times text size steps: a '*' that
  * comes later makes the choices of every earlier one final, so only the last is ever retried.

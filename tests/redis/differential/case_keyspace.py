@@ -34,8 +34,9 @@ def scans(pair):
     pair.ask(ends, [("FLUSHALL",)], found)
     pair.ask(ends, [("SCAN", "0", *[w for o in some for w in o]) for count in range(3)
                     for some in itertools.permutations(options, count)], found)
-    pair.ask(ends, [("SET", f"k{i}", "v") for i in range(200)], found)
-    for pattern in ("*", "k1*", "k[0-4]?", "k[^1]", "k\\*", "?1", "", "k[", "k[1-", "*9*9", "k1\\"):
+    pair.ask(ends, [("SET", f"k{i}", "v") for i in range(200)] + [("SET", "", "v")], found)
+    for pattern in ("*", "**", "k1*", "k[0-4]?", "k[^1]", "k\\*", "?1", "", "k[", "k[1-",
+                    "*9*9", "k1\\"):
         pair.ask(ends, [("KEYS", pattern)], found)
         for more in ((), ("COUNT", "7"), ("TYPE", "string"), ("TYPE", "list")):
             keys = [scan(end, "MATCH", pattern, *more) for end in ends.ends]
