@@ -61,7 +61,7 @@ static bool authenticate(struct resp_call *call, struct bytes user, struct bytes
 
     if (bytes_equal(user, bytes_str("default")) &&
         (!has_password(call) || host->ops->check_password(host, password))) {
-        resp_session_authenticate(call->session, true);
+        call->session->identity.is_authenticated = true;
         return true;
     }
     resp_reply_error(call->reply, "WRONGPASS invalid username-password pair or user is disabled.");
@@ -187,8 +187,9 @@ struct status resp_cmd_reset(struct resp_call *call)
     resp_session_discard(s);
     end_subscriptions(call);
     buf_reset(&s->names[RESP_NAME_CLIENT]);
-    s->identity = (struct resp_identity) { .version = 2, .is_kept = s->identity.is_kept };
-    resp_session_authenticate(s, !has_password(call));
+    s->identity = (struct resp_identity) { .version = 2,
+                                           .is_authenticated = !has_password(call),
+                                           .is_kept = s->identity.is_kept };
     call->reply->version = 2;
     call->reply->out = call->out;
     resp_reply_status(call->reply, "RESET");

@@ -213,7 +213,6 @@ struct status resp_cmd_exec(struct resp_call *call)
     if (failed(st)) {
         s->identity = before;
         s->is_closing = was_closing;
-        resp_session_authenticate(s, before.is_authenticated);
         call->reply->version = before.version;
         return st;
     }

@@ -129,10 +129,12 @@ void resp_reset_stats(struct resp *resp)
     resp_figures_reset(&resp->figures);
 }
 
-void resp_session_authenticate(struct resp_session *s, bool is_authenticated)
+/* A password that is taken away locks nobody out any more; who came while there was none stays. */
+static bool is_locked_out(const struct resp_session *s)
 {
-    s->identity.is_authenticated = is_authenticated;
-    s->parser.is_trusted = is_authenticated;
+    struct resp_host *host = s->resp->options.host;
+
+    return !s->identity.is_authenticated && host->ops->has_password(host);
 }
 
 static bool copy_addresses(struct resp_session *s, const struct resp_session_options *options)
@@ -166,7 +168,7 @@ struct status resp_session_create(struct resp *resp, const struct resp_session_o
     s->owner = options->owner;
     s->identity.version = 2;
     resp_parser_init(&s->parser, alloc, &resp->options.limits, false);
-    resp_session_authenticate(s, !host->ops->has_password(host));
+    s->identity.is_authenticated = !host->ops->has_password(host);
     for (size_t i = 0; i < RESP_NAMES; i++)
         buf_init(&s->names[i], alloc, NAME_MAX_BYTES);
     resp_queue_init(&s->queue, alloc, resp->options.queue_max_bytes, resp->options.queue_max_count);
@@ -207,8 +209,9 @@ static struct buf *output_of(struct resp_session *s, struct buf *out)
 enum resp_parse_result resp_session_parse(struct resp_session *s, uint8_t *data, size_t size,
                                           struct buf *out)
 {
-    enum resp_parse_result result = resp_parse(&s->parser, data, size, &s->request);
+    s->parser.is_trusted = !is_locked_out(s);
 
+    enum resp_parse_result result = resp_parse(&s->parser, data, size, &s->request);
     if (result == RESP_PARSE_BAD) {
         struct resp_reply reply;
         resp_reply_init(&reply, output_of(s, out), s->identity.version);
@@ -568,7 +571,7 @@ static struct status dispatch(struct resp_call *call)
         resp_command_resolve(&call->resp->commands, call->argv, call->argc, call->reply);
     if (call->command == NULL)
         return reject(call);
-    if (!s->identity.is_authenticated && !(call->command->flags & RESP_CMD_NO_AUTH)) {
+    if (!(call->command->flags & RESP_CMD_NO_AUTH) && is_locked_out(s)) {
         if (is_exec)
             return abort_exec(call, "NOAUTH Authentication required.");
         status_ignore(resp_fail(call, "NOAUTH Authentication required."), "it is replied");

@@ -54,14 +54,14 @@ struct resp {
 /* What commands change about a client, and a transaction that does not come to its end leaves as
  * it was. */
 struct resp_identity {
-    uint32_t database; /* The number. */
-    int version;       /* Of the protocol. */
-    bool is_authenticated;
-    bool is_muted;        /* CLIENT REPLY OFF. */
-    bool skips_reply;     /* Of this command, as the one before it asked. */
-    bool skips_next;      /* CLIENT REPLY SKIP: the next command's reply. */
-    bool is_kept;         /* CLIENT NO-EVICT. */
-    bool leaves_no_trace; /* CLIENT NO-TOUCH: its reads do not count as use of a key. */
+    uint32_t database;     /* The number. */
+    int version;           /* Of the protocol. */
+    bool is_authenticated; /* It said the password, or came when there was none. */
+    bool is_muted;         /* CLIENT REPLY OFF. */
+    bool skips_reply;      /* Of this command, as the one before it asked. */
+    bool skips_next;       /* CLIENT REPLY SKIP: the next command's reply. */
+    bool is_kept;          /* CLIENT NO-EVICT. */
+    bool leaves_no_trace;  /* CLIENT NO-TOUCH: its reads do not count as use of a key. */
 };
 
 /* What a client says it is called. */
@@ -103,9 +103,6 @@ struct resp_session {
     bool is_doomed; /* The command that runs ends its connection. */
     struct resp_session *next_doomed;
 };
-
-/* Whether requests that need it may run, and how large they may be. */
-void resp_session_authenticate(struct resp_session *s, bool is_authenticated);
 
 /* The command has ended: forget what it found so far. */
 void resp_session_forget_found(struct resp_session *s);

@@ -74,6 +74,22 @@ Test(resp_session, a_client_without_the_password_sends_little)
     gateway_close(&g);
 }
 
+Test(resp_session, a_password_that_is_taken_away_locks_nobody_out)
+{
+    struct gateway g;
+
+    gateway_open(&g);
+    g.password = "s";
+    expect(&g, "GET k", "-NOAUTH Authentication required.\r\n");
+    g.password = NULL;
+    expect(&g, "GET k", "$-1\r\n");
+    g.password = "s";
+    expect(&g, "GET k", "-NOAUTH Authentication required.\r\n");
+    g.password = NULL;
+    expect(&g, "*11", "");
+    gateway_close(&g);
+}
+
 /* ---- Greetings ------------------------------------------------------------------------------ */
 
 #define HELLO_BODY(proto, id)                                                                      \
