@@ -57,22 +57,6 @@ static struct status fail_config(struct resp_call *call, const struct resp_confi
     return status_ok();
 }
 
-/* The pairs of CONFIG SET's arguments; false, and the error is replied, if a name comes twice. */
-static bool take_pairs(struct resp_call *call, struct resp_config_pair *pairs, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        pairs[i] = (struct resp_config_pair) { .name = call->argv[2 + 2 * i],
-                                               .value = call->argv[3 + 2 * i] };
-        for (size_t j = 0; j < i; j++) {
-            if (resp_text_equal(pairs[j].name, pairs[i].name)) {
-                status_ignore(fail_config(call, &pairs[i], "duplicate parameter"), "it is replied");
-                return false;
-            }
-        }
-    }
-    return true;
-}
-
 /* What is set may be nobody's business. */
 static void redact_secrets(struct resp_call *call)
 {
@@ -101,8 +85,9 @@ struct status resp_cmd_config_set(struct resp_call *call)
     struct resp_config_pair *pairs = arena_take(call->arena, count * sizeof *pairs);
     if (pairs == NULL)
         return status_of(ST_NO_MEMORY);
-    if (!take_pairs(call, pairs, count))
-        return status_ok();
+    for (size_t i = 0; i < count; i++)
+        pairs[i] = (struct resp_config_pair) { .name = call->argv[2 + 2 * i],
+                                               .value = call->argv[3 + 2 * i] };
     struct status s = host->ops->config_set(host, call->session, pairs, count, &bad, &why);
     if (s.code == ST_NOT_FOUND)
         resp_reply_error(call->reply,

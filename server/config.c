@@ -5,8 +5,9 @@
 #include <inttypes.h>
 #include <string.h>
 
-static bool is_name(struct bytes text, const char *name)
+bool server_config_is_called(const struct config_parameter *p, struct bytes text)
 {
+    const char *name = p->name;
     size_t size = strlen(name);
 
     if (text.size != size)
@@ -22,7 +23,7 @@ static bool is_name(struct bytes text, const char *name)
 const struct config_parameter *server_config_find(struct bytes name)
 {
     for (const struct config_parameter *p = server_config_table(); p->name != NULL; p++) {
-        if (is_name(name, p->name))
+        if (server_config_is_called(p, name))
             return p;
     }
     return NULL;

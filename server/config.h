@@ -171,8 +171,9 @@ struct config_parameter {
 
 /* The table; a parameter without a name ends it. */
 const struct config_parameter *server_config_table(void);
-/* In any case of letters; NULL if there is none. */
+/* NULL if there is none. Letters may be of either case, here and in the next. */
 const struct config_parameter *server_config_find(struct bytes name);
+bool server_config_is_called(const struct config_parameter *p, struct bytes text);
 /* The parameter that this one is another name of; itself, if it is none. */
 const struct config_parameter *server_config_target(const struct config_parameter *p);
 

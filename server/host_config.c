@@ -56,39 +56,60 @@ static bool is_value(const struct server *s, const struct config_parameter *p,
     return is_same;
 }
 
-/* Redis' order of what is looked at first. */
-static struct status set_one(struct server *s, const struct resp_session *who,
-                             const struct resp_config_pair *pair, const struct buf *before,
-                             struct errbuf *why)
+static struct status refuse(struct errbuf *why, const char *words)
+{
+    errbuf_set(why, "%s", words);
+    return status_of(ST_INVALID);
+}
+
+/* May this one be set, whatever its value is? */
+static struct status admit_one(const struct server *s, const struct resp_session *who,
+                               const struct config_parameter *p, struct errbuf *why)
+{
+    unsigned flags = server_config_target(p)->flags;
+    if (flags & CONFIG_PROTECTED && !server_host_allows(who, s->config.enable_protected_configs))
+        return refuse(why, "can't set protected config");
+    if (!(flags & (CONFIG_MUTABLE | CONFIG_REPEAT)))
+        return refuse(why, "can't set immutable config");
+    return status_ok();
+}
+
+/* All names, as Redis does, before the first value. As what is unknown or comes twice ends it, it
+ * sees as many pairs as there are parameters, however many a client sends. */
+static struct status admit(const struct server *s, const struct resp_session *who,
+                           const struct resp_config_pair *pairs, size_t count, size_t *out_bad,
+                           struct errbuf *why)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct config_parameter *p = server_config_find(pairs[i].name);
+        *out_bad = i;
+        if (p == NULL)
+            return status_of(ST_NOT_FOUND);
+        TRY(admit_one(s, who, p, why));
+        for (size_t j = 0; j < i; j++) {
+            if (server_config_is_called(p, pairs[j].name))
+                return refuse(why, "duplicate parameter");
+        }
+    }
+    return status_ok();
+}
+
+static struct status set_one(struct server *s, const struct resp_config_pair *pair,
+                             const struct buf *before, struct errbuf *why)
 {
     const struct config_parameter *p = server_config_find(pair->name);
 
-    if (p == NULL)
-        return status_of(ST_NOT_FOUND);
-    unsigned flags = server_config_target(p)->flags;
-    if (flags & CONFIG_PROTECTED && !server_host_allows(who, s->config.enable_protected_configs)) {
-        errbuf_set(why, "can't set protected config");
-        return status_of(ST_INVALID);
-    }
-    if (!(flags & (CONFIG_MUTABLE | CONFIG_REPEAT))) {
-        errbuf_set(why, "can't set immutable config");
-        return status_of(ST_INVALID);
-    }
     TRY(server_config_set_text(&s->config, p, pair->value, why));
-    if (flags & CONFIG_MUTABLE || is_value(s, p, before))
+    if (server_config_target(p)->flags & CONFIG_MUTABLE || is_value(s, p, before))
         return status_ok();
-    errbuf_set(why, "can't set immutable config");
-    return status_of(ST_INVALID);
+    return refuse(why, "can't set immutable config");
 }
 
 /* The values before, to go back to. */
 static bool save_value(struct server *s, const struct resp_config_pair *pair, struct buf *out)
 {
-    const struct config_parameter *p = server_config_find(pair->name);
-
     buf_init(out, s->env.alloc, SIZE_MAX / 2);
-    if (p != NULL)
-        server_config_get(&s->config, p, out);
+    server_config_get(&s->config, server_config_find(pair->name), out);
     return !out->is_failed;
 }
 
@@ -143,6 +164,8 @@ struct status server_host_config_set(struct resp_host *h, const struct resp_sess
                                      size_t *out_bad, struct errbuf *why)
 {
     struct server *s = server_of(h);
+
+    TRY(admit(s, who, pairs, count, out_bad, why));
     struct buf *before = alloc_array(s->env.alloc, count, sizeof *before);
     struct status st = before == NULL && count > 0 ? status_of(ST_NO_MEMORY) : status_ok();
     size_t done = 0;
@@ -151,7 +174,7 @@ struct status server_host_config_set(struct resp_host *h, const struct resp_sess
         if (!save_value(s, &pairs[done], &before[done]))
             st = status_of(ST_NO_MEMORY);
         else
-            st = set_one(s, who, &pairs[done], &before[done], why);
+            st = set_one(s, &pairs[done], &before[done], why);
     }
     if (succeeded(st) && failed(server_config_check(&s->config, why)))
         st = status_of(ST_INVALID);
@@ -161,10 +184,8 @@ struct status server_host_config_set(struct resp_host *h, const struct resp_sess
         st = listen_anew(s, pairs, count, out_bad, why);
     if (failed(st)) {
         /* The last one was refused, unless all are fit and do not fit together. */
-        for (size_t i = done; i > 0; i--) {
-            if (server_config_find(pairs[i - 1].name) != NULL)
-                go_back(s, &pairs[i - 1], &before[i - 1]);
-        }
+        for (size_t i = done; i > 0; i--)
+            go_back(s, &pairs[i - 1], &before[i - 1]);
     }
     for (size_t i = 0; i < done; i++)
         buf_deinit(&before[i]);

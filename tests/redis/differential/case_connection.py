@@ -95,7 +95,32 @@ def passwords(pair):
     for data in (b"*11\r\n", b"*10\r\n$4\r\nPING\r\n", b"*2\r\n$4\r\nAUTH\r\n$16385\r\n",
                  b"*2\r\n$4\r\nAUTH\r\n$16384\r\n"):
         pair.raw(data, found)
-    pair.ask(admin, [("CONFIG", "SET", "requirepass", "")], found)
+    clients = [pair.connect() for _ in range(3)]
+    pair.ask(clients[0], [("GET", "k"), ("RESET",), ("GET", "k")], found)
+    pair.ask(clients[1], [("AUTH", "secret")], found)
+    for password in ("", "other", ""):
+        pair.ask(admin, [("CONFIG", "SET", "requirepass", password)], found)
+        for client in clients:
+            pair.ask(client, [("GET", "k"), ("MULTI",), ("EXEC",), ("HELLO", "2")], found)
+            pair.ask(client, [("AUTH", "secret"), ("MGET", *"abcdefghi") if password else
+                              ("MGET", *"abcdefghijklmnop")], found)
+    pair.check(found)
+
+
+def settings(pair):
+    """CONFIG SET looks at all names before the first value, and sets all or none."""
+    lines = ["timeout x databases 5", "timeout 5 databases 5", "databases 5 timeout x",
+             "timeout x nosuch 1", "nosuch 1 timeout x", "timeout 5 nosuch 1 timeout x",
+             "timeout 5 TIMEOUT 6", "timeout 5 loglevel debug timeout x", "nosuch 1 nosuch 1",
+             "timeout x timeout 5", "timeout x loglevel x", "loglevel x timeout x",
+             "replica-priority 1 slave-priority 2", "timeout 6 loglevel x",
+             "timeout 7 daemonize yes", "daemonize yes daemonize yes", "Timeout 8 maxmemory 1x",
+             "timeout 9 save x", "dbfilename a/b timeout x", "timeout 0 replica-priority 100"]
+    found = []
+    ends = pair.connect()
+    for line in lines:
+        pair.ask(ends, [("CONFIG", "SET", *line.split()), ("CONFIG", "GET", "timeout"),
+                        ("CONFIG", "GET", "loglevel"), ("CONFIG", "GET", "slave-priority")], found)
     pair.check(found)
 
 

@@ -3,6 +3,7 @@
 #include "row_check.h"
 
 #include "base/check.h"
+#include "resp/call.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -73,9 +74,12 @@ static struct status config_set(struct resp_host *h, const struct resp_session *
         bool is_number = pairs[i].value.size > 0 && pairs[i].value.size < sizeof of(h)->hz &&
                          pairs[i].value.data[0] <= '9';
         *out_bad = i;
-        if (!bytes_equal(pairs[i].name, bytes_str("maxmemory")) &&
-            !bytes_equal(pairs[i].name, bytes_str("hz")))
+        if (!resp_text_is(pairs[i].name, "maxmemory") && !resp_text_is(pairs[i].name, "hz"))
             return status_of(ST_NOT_FOUND);
+        if (i > 0 && resp_text_equal(pairs[i - 1].name, pairs[i].name)) {
+            errbuf_set(why, "duplicate parameter");
+            return status_of(ST_INVALID);
+        }
         if (!is_number) {
             errbuf_set(why, "argument must be a memory value");
             return status_of(ST_INVALID);
