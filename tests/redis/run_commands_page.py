@@ -94,8 +94,9 @@ def group_section(title, names, facts, ours):
 def subject(row):
     """What a row of differences.toml is about."""
     kinds = {"*": "any", "*|help": "`HELP` of any command",
-             "conversation": "bytes that are not quite the protocol"}
-    return ", ".join(kinds.get(name) or shown(name) for name in row["commands"])
+             "conversation": "bytes that are not quite the protocol",
+             "heard": "messages to subscribers"}
+    return ", ".join(kinds.get(name) or shown(name) for name in row.get("about", row["commands"]))
 
 
 def page(ours, facts, differences):

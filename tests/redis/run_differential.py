@@ -19,8 +19,9 @@ sys.path.insert(0, os.path.join(os.path.dirname(HERE), "server"))
 
 from varve_process import Cases, Server, must  # noqa: E402
 
-from differential import (case_argument, case_connection, case_difference,  # noqa: E402
-                          case_expiry, case_keyspace, case_table, case_transaction)
+from differential import (case_argument, case_comparison, case_connection,  # noqa: E402
+                          case_difference, case_expiry, case_keyspace, case_table,
+                          case_transaction)
 from differential.difference import Differences  # noqa: E402
 from differential.fuzzer import Fuzzer  # noqa: E402
 from differential.grammar import Grammar, read  # noqa: E402
@@ -40,8 +41,8 @@ CASES = [case_table.the_table_is_that_of_redis, case_argument.every_arity,
          case_transaction.watches_of_two_clients, case_keyspace.databases, case_keyspace.scans,
          case_keyspace.large_values, case_keyspace.dumps_are_exchanged,
          case_connection.greetings, case_connection.replies_of_resp3, case_connection.passwords,
-         case_connection.bad_frames,
-         case_difference.every_witness_differs]
+         case_connection.settings, case_connection.bad_frames,
+         case_difference.every_witness_differs, case_comparison.a_changed_byte_is_seen]
 
 
 def options():

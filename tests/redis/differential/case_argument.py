@@ -10,7 +10,8 @@ def every_arity(pair):
     """Each command with 0 to 6 arguments, in MULTI too."""
     found = []
     words = ["k", "100000", "200000", "k2", "300000", "k3"]
-    names = sorted(pair.grammar.commands) + ["quit", "reset", "client", "config", "NOSUCH", "gEt"]
+    names = sorted(c.name for c in pair.grammar.all)
+    names += ["quit", "reset", "client", "config", "NOSUCH", "gEt"]
     for name in names:
         for count in range(7):
             command = (*name.split("|"), *words[:count])

@@ -7,6 +7,7 @@ is needed for a greater share of its commands' answers (at_most) than the reason
 
 import collections
 import fnmatch
+import itertools
 import os
 import re
 import tomllib
@@ -14,6 +15,7 @@ import tomllib
 from .reply import elements, is_aggregate, value
 
 FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "differences.toml")
+LEFT = re.compile(rb"(?<=unsubscribe\r\n)\$\d+\r\n.*?\r\n(?=:\d+\r\n)", re.S)
 ENOUGH = 50  # Answers of a row's commands, before their share says anything.
 
 
@@ -92,6 +94,36 @@ def in_unknown(row, mine, theirs):
         a == b or a.startswith(b"-ERR unknown ") for a, b in zip(ours, others))
 
 
+def in_leaving(row, mine, theirs):
+    """The same, but for the order of what is no longer subscribed to."""
+    return (sorted(LEFT.findall(mine)) == sorted(LEFT.findall(theirs))
+            and LEFT.sub(b"", mine) == LEFT.sub(b"", theirs))
+
+
+def in_lines(row, mine, theirs):
+    """The same lines, in another order."""
+    return sorted(mine.split(b"\r\n")) == sorted(theirs.split(b"\r\n"))
+
+
+def by_patterns(reply):
+    """Channel and message of what a pattern matched."""
+    parts = elements(reply) if is_aggregate(reply) else []
+    return tuple(parts[2:]) if parts[:1] == [b"$8\r\npmessage\r\n"] else ()
+
+
+def in_pushes(row, mine, theirs):
+    """The same answers, and the same pushes at other places between them; what several patterns
+    match comes in any order of these."""
+    def parted(data):
+        replies = elements(b"*\r\n" + data)
+        for is_push in (False, True):
+            some = [r for r in replies if (r[:1] == b">") == is_push]
+            for matched, same in itertools.groupby(some, by_patterns):
+                yield from sorted(same) if matched else same
+
+    return list(parted(mine)) == list(parted(theirs))
+
+
 def in_parts(row, mine, theirs):
     """Equal, once row["parts"] is cut out of both."""
     bare = [re.sub(row["parts"].encode(), b"", reply, flags=re.S) for reply in (mine, theirs)]
@@ -101,7 +133,7 @@ def in_parts(row, mine, theirs):
 COMPARE = {"order": in_order, "fewer": in_fewer, "number": in_number, "value": in_value,
            "null": in_null, "words": in_words, "refusal": in_refusal, "acceptance": in_acceptance,
            "parts": in_parts, "silence": in_silence, "unknown": in_unknown, "length": in_length,
-           "abort": in_abort}
+           "abort": in_abort, "lines": in_lines, "leaving": in_leaving, "pushes": in_pushes}
 
 
 def repeated(text):

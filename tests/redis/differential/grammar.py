@@ -131,16 +131,17 @@ class Command:
 
 
 class Grammar:
-    """All commands that both servers have, and how often each is to come."""
+    """All commands that both servers have, and how often each is to come; what is not sent at any
+    time is made for those who ask for it by name."""
 
     def __init__(self, ours, theirs, unsent):
         self.containers = {n.split("|")[0] for n in ours if "|" in n}
         self.commands = {}
         for name, (doc, info) in ours.items():
-            if name in theirs and name not in unsent and name not in self.containers - {"command"}:
+            if name in theirs and name not in self.containers - {"command"}:
                 known = set(tokens(theirs[name][0].get(b"arguments")))
                 self.commands[name] = Command(name, doc, info, known)
-        self.all = list(self.commands.values())
+        self.all = [c for c in self.commands.values() if c.name not in unsent]
         self.each = [WEIGHTS.get(c.name, GROUP_WEIGHTS.get(c.group, 0.5)) for c in self.all]
         self.total = list(itertools.accumulate(self.each))
 

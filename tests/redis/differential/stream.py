@@ -66,8 +66,8 @@ def send_both(ends, data, pieces, glance=False):
 class Client:
     """Connections of one client to both servers, and what it has queued since MULTI."""
 
-    def __init__(self, ports):
-        self.ends = [End(port) for port in ports]
+    def __init__(self, ports, connect=End):
+        self.ends = [connect(port) for port in ports]
         self.queued = []
 
     def note(self, command, reply):
@@ -85,8 +85,9 @@ class Client:
 class Player:
     """Plays streams to two servers and tells where their answers differ."""
 
-    def __init__(self, ports, differences, name_of):
+    def __init__(self, ports, differences, name_of, connect=End):
         self.ports = ports
+        self.connect = connect
         self.differences = differences
         self.name_of = name_of
 
@@ -99,7 +100,7 @@ class Player:
                     found = self.converse(step)
                 else:
                     if step.client not in clients:
-                        clients[step.client] = Client(self.ports)
+                        clients[step.client] = Client(self.ports, self.connect)
                     found = (self.say(step, clients[step.client]) if step.mark is None else
                              self.listen(step, clients))
                 if found is not None:
@@ -147,13 +148,16 @@ class Player:
         for client in [speaker] + [c for c in clients.values() if c is not speaker]:
             send_both(client.ends, (step.data() if client is speaker else b"") + ping, step.pieces)
             mine, theirs = [end.until(step.mark + b"\r\n") for end in client.ends]
-            if mine != theirs:
+            mine, theirs = b"".join(mine), b"".join(theirs)
+            self.differences.asked["heard"] += 1
+            if mine != theirs and not self.differences.excuse("heard", step.commands[0], mine,
+                                                              theirs):
                 words = step.commands[0] if len(step.commands) == 1 else (b"...",)
-                return Found(words, b"".join(mine), b"".join(theirs))
+                return Found(words, mine, theirs)
         return None
 
     def converse(self, step):
-        ends = [End(port) for port in self.ports]
+        ends = [self.connect(port) for port in self.ports]
         send_both(ends, step.data, step.pieces, glance=True)
         answers = []
         for end in ends:
