@@ -30,7 +30,8 @@ HEAD = """# Commands
 
 Of the {all} commands and subcommands of Redis 7.2, varve has {yes}; {not_yet} are not there yet,
 {never} never will be. Where it has one, it has all of its options. The reference is redis-server
-7.0.15, byte for byte; the last section lists what differs. `COMMAND DOCS` describes each.
+7.0.15, byte for byte; the last sections list what differs, and limits. `COMMAND DOCS` describes
+each.
 
 This page is written by `tests/redis/run_commands_page.py`.
 """
@@ -50,6 +51,26 @@ tests, and the answers compared as bytes (`tests/redis/run_differential.py`). Th
 
 | command | reason |
 | --- | --- |
+"""
+
+LIMITS = """
+## Limits
+
+What is beyond is answered with `ERR command is too large` or `ERR transaction is too large`, and
+nothing of it is done. Redis has none of these, or larger ones. A string of more than a command may
+write is not copied, not moved to another database, not renamed into another hash slot, and not what
+BITOP makes; its holes do not count, and a rename within a slot moves nothing.
+
+| what | at most |
+| --- | --- |
+| a key | 64,000 bytes |
+| a string | 512 MiB, as in Redis; in one argument 48 MiB (`proto-max-bulk-len`) |
+| a request | 64 MiB (`client-query-buffer-limit`), 1,048,576 words |
+| what one command, or a whole transaction, writes | 63 MiB |
+| a transaction | 65,536 commands of 64 MiB |
+| keys that a client watches | 65,536 |
+| what KEYS finds | 512 MiB |
+| subscriptions of all clients | a 32nd of `maxmemory`, at most 64 MiB |
 """
 
 
@@ -109,7 +130,8 @@ def page(ours, facts, differences):
     for title, group in facts.groups.items():
         text += group_section(title, [name for name, _ in group["commands"]], facts, ours)
     text += MORE.format(names=", ".join(map(shown, more))) + DIFFERENCES
-    return text + "".join(f"| {subject(row)} | {row['reason']} |\n" for row in differences.rows)
+    text += "".join(f"| {subject(row)} | {row['reason']} |\n" for row in differences.rows)
+    return text + LIMITS
 
 
 def the_page_is_current(ours):
