@@ -21,8 +21,10 @@ class End:
     def send(self, data):
         try:
             self.socket.sendall(data)
-        except OSError:
+        except TimeoutError:
             self.is_over = True
+        except OSError:
+            pass  # It was closed; what it has said before is still to be read.
 
     def receive(self):
         try:
