@@ -37,6 +37,9 @@ RAFT_CORE = [f"raft/{noun}.*" for noun in """check codec conf core election emit
     log marks membership mutant names persist progress quiesce raft read replicate send
     snapshot transfer view""".split()]
 
+# And the others of raft/: what stands in neither list is not allowed to be there.
+RAFT_DRIVER = ["raft/log_store*"]
+
 # (files, may also include, may not include): for single files of a folder.
 FILE_INCLUDES = [
     # The log store keeps the group's entries in the one log.

@@ -167,6 +167,9 @@ def rule_needs(tree):
     """The core of Raft needs nothing of the machine but to copy and fill memory."""
     for archive in archives(tree):
         for member, section, symbol in symbols_of(archive):
+            named = any(fnmatch.fnmatch(member, f) for f in rules.RAFT_CORE + rules.RAFT_DRIVER)
+            if member.startswith("raft/") and not named:
+                yield member, 0, "is neither of the core nor of its driver"
             for files, names in rules.NEEDS:
                 if section == "*UND*" and fnmatch.fnmatch(member, files) and \
                         not any(fnmatch.fnmatch(symbol, n) for n in names):
