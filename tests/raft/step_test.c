@@ -547,3 +547,34 @@ Test(raft_step, who_is_about_to_be_a_member_asks_for_its_leader)
     lone_event(&l, RAFT_EVENT_TIMER);
     cr_assert_neq(lone_sent(&l, RAFT_WAKE, 2), NULL);
 }
+
+static uint64_t campaigns_at(uint32_t rank)
+{
+    struct raft_config ranked = config;
+    ranked.rank = rank;
+    lone_start(&l, &ranked, 3, (struct raft_restore) { .last = 0 });
+    return l.r->election_due_us;
+}
+
+Test(raft_step, who_has_a_lower_rank_campaigns_sooner)
+{
+    uint64_t first = campaigns_at(0);
+    cr_assert_eq(campaigns_at(3), first + 3 * (uint64_t)(l.r->config.election_us / 2));
+}
+
+Test(raft_step, with_a_lease_a_read_asks_nobody)
+{
+    struct raft_config leased = config;
+    struct raft_event read = { .kind = RAFT_EVENT_READ };
+    leased.has_leases = true;
+    lone_start(&l, &leased, 3, (struct raft_restore) { .last = 0 });
+    l.now_us += l.r->config.election_us + 2000000; /* Behind the grace of a restart. */
+    lone_lead(&l);
+    match(2);
+    match(3);
+    lone_apply(&l);
+    lone_step(&l, &read);
+    cr_assert_eq(l.verdict, RAFT_OK);
+    cr_assert_eq(lone_told(&l, RAFT_EFFECT_READ_READY), 1);
+    cr_assert_eq(lone_told(&l, RAFT_EFFECT_SEND), 0);
+}
