@@ -23,6 +23,7 @@ enum raft_mutant raft_mutant;
 enum {
     SEEDS_MAX = 20000,
     SEEDS_FEW = 200,
+    SEEDS_HEALTHY = 20,
     SECONDS = 20,
     MEDIAN_OF = 5,
     MEDIANS = 10,
@@ -164,6 +165,20 @@ static bool is_rare(const struct mutant *m)
     return false;
 }
 
+/* The same hunt for no bug must come back with nothing. */
+static bool is_healthy(void)
+{
+    static const struct mutant none = { .core = RAFT_MUTANT_NONE };
+    struct catch c;
+    char checker[64];
+    catch_one(&none, 1, SEEDS_HEALTHY, &c);
+    if (c.seeds == 0 && !c.has_died && c.tried == SEEDS_HEALTHY)
+        return true;
+    printf("without a mutant seed %llu is caught, by %s\n", (unsigned long long)c.tried,
+           checker_of(&c, checker, sizeof checker));
+    return false;
+}
+
 static int run_frequent(uint64_t seeds)
 {
     int hunted = 0;
@@ -177,7 +192,7 @@ static int run_frequent(uint64_t seeds)
     CHECK(hunted + RARE_COUNT == MUTANTS);
     printf("raft_mutants: %d of %d caught, %d rare ones not hunted\n", hunted - missed, hunted,
            RARE_COUNT);
-    return missed > 0;
+    return missed > 0 || !is_healthy();
 }
 
 static int run_all(uint64_t seeds)

@@ -130,6 +130,7 @@ bool campaign_replay(const struct campaign *c, const char *only, uint64_t trace_
 static void run_share(const struct campaign *c, uint32_t job, struct totals *t)
 {
     struct plan *p = malloc(sizeof *p);
+    uint64_t hash_before = 0;
     CHECK(p != NULL);
     for (uint64_t i = job; i < c->seeds; i += c->jobs) {
         uint64_t seed = c->first_seed + i;
@@ -141,6 +142,12 @@ static void run_share(const struct campaign *c, uint32_t job, struct totals *t)
         add_verdict(&t->sum, &v);
         if (v.has_failed && t->failures++ < FAILURES_TOLD)
             tell_failure(c, seed, &v);
+        /* Or equal hashes would say nothing. */
+        if (v.hash == hash_before) {
+            t->failures++;
+            printf("seed %" PRIu64 ": the hash of another\n", seed);
+        }
+        hash_before = v.hash;
         if (i % TWICE_EVERY != 0)
             continue;
         world_run(p, &c->bugs, NULL, 0, &again);
