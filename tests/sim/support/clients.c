@@ -374,5 +374,5 @@ void operator_tidy(struct world *w)
     struct raft_view v;
     raft_view(leader->raft, &v);
     if (v.is_joint)
-        operator_change(w, 0);
+        operator_change(w, 1); /* With care: it is left. */
 }
