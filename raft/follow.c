@@ -46,6 +46,19 @@ static bool cut_conflict(struct raft *r, const struct raft_message *m, uint32_t 
     return true;
 }
 
+/* Where m's entries go on, terms do not fall. They would if the sender's log were not ours at the
+ * commit index or below, where nothing of m is compared: no leader's is (5.4.3). */
+static bool goes_on(struct raft *r, const struct raft_message *m, uint32_t at)
+{
+    raft_index before = m->entries[at].index - 1;
+
+    if (m->entries[at].term >= raft_log_term_at(&r->log, before))
+        return true;
+    raft_alarm(r, RAFT_ALARM_SENDER_CONFLICT, m->from, before);
+    raft_halt(r, RAFT_HALT_CONFLICT);
+    return false;
+}
+
 /* Append what there is room for; the leader learns how far that was. */
 static void append_rest(struct raft *r, const struct raft_message *m, uint32_t at)
 {
@@ -84,7 +97,7 @@ static void accept_append(struct raft *r, const struct raft_message *m)
 {
     uint32_t at = skip_known(r, m);
 
-    if (at < m->entry_count && !cut_conflict(r, m, at))
+    if (at < m->entry_count && (!goes_on(r, m, at) || !cut_conflict(r, m, at)))
         return;
     if (at < m->entry_count)
         append_rest(r, m, at);

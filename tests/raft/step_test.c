@@ -245,6 +245,36 @@ Test(raft_step, a_snapshot_of_a_forgotten_term_is_believed)
     cr_assert_eq(l.verdict, RAFT_OK);
 }
 
+/* What is committed here has term 3. A leader to whom its entry is one of term 2 is none, though it
+ * is not compared; and what it has behind would not go on from ours. */
+Test(raft_step, a_leader_whose_terms_fall_behind_the_commit_is_not_followed)
+{
+    static const struct raft_term_start starts[] = { { 1, 6 }, { 3, 9 } };
+    static const struct raft_entry theirs[] = {
+        { .index = LAST, .term = 2, .kind = RAFT_ENTRY_DATA },
+        { .index = LAST + 1, .term = 2, .kind = RAFT_ENTRY_DATA },
+    };
+    struct raft_restore s = { .base_index = BASE,
+                              .base_term = 1,
+                              .last = LAST,
+                              .applied = LAST,
+                              .starts = starts,
+                              .start_count = 2 };
+    s.hard = (struct raft_hard) { .term = 3, .acc_term = 3, .commit = LAST };
+    lone_start(&l, &config, 3, s);
+    lone_receive(&l, 2,
+                 (struct raft_message) { .kind = RAFT_APPEND,
+                                         .term = 4,
+                                         .index = LAST - 1,
+                                         .log_term = 2,
+                                         .entries = theirs,
+                                         .entry_count = 2 });
+    cr_assert_eq(lone_told(&l, RAFT_EFFECT_ALARM), 1);
+    cr_assert_eq(l.told[0].u.alarm.alarm, RAFT_ALARM_SENDER_CONFLICT);
+    cr_assert_eq(l.r->log.last, LAST);
+    cr_assert_eq(raft_check(l.r), RAFT_INVARIANT_NONE);
+}
+
 Test(raft_step, a_refusal_of_an_earlier_offer_is_late)
 {
     const struct raft_message no = {
