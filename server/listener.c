@@ -49,7 +49,9 @@ bool server_listeners_have(const struct server_listeners *ls, const char *name)
 static void accept_later(struct server_listeners *ls, struct server_listener *l, uint64_t now_ns)
 {
     if (!l->is_refused)
-        log_warning(ls->log, "Connections cannot be accepted for now: %s",
+        log_warning(ls->log,
+                    "Connections cannot be accepted, and wait: %s. It is tried again ten times a "
+                    "second; if it stays, raise ulimit -n, or lower maxclients.",
                     status_text(l->accept.status));
     l->is_refused = true;
     l->refused_ns = now_ns;

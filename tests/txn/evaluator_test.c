@@ -46,7 +46,7 @@ struct model {
     uint32_t group;
 };
 
-/* The log's proposer, that refuses when it is told to, for now or for good. */
+/* The log's proposer, that refuses when it is told to: until it is told otherwise, or for ever. */
 struct picky {
     struct txn_log_proposer log;
     bool refuses;
