@@ -216,11 +216,12 @@ static struct status check_entries(const struct raft_restore *s, uint32_t window
 static struct status check_limits(const struct raft_config *c, const struct raft_restore *s,
                                   struct errbuf *err)
 {
-    uint32_t above = 0;
+    uint32_t needed = 0;
 
+    /* Of what is committed only the last term, which may go on. */
     for (uint32_t i = 0; i < s->start_count; i++)
-        above += s->starts[i].first > s->hard.commit;
-    if (s->entry_count > c->window_entries || above >= c->terms) {
+        needed += i + 1 == s->start_count || s->starts[i + 1].first > s->hard.commit;
+    if (s->entry_count > c->window_entries || needed > c->terms) {
         errbuf_set(err, "raft state: more entries or terms than there is room for");
         return status_of(ST_LIMIT);
     }

@@ -156,6 +156,31 @@ Test(raft_init, more_terms_than_there_is_room_for_are_a_limit)
 {
     struct disk d;
     struct raft_view v;
+    struct raft_term_start starts[5] = { { 2, 4 }, { 3, 5 }, { 4, 6 }, { 5, 7 }, { 6, 8 } };
+    struct raft_entry entries[5];
+    setup(&d);
+    for (raft_index i = 0; i < 5; i++)
+        entries[i] = (struct raft_entry) { .index = 4 + i, .kind = RAFT_ENTRY_DATA };
+    d.restore.hard.term = d.restore.hard.acc_term = 6;
+    d.restore.hard.commit = 3;
+    d.restore.applied = 3;
+    d.restore.last = 8;
+    d.restore.starts = starts;
+    d.restore.start_count = 5;
+    d.restore.entries = entries;
+    d.restore.entry_count = 5;
+    cr_assert_eq(open_disk(&d, &v), ST_LIMIT);
+    d.restore.hard.commit = 4;
+    cr_assert_eq(open_disk(&d, &v), ST_LIMIT);
+    d.restore.hard.commit = 5;
+    cr_assert_eq(open_disk(&d, &v), ST_OK);
+}
+
+/* As many as a log behind its base accepts while nothing of it is committed. */
+Test(raft_init, terms_that_fill_the_list_can_be_restored)
+{
+    struct disk d;
+    struct raft_view v;
     struct raft_term_start starts[4] = { { 2, 4 }, { 3, 5 }, { 4, 6 }, { 5, 7 } };
     struct raft_entry entries[4];
     setup(&d);
@@ -169,9 +194,8 @@ Test(raft_init, more_terms_than_there_is_room_for_are_a_limit)
     d.restore.start_count = 4;
     d.restore.entries = entries;
     d.restore.entry_count = 4;
-    cr_assert_eq(open_disk(&d, &v), ST_LIMIT);
-    d.restore.hard.commit = 4;
     cr_assert_eq(open_disk(&d, &v), ST_OK);
+    cr_assert_eq(v.last_term, 5);
 }
 
 Test(raft_init, options_that_make_no_sense_have_no_size)
