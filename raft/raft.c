@@ -44,9 +44,12 @@ static bool snapshot_makes_sense(const struct raft_message *m)
 
 static bool is_in_range(const struct raft_message *m)
 {
-    return (m->term > 0 || m->kind == RAFT_WAKE) && m->term < RAFT_NUMBER_MAX &&
-           m->index < RAFT_NUMBER_MAX && m->log_term < RAFT_NUMBER_MAX &&
-           m->commit < RAFT_NUMBER_MAX && m->hint_index < RAFT_NUMBER_MAX &&
+    /* Who has seen no term yet says so when it needs to be heard, or may not grant a pre-vote. */
+    bool has_term = m->term > 0 || m->kind == RAFT_WAKE || m->kind == RAFT_PREVOTE_RESP;
+
+    return has_term && m->term < RAFT_NUMBER_MAX && m->index < RAFT_NUMBER_MAX &&
+           m->log_term < RAFT_NUMBER_MAX && m->commit < RAFT_NUMBER_MAX &&
+           m->hint_index < RAFT_NUMBER_MAX &&
            (m->snapshot == NULL || m->snapshot->index < RAFT_NUMBER_MAX);
 }
 
