@@ -198,10 +198,6 @@ static void peer_lost_entries(struct raft *r, struct raft_peer *p, const struct 
 
 static void append_mismatched(struct raft *r, struct raft_peer *p, const struct raft_message *m)
 {
-    if (m->seq <= p->epoch_seq) {
-        r->fx->verdict = RAFT_STALE_REPLY;
-        return;
-    }
     if (m->index <= p->match) {
         if (m->seq > p->match_seq)
             peer_lost_entries(r, p, m);
@@ -228,6 +224,8 @@ void raft_recv_append_resp(struct raft *r, const struct raft_message *m)
     p->is_disk_full = m->disk_full;
     if (!m->reject) {
         append_accepted(r, p, m);
+    } else if (m->seq <= p->epoch_seq) {
+        r->fx->verdict = RAFT_STALE_REPLY;
     } else if (m->reason == RAFT_LOG_MISMATCH) {
         append_mismatched(r, p, m);
     } else if (m->reason == RAFT_NO_CONF && p->progress != RAFT_SENDING) {
