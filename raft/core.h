@@ -111,6 +111,7 @@ struct raft {
     /* quiesce.c */
     bool is_quiescent;
     uint32_t idle_beats;
+    uint64_t quiet_seq; /* Answers to messages up to here agree to an earlier offer. */
 
     /* transfer.c */
     raft_id transferee;
@@ -288,6 +289,7 @@ void raft_emit_install(struct raft *r);
 /* ---- quiesce.c ----------------------------------------------------------------------------------
  */
 
+/* There is something to do: nobody sleeps, and what peers agreed to is void. */
 void raft_wake(struct raft *r);
 /* No leader was heard for an election timeout by one that cannot campaign. */
 void raft_seek_leader(struct raft *r);

@@ -257,13 +257,11 @@ static enum raft_reason prevote_refusal(const struct raft *r, const struct raft_
 void raft_recv_prevote(struct raft *r, const struct raft_message *m)
 {
     raft_tell_stranger(r, m->from);
-    if (r->is_quiescent) {
-        /* Somebody misses the leader. If it lives, it wakes as well and speaks before our promise
-         * is over; if not, we must not sleep through the election. */
-        raft_wake(r);
-        if (r->role != RAFT_LEADER)
-            r->promise_until_us = r->now_us + r->config.election_us;
-    }
+    /* Somebody misses the leader. If it lives, it wakes as well and speaks before our promise is
+     * over; if not, we must not sleep through the election. */
+    if (r->is_quiescent && r->role != RAFT_LEADER)
+        r->promise_until_us = r->now_us + r->config.election_us;
+    raft_wake(r);
     enum raft_reason why = prevote_refusal(r, m);
     struct raft_message *reply;
     if (why != RAFT_OK) {

@@ -208,8 +208,6 @@ void raft_propose_change(struct raft *r, const struct raft_event *ev)
     r->fx->accepted_term = r->term;
     r->fx->accepted_first = r->log.last + 1;
     r->fx->taken_count = 1;
-    if (r->is_quiescent)
-        raft_wake(r);
     raft_leader_append(r, &ev->u.propose.entries[0]);
 }
 

@@ -45,9 +45,13 @@ static bool all_are_quiet(const struct raft *r)
     return true;
 }
 
+/* Who has agreed may have been woken since by what we do now: all are asked again. */
 static void forget_quiet(struct raft *r)
 {
+    if (r->idle_beats == 0)
+        return; /* Nobody has been asked. */
     r->idle_beats = 0;
+    r->quiet_seq = r->message_seq;
     for (uint32_t i = 0; i < r->conf.count; i++)
         r->peers[i].is_quiet = false;
 }
@@ -80,11 +84,14 @@ void raft_take_quiet(struct raft *r, const struct raft_message *m)
 
 void raft_wake(struct raft *r)
 {
-    if (!r->is_quiescent)
-        return;
+    bool has_slept = r->is_quiescent;
+
     r->is_quiescent = false;
-    if (r->role == RAFT_LEADER) {
+    if (r->role == RAFT_LEADER)
         forget_quiet(r);
+    if (!has_slept)
+        return;
+    if (r->role == RAFT_LEADER) {
         r->quorum_grace_us = r->now_us;
         r->heartbeat_due_us = r->now_us + r->config.heartbeat_us;
         raft_heartbeat_all(r);

@@ -116,10 +116,9 @@ static bool take_up_term(struct raft *r, const struct raft_message *m)
 static void wake_up(struct raft *r, raft_id from)
 {
     raft_tell_stranger(r, from);
-    if (r->is_quiescent)
-        raft_wake(r);
-    else if (r->role != RAFT_LEADER)
+    if (r->role != RAFT_LEADER && !r->is_quiescent)
         r->fx->verdict = RAFT_NOTHING_TO_DO;
+    raft_wake(r);
 }
 
 static void dispatch_message(struct raft *r, const struct raft_message *m)

@@ -43,9 +43,7 @@ static enum raft_reason refusal(const struct raft *r)
  * committed it waits without a number. */
 static void begin(struct raft *r, struct raft_read *d)
 {
-    if (r->is_quiescent)
-        raft_wake(r);
-    r->idle_beats = 0;
+    raft_wake(r);
     if (!raft_has_own_commit(r) && !RAFT_MUTANT(B03_read_before_own_commit))
         return;
     number(r, d);
@@ -68,8 +66,7 @@ void raft_read(struct raft *r, uint64_t ctx)
         begin(r, d);
         return;
     }
-    if (r->is_quiescent)
-        raft_wake(r);
+    raft_wake(r);
     d->seq = ++r->read_seq;
     struct raft_message *m = raft_emit_message(r, RAFT_READ, r->leader, 0);
     CHECK(m != NULL);

@@ -22,6 +22,7 @@ void raft_leader_append(struct raft *r, const struct raft_entry *e)
     struct raft_entry next = *e;
 
     CHECK(r->role == RAFT_LEADER);
+    raft_wake(r);
     next.index = r->log.last + 1;
     next.term = r->term;
     raft_log_append(&r->log, &next, r->fx);
@@ -115,9 +116,6 @@ void raft_propose(struct raft *r, const struct raft_event *ev)
     r->fx->taken_count = ev->u.propose.entry_count;
     for (uint32_t i = 0; i < ev->u.propose.entry_count; i++)
         raft_leader_append(r, &ev->u.propose.entries[i]);
-    r->idle_beats = 0;
-    if (r->is_quiescent)
-        raft_wake(r);
 }
 
 /* ---- Commitment ----------------------------------------------------------------------------- */
@@ -245,7 +243,7 @@ void raft_recv_heartbeat_resp(struct raft *r, const struct raft_message *m)
     }
     note_answer(r, p, m);
     p->is_disk_full = m->disk_full;
-    p->is_quiet = m->quiesce && raft_offers_quiet(r);
+    p->is_quiet = m->quiesce && m->seq > r->quiet_seq && raft_offers_quiet(r);
     if (p->progress == RAFT_SENDING) {
         /* The offer got lost, or is over: offer again. */
         if (p->sending == RAFT_SENDING_OFFERED && !m->installing && m->seq > p->offer_seq &&

@@ -30,8 +30,7 @@ void raft_transfer(struct raft *r, raft_id to)
     r->fx->verdict = why;
     if (why != RAFT_OK)
         return;
-    if (r->is_quiescent)
-        raft_wake(r);
+    raft_wake(r);
     r->transferee = to;
     r->transfer_due_us = r->now_us + r->config.election_us;
     raft_transfer_if_ready(r);
