@@ -152,23 +152,29 @@ Test(raft_init, a_change_that_is_handed_over_must_be_one)
     }
 }
 
+/* Entries 4 .. 3 + count behind the base, of a term each; nothing is committed behind it. */
+static void setup_terms(struct disk *d, uint32_t count)
+{
+    static struct raft_term_start starts[5];
+    static struct raft_entry entries[5];
+    setup(d);
+    for (uint32_t i = 0; i < count; i++) {
+        starts[i] = (struct raft_term_start) { .term = 2 + i, .first = 4 + i };
+        entries[i] = (struct raft_entry) { .index = 4 + i, .kind = RAFT_ENTRY_DATA };
+    }
+    d->restore.hard.term = d->restore.hard.acc_term = 1 + count;
+    d->restore.hard.commit = d->restore.applied = 3;
+    d->restore.last = 3 + count;
+    d->restore.starts = starts;
+    d->restore.entries = entries;
+    d->restore.start_count = d->restore.entry_count = count;
+}
+
 Test(raft_init, more_terms_than_there_is_room_for_are_a_limit)
 {
     struct disk d;
     struct raft_view v;
-    struct raft_term_start starts[5] = { { 2, 4 }, { 3, 5 }, { 4, 6 }, { 5, 7 }, { 6, 8 } };
-    struct raft_entry entries[5];
-    setup(&d);
-    for (raft_index i = 0; i < 5; i++)
-        entries[i] = (struct raft_entry) { .index = 4 + i, .kind = RAFT_ENTRY_DATA };
-    d.restore.hard.term = d.restore.hard.acc_term = 6;
-    d.restore.hard.commit = 3;
-    d.restore.applied = 3;
-    d.restore.last = 8;
-    d.restore.starts = starts;
-    d.restore.start_count = 5;
-    d.restore.entries = entries;
-    d.restore.entry_count = 5;
+    setup_terms(&d, 5);
     cr_assert_eq(open_disk(&d, &v), ST_LIMIT);
     d.restore.hard.commit = 4;
     cr_assert_eq(open_disk(&d, &v), ST_LIMIT);
@@ -181,19 +187,7 @@ Test(raft_init, terms_that_fill_the_list_can_be_restored)
 {
     struct disk d;
     struct raft_view v;
-    struct raft_term_start starts[4] = { { 2, 4 }, { 3, 5 }, { 4, 6 }, { 5, 7 } };
-    struct raft_entry entries[4];
-    setup(&d);
-    for (raft_index i = 0; i < 4; i++)
-        entries[i] = (struct raft_entry) { .index = 4 + i, .kind = RAFT_ENTRY_DATA };
-    d.restore.hard.term = d.restore.hard.acc_term = 5;
-    d.restore.hard.commit = 3;
-    d.restore.applied = 3;
-    d.restore.last = 7;
-    d.restore.starts = starts;
-    d.restore.start_count = 4;
-    d.restore.entries = entries;
-    d.restore.entry_count = 4;
+    setup_terms(&d, 4);
     cr_assert_eq(open_disk(&d, &v), ST_OK);
     cr_assert_eq(v.last_term, 5);
 }
