@@ -13,6 +13,7 @@ COUNTED = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?\n\Z", re.
 # Script, and which of its cases; none: all.
 RUNS = [
     ("run_load.py", []),
+    ("run_kill.py", []),
     ("run_smoke.py", [
         "set_and_get", "a_pipeline_of_any_depth_is_answered_in_order", "big_values_come_back_whole",
         "a_bad_frame_gets_redis_error_and_ends_the_connection", "transactions_of_two_connections",

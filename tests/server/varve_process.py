@@ -35,6 +35,19 @@ def free_port():
         return s.getsockname()[1]
 
 
+def has_ring(pid):
+    """Is io_uring what a process works with? The kernel is asked, not the process."""
+    folder = f"/proc/{pid}/fd"
+    links = []
+    for name in os.listdir(folder):
+        try:
+            links.append(os.readlink(os.path.join(folder, name)))
+        except FileNotFoundError:
+            pass  # It was closed meanwhile.
+    must("anon_inode:[io_uring]" in links or "anon_inode:[eventpoll]" in links, links)
+    return "anon_inode:[io_uring]" in links
+
+
 class Server:
     """A server process; its data stays when it is stopped, and goes with the object's folder."""
 
@@ -60,6 +73,7 @@ class Server:
             said = len(self.log())
             self.launch()
             if self.answers():
+                must(IO_BACKEND != "posix" or not has_ring(self.process.pid), "it has a ring")
                 return self
             if "Address already in use" not in self.log()[said:]:
                 break

@@ -13,8 +13,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "..", "server"))
 
 os.environ["VARVE"] = sys.argv[1]
+os.environ["VARVE_IO_BACKEND"] = "auto" if sys.argv[4] == "uring" else sys.argv[4]
 
-from ledger import Ledger  # noqa: E402  (VARVE is read when it is imported)
+from ledger import Ledger  # noqa: E402  (which looks for these when it is imported)
 from varve_process import Server  # noqa: E402
 
 IS_FINE, IS_LOST = 0, 1
@@ -29,9 +30,8 @@ def acknowledge(line):
 
 
 def main():
-    _, _, what, folder, backend = sys.argv
-    server = Server(*SMALL, "--io-backend", "auto" if backend == "uring" else backend,
-                    data=os.path.join(folder, "data"))
+    _, _, what, folder, _ = sys.argv
+    server = Server(*SMALL, data=os.path.join(folder, "data"))
     try:
         if what == "write":
             server.start()
