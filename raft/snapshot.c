@@ -64,8 +64,9 @@ void raft_recv_snapshot_resp(struct raft *r, const struct raft_message *m)
 {
     struct raft_peer *p = raft_find_peer(r, m->from);
 
+    /* Of an earlier offer: the driver may have been asked for the next one by now. */
     if (r->role != RAFT_LEADER || p == NULL || p->progress != RAFT_SENDING ||
-        m->index != p->offer.index || m->seq < p->epoch_seq) {
+        p->sending != RAFT_SENDING_OFFERED || m->seq != p->offer_seq) {
         r->fx->verdict = p == NULL ? RAFT_NOT_MEMBER : RAFT_STALE_REPLY;
         return;
     }
