@@ -68,10 +68,11 @@
  *       reference of its own first.
  *
  * Time
- *   L16 now_us is monotonic and never goes back. TIMER is due at effects.deadline_us, absolute;
- *       early or spurious ones are harmless. Every step renews the deadline. A replica that is
- *       quiescent has none: the driver says UNREACHABLE when it sees the leader's machine gone.
- *       CLOCK_JUMP comes first of all events after one.
+ *   L16 now_us is monotonic, never goes back, and was read after the event had come: promises are
+ *       counted from it, and whether a lease is over. TIMER is due at effects.deadline_us,
+ *       absolute; early or spurious ones are harmless. Every step renews the deadline. A replica
+ *       that is quiescent has none: the driver says UNREACHABLE when it sees the leader's machine
+ *       gone. CLOCK_JUMP comes first of all events after one.
  *
  * Draining
  *   L17 While effects.more is set there is more to tell: step with DRAIN (or any other event).
