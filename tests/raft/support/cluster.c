@@ -77,6 +77,7 @@ void cluster_init(struct cluster *c, const struct raft_config *config,
     c->fx_memory = malloc(size);
     CHECK(c->fx_memory != NULL);
     raft_effects_init(&c->fx, &c->config, c->fx_memory);
+    c->effects_most = c->fx.capacity;
 }
 
 void cluster_limit_effects(struct cluster *c, int32_t room)
@@ -429,6 +430,10 @@ static bool carry_out_all(struct cluster *c, struct node *n)
 static uint32_t effects_capacity(const struct cluster *c, const struct node *n)
 {
     enum { LEAST = 4 }; /* An alarm, role, write and answer are told in their own step. */
+    if (c->effects_exact != 0)
+        return c->effects_exact;
+    if (c->effects_room == 0)
+        return c->effects_most;
     int32_t capacity = c->effects_room + (int32_t)n->conf.count;
     return capacity < LEAST ? LEAST : (uint32_t)capacity;
 }
@@ -444,8 +449,7 @@ enum raft_reason cluster_step(struct cluster *c, struct node *n, const struct ra
         const struct raft_event *one = is_first ? event : &drain;
         if (c->is_stopped)
             return verdict;
-        if (c->effects_room != 0)
-            c->fx.capacity = effects_capacity(c, n);
+        c->fx.capacity = effects_capacity(c, n);
         raft_step(n->raft, n->clock_us, one, &c->fx);
         c->steps++;
         if (is_first) {

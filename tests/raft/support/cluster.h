@@ -148,7 +148,9 @@ struct cluster {
     struct blob_pool blobs;
     struct raft_effects fx;
     void *fx_memory;
+    uint32_t effects_most;     /* What raft_effects_init() gives. */
     int32_t effects_room;      /* cluster_limit_effects(). */
+    uint32_t effects_exact;    /* Room in each step whatever it tells; 0: as above. */
     struct raft_config config; /* Of all nodes, but for id and seed. */
     const struct cluster_hooks *hooks;
     void *hooks_ctx;

@@ -173,6 +173,8 @@ static bool is_name(const char *name, const char *w)
 static uint32_t message_kind(const char *w)
 {
     uint32_t kind = RAFT_MESSAGE_KIND_END - 1;
+    if (strcmp(w, "later_kind") == 0)
+        return RAFT_MESSAGE_KIND_END;
     while (kind > 0 && !is_name(raft_message_kind_name((enum raft_message_kind)kind), w))
         kind--;
     return kind;
@@ -661,6 +663,12 @@ static void do_report(struct script *t)
     entries_unref(entries, count);
 }
 
+/* effects N: each step has room for so many from here on; 0: for as many as there were at first. */
+static void do_effects(struct script *t)
+{
+    t->scene.c.effects_exact = (uint32_t)number(t, 1);
+}
+
 static void do_hold(struct script *t, bool value)
 {
     raft_id id = is_word(t, 2, "") ? 0 : number(t, 2);
@@ -804,6 +812,8 @@ static void run_command(struct script *t)
     }
     if (is_word(t, 0, "run"))
         scene_run(s, s->c.now + duration(t, 1));
+    else if (is_word(t, 0, "pass"))
+        s->c.now += duration(t, 1); /* Timers come late: after the next event. */
     else if (is_word(t, 0, "settle"))
         scene_settle(s);
     else if (is_word(t, 0, "cut"))
@@ -839,7 +849,7 @@ static const struct {
     { "inject", do_inject },   { "persist", do_persist }, { "compact", do_compact },
     { "offer", do_offer },     { "stage", do_stage },     { "state", do_state },
     { "log", do_log },         { "peers", do_peers },     { "same", do_same },
-    { "report", do_report },
+    { "report", do_report },   { "effects", do_effects },
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
