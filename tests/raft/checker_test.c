@@ -4,6 +4,7 @@
  */
 #include <criterion/criterion.h>
 
+#include "raft/core.h"
 #include "tests/raft/support/checker.h"
 
 static struct cluster c;
@@ -119,6 +120,17 @@ static void leads_already(raft_id id, raft_term term)
     node(id)->term = term;
 }
 
+/* It leads, and both others have just answered it. */
+static void has_lease(raft_id id)
+{
+    struct raft *r = node(id)->raft;
+    r->role = RAFT_LEADER;
+    r->config.has_leases = node(id)->config.has_leases = true;
+    for (uint32_t i = 0; i < r->conf.count; i++)
+        r->peers[i].acked_us = r->now_us;
+    leads_already(id, r->term);
+}
+
 static const struct raft_hard SAME = { .term = 0 };
 
 Test(raft_checker, one_leader_a_term)
@@ -148,6 +160,20 @@ Test(raft_checker, equal_index_and_term_is_the_same_entry)
     HOLDS(writes(1, 0, &e, SAME), writes(2, 0, &e, SAME));
     TELLS(4, writes(1, 0, &e, SAME), writes(2, 0, &other, SAME));
     TELLS(-1, writes(3, 0, &e, SAME)); /* A gap: it has no entry 1. */
+}
+
+/* I15 */
+Test(raft_checker, what_a_change_stands_on)
+{
+    struct raft_entry one = { .index = 1, .term = 2, .kind = RAFT_ENTRY_CONF };
+    struct raft_entry two = { .index = 2, .term = 2, .kind = RAFT_ENTRY_CONF };
+    HOLDS(writes(1, 0, &two, SAME));
+    TELLS(15, leads_already(1, 2), writes(1, 0, &two, SAME));
+    TELLS(15, disk_append(&node(3)->disk, &one), node(3)->written_last = 1,
+          writes(3, 0, &two, SAME));
+    HOLDS(disk_append(&node(3)->disk, &one), node(3)->written_last = 1,
+          writes(3, 0, &two, (struct raft_hard) { .commit = 1 }));
+    TELLS(15, writes(1, 0, NULL, (struct raft_hard) { .commit = 2 }));
 }
 
 Test(raft_checker, what_may_be_cut_off)
@@ -201,6 +227,18 @@ Test(raft_checker, what_is_said)
     TELLS(-1, sends((struct raft_message) { .kind = RAFT_HEARTBEAT, .from = 1, .to = 1 }));
     TELLS(29, checker_effect(&k, node(1), &e));
     HOLDS(e.u.send.message.to = 3, checker_effect(&k, node(1), &e));
+}
+
+Test(raft_checker, what_a_lease_excludes)
+{
+    struct raft_message over = { .kind = RAFT_TIMEOUT_NOW, .from = 1, .to = 2, .term = 2 };
+    HOLDS(leads_already(1, 2), sends(over));
+    TELLS(22, has_lease(1), sends(over));
+    HOLDS(has_lease(1), over.kind = RAFT_HEARTBEAT, sends(over));
+    TELLS(21, has_lease(1), leads(2, 3));
+    HOLDS(has_lease(1), leads(2, 1));
+    HOLDS(has_lease(1), node(1)->raft->has_sent_timeout_now = true, leads(2, 3));
+    HOLDS(has_lease(1), c.now += 60000000, leads(2, 3));
 }
 
 Test(raft_checker, what_is_restored)

@@ -544,6 +544,8 @@ Test(raft_step, who_lacks_something_does_not_sleep)
     cr_assert(!l.r->is_quiescent, "an entry");
     offer_quiet(1, 0);
     cr_assert(!l.r->is_quiescent, "that it is committed");
+    offer_quiet(2, 1);
+    cr_assert(!l.r->is_quiescent, "an entry behind what is committed");
     offer_quiet(1, 1);
     cr_assert(l.r->is_quiescent);
 }
