@@ -223,6 +223,8 @@ static void begin_stop(struct server_reactor *r)
     r->is_stopping = true;
     r->stop_deadline_ns = r->now_ns + (r->is_hasty ? 0 : r->config->shutdown_timeout * NS_PER_S);
     server_listeners_retire_all(&r->listeners);
+    while (roster_first(&r->roster, ROSTER_READY) != NULL) /* No command runs any more. */
+        (void)server_roster_take(&r->roster, ROSTER_READY);
     for (struct server_connection *c = roster_first(&r->roster, ROSTER_ALL); c != NULL;
          c = connection_next(c))
         server_client_drop_command(r, c);

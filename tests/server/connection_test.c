@@ -77,3 +77,21 @@ Test(server_connection, client_list_names_every_connection_and_its_descriptor)
     sim_server_close(&s);
     io_sim_destroy(sim);
 }
+
+/* A turn ends with commands that are ready: they are not run any more, and nobody waits for that.
+ */
+Test(server_connection, a_stop_amid_a_pipeline_lets_everybody_go)
+{
+    enum { COMMANDS = 8000 };
+    struct io_sim *sim = io_sim_create(NULL, NULL);
+    struct sim_server s;
+
+    sim_server_open(&s, sim, NULL);
+    for (int i = 0; i < COMMANDS; i++)
+        sim_client_say(&s, 0, "PING");
+    while (roster_first(&s.server.reactor.roster, ROSTER_READY) == NULL)
+        sim_server_turn(&s, 0);
+    sim_server_close(&s);
+    cr_assert_eq(roster_count(&s.server.reactor.roster, ROSTER_ALL), 0);
+    io_sim_destroy(sim);
+}

@@ -114,8 +114,9 @@ void sim_server_close(struct sim_server *s)
     for (unsigned i = 0; i < SIM_CLIENTS; i++)
         sim_client_leave(s, i);
     server_reactor_stop(&server->reactor);
-    while (server_reactor_turn(&server->reactor, clock_ns(server->env.clock) + STEP_NS))
-        ;
+    for (unsigned i = 0;
+         server_reactor_turn(&server->reactor, clock_ns(server->env.clock) + STEP_NS); i++)
+        CHECK(i < TURNS_MAX);
     server_reactor_deinit(&server->reactor);
     server_store_close(server->store);
     resp_destroy(server->resp);
