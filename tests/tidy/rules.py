@@ -99,6 +99,11 @@ NEEDS = [(files, ["mem*", "raft_*", "rand_below", "rand_seed", "rand_u64", "chec
 LOOKS_AWAY = re.compile(r"""no_sanitize\w*|no_instrument\w*|NOLINT\w*|suppressions=
     |__[a-z]+san_default_\w+|pragma\ +(?:GCC|clang)\ +(?:diagnostic|optimize)""", re.VERBOSE)
 
+# ---- Pages -----------------------------------------------------------------------------------
+
+# They say where a rule, a check or a test of it is: `file.c: name, name`, or `a_name` by itself.
+POINTERS = ["raft/README.md", "docs/raft-findings.md"]
+
 # ---- Text ------------------------------------------------------------------------------------
 
 LINE_MAX = 100

@@ -297,6 +297,25 @@ def rule_promises(tree):
                         yield page, number, f"there is no test {name}"
 
 
+def rule_pointers(tree):
+    """A page that says where things are is right: the file is there, and the word is in it."""
+    words = {f: set(re.findall(r"\w+", tree.text(f))) for f in tree.files if f.endswith(TEXT)}
+    known = set().union(*words.values()) | {path_stem(f) for f in tree.files}
+    for page in (p for p in rules.POINTERS if p in tree.files):
+        for match in re.finditer(r"`([^`\n]+)`", tree.text(page)):
+            line = line_at(tree.text(page), match.start())
+            file, _, names = match.group(1).partition(": ")
+            path = os.path.normpath(os.path.join(os.path.dirname(page), file))
+            if re.fullmatch(r"\w+\.[ch]", file) and path not in words:
+                yield page, line, f"{path} is not there"
+            for name in re.findall(r"\w+", names) if path in words else ():
+                if name not in words[path]:
+                    yield page, line, f"{path} has no {name}"
+            name = re.fullmatch(r"(\w+_\w+)(\(\))?", match.group(1))
+            if name and name.group(1) not in known:
+                yield page, line, f"nothing is named {name.group(1)}"
+
+
 class KnownTests:
     """
     What a promise may name: a file, a suite, `suite/case`, a program (`epoch_prog`, or with its
@@ -349,6 +368,7 @@ RULES = {
     "openings": rule_openings,
     "links": rule_links,
     "promises": rule_promises,
+    "pointers": rule_pointers,
 }
 
 
