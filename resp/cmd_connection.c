@@ -64,6 +64,7 @@ static bool authenticate(struct resp_call *call, struct bytes user, struct bytes
         call->session->identity.is_authenticated = true;
         return true;
     }
+    call->resp->stats.denied_auths++;
     resp_reply_error(call->reply, "WRONGPASS invalid username-password pair or user is disabled.");
     return false;
 }
@@ -189,9 +190,11 @@ struct status resp_cmd_reset(struct resp_call *call)
     buf_reset(&s->names[RESP_NAME_CLIENT]);
     s->identity = (struct resp_identity) { .version = 2,
                                            .is_authenticated = !has_password(call),
+                                           .skips_reply = s->identity.skips_reply,
                                            .is_kept = s->identity.is_kept };
     call->reply->version = 2;
-    call->reply->out = call->out;
+    if (!resp_session_is_muted(s))
+        call->reply->out = call->out;
     resp_reply_status(call->reply, "RESET");
     return status_ok();
 }

@@ -1,4 +1,4 @@
-/* DEBUG: what tests of the server and of clients use. Behind the host's gate. */
+/* DEBUG: what tests of the server and of clients use. Behind the host's gate, see session.c. */
 #include "resp/cmd.h"
 
 #include "resp/number.h"
@@ -184,19 +184,10 @@ static const struct {
 
 struct status resp_cmd_debug(struct resp_call *call)
 {
-    if (!host_of(call)->ops->may_debug(host_of(call), call->session))
-        return resp_fail(call, "ERR DEBUG command not allowed. If the enable-debug-command option "
-                               "is set to \"local\", you can run it from a local connection, "
-                               "otherwise you need to set this option in the configuration file, "
-                               "and then restart the server.");
     for (size_t i = 0; i < sizeof SUBCOMMANDS / sizeof SUBCOMMANDS[0]; i++) {
         if (resp_call_is(call, 1, SUBCOMMANDS[i].word) && call->argc >= SUBCOMMANDS[i].argc_min &&
             call->argc <= SUBCOMMANDS[i].argc_max)
             return SUBCOMMANDS[i].run(call);
     }
-    resp_reply_error(call->reply,
-                     "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try DEBUG "
-                     "HELP.",
-                     (int)call->argv[1].size, (const char *)call->argv[1].data);
-    return status_ok();
+    return resp_fail_subcommand(call);
 }

@@ -15,17 +15,11 @@ static bool has_flush_words(const struct resp_call *call)
 
 struct status resp_cmd_function_flush(struct resp_call *call)
 {
-    if (call->argc > 3) {
-        struct bytes word = call->argv[1];
-        resp_reply_error(call->reply,
-                         "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try "
-                         "FUNCTION HELP.",
-                         word.size < 128 ? (int)word.size : 128, (const char *)word.data);
-    } else if (!has_flush_words(call)) {
+    if (call->argc > 3)
+        return resp_fail_subcommand(call);
+    if (!has_flush_words(call))
         return resp_fail(call, "ERR FUNCTION FLUSH only supports SYNC|ASYNC option");
-    } else {
-        resp_reply_ok(call->reply);
-    }
+    resp_reply_ok(call->reply);
     return status_ok();
 }
 

@@ -22,13 +22,8 @@ struct status resp_cmd_slowlog_get(struct resp_call *call)
     const struct resp_slowlog *l = &call->resp->slowlog;
     int64_t count = 10;
 
-    if (call->argc > 3) {
-        resp_reply_error(call->reply,
-                         "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try "
-                         "SLOWLOG HELP.",
-                         (int)call->argv[1].size, (const char *)call->argv[1].data);
-        return status_ok();
-    }
+    if (call->argc > 3)
+        return resp_fail_subcommand(call);
     if (call->argc == 3 && (!resp_int_parse(call->argv[2], &count) || count < -1))
         return resp_fail(call, "ERR count should be greater than or equal to -1");
     uint64_t shown = count == -1 || (uint64_t)count > l->count ? l->count : (uint64_t)count;

@@ -45,6 +45,7 @@ enum resp_command_flag {
     RESP_CMD_IN_MULTI = 1 << 14,   /* Runs at once, not queued, within MULTI. */
     RESP_CMD_IN_PUBSUB = 1 << 15,  /* Also for subscribers, in version 2. */
     RESP_CMD_LIKE_WRITE = 1 << 16, /* Waits while writes are paused. */
+    RESP_CMD_PROTECTED = 1 << 17,  /* For those only whom the host lets debug. */
 };
 
 /* Categories of access control that the flags do not imply already; order as listed. */

@@ -152,12 +152,17 @@ void resp_post_drop(struct resp_post *p)
 static bool give(struct resp_post *p, struct resp_session *session, const struct item *item,
                  struct bytes bytes, uint64_t ticket)
 {
-    bool is_push = item->topic->kind != RESP_TOPIC_MONITOR && session->identity.version >= 3;
+    bool is_line = item->topic->kind == RESP_TOPIC_MONITOR;
+    bool is_push = !is_line && session->identity.version >= 3;
     const struct resp_push out = { .first = is_push ? '>' : (char)bytes.data[0],
                                    .rest = bytes_skip(bytes, 1),
                                    .ticket = ticket };
 
     session->heard = item->number;
+    /* MONITOR's lines are replies: CLIENT REPLY OFF keeps them back, and nothing is behind QUIT's.
+     */
+    if (is_line && (session->identity.is_muted || session->is_closing))
+        return true;
     p->delivered++;
     return p->host->ops->push(p->host, session, &out);
 }

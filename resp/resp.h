@@ -175,6 +175,7 @@ struct resp_stats {
     uint64_t keyspace_hits; /* Lookups of reading commands. */
     uint64_t keyspace_misses;
     uint64_t expired_keys; /* Removed because their time was over. */
+    uint64_t denied_auths; /* Wrong passwords. */
 };
 
 /* What is remembered of commands that took long; may be changed at any time. */

@@ -19,6 +19,12 @@ enum {
     MUTED_KEPT = 64 << 10,
 };
 
+static const char PROTECTED[] =
+    "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you "
+    "can "
+    "run it from a local connection, otherwise you need to set this option in the configuration "
+    "file, and then restart the server.";
+
 struct status resp_create(const struct resp_options *options, struct resp **out_resp)
 {
     struct resp *r = alloc_zeroed(options->alloc, sizeof *r);
@@ -555,6 +561,13 @@ static bool must_wait(const struct resp_call *call, uint32_t flags)
     return p->mode == RESP_PAUSE_ALL || flags & (RESP_CMD_WRITE | RESP_CMD_LIKE_WRITE);
 }
 
+static bool is_protected(const struct resp_call *call)
+{
+    struct resp_host *host = call->resp->options.host;
+
+    return call->command->flags & RESP_CMD_PROTECTED && !host->ops->may_debug(host, call->session);
+}
+
 /* From the words of a request to the command that runs, or is queued. */
 static struct status dispatch(struct resp_call *call)
 {
@@ -571,6 +584,10 @@ static struct status dispatch(struct resp_call *call)
         resp_command_resolve(&call->resp->commands, call->argv, call->argc, call->reply);
     if (call->command == NULL)
         return reject(call);
+    if (is_protected(call)) {
+        status_ignore(resp_fail(call, PROTECTED), "it is replied");
+        return reject(call);
+    }
     if (!(call->command->flags & RESP_CMD_NO_AUTH) && is_locked_out(s)) {
         if (is_exec)
             return abort_exec(call, "NOAUTH Authentication required.");
@@ -598,6 +615,13 @@ static struct status dispatch(struct resp_call *call)
     return resp_call_run(call);
 }
 
+/* CLIENT REPLY SKIP is about the request behind it, be it an empty one. */
+static void end_skip(struct resp_session *s)
+{
+    s->identity.skips_reply = s->identity.skips_next;
+    s->identity.skips_next = false;
+}
+
 /* The request has run to an end: count it, and give back what it used. */
 static void settle(struct resp_call *call, struct resp_mark start)
 {
@@ -607,8 +631,7 @@ static void settle(struct resp_call *call, struct resp_mark start)
     if (call->command != NULL)
         call->session->last_command = call->command;
     resp_session_forget_found(call->session);
-    call->session->identity.skips_reply = call->session->identity.skips_next;
-    call->session->identity.skips_next = false;
+    end_skip(call->session);
 }
 
 static void reset_arena(struct arena *a)
@@ -662,8 +685,10 @@ struct status resp_session_run(struct resp_session *s, struct store *store, bool
                               .arena = &r->arena,
                               .hash_seed = store->ops->hash_seed(store) };
 
-    if (call.argc == 0)
+    if (call.argc == 0) {
+        end_skip(s);
         return status_ok();
+    }
     size_t start = out->size;
     out->is_short = false;
     s->is_postponed = false;

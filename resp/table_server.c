@@ -257,7 +257,7 @@ static const struct resp_command COMMANDS[] = {
     {
         .name = "debug",
         .arity = -2,
-        .flags = ADMIN | NOSCRIPT | LOADING | STALE,
+        .flags = ADMIN | NOSCRIPT | LOADING | STALE | PROTECTED,
         DOC("server", "1.0.0", "Depends on the subcommand.",
             "Holds the commands that tests of the server and of clients use."),
         .run = resp_cmd_debug,

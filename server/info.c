@@ -46,6 +46,26 @@ static uint64_t uptime_s(const struct server *s)
     return (s->reactor.now_ns - s->reactor.started_ns) / NS_PER_S;
 }
 
+/* By kind: 0 listens to addresses, 1 to the unix socket. */
+static void info_listeners(const struct server *s, struct buf *out)
+{
+    struct bytes rest = bytes_str(s->config.bind);
+
+    if (s->config.port != 0) {
+        buf_append(out, bytes_str("listener0:name=tcp"));
+        while (rest.size > 0) {
+            size_t size = 0;
+            while (size < rest.size && rest.data[size] != ' ')
+                size++;
+            buf_append_format(out, ",bind=%.*s", (int)size, (const char *)rest.data);
+            rest = bytes_skip(rest, size < rest.size ? size + 1 : size);
+        }
+        buf_append_format(out, ",port=%" PRIu64 "\r\n", (uint64_t)s->config.port);
+    }
+    if (s->config.unixsocket[0] != '\0')
+        buf_append_format(out, "listener1:name=unix,bind=%s\r\n", s->config.unixsocket);
+}
+
 static void info_server(struct server *s, struct buf *out)
 {
     char text[TEXT_SIZE];
@@ -79,6 +99,7 @@ static void info_server(struct server *s, struct buf *out)
     info_text(out, "executable", text);
     info_text(out, "config_file", s->config.file);
     info_u64(out, "io_threads_active", 0);
+    info_listeners(s, out);
 }
 
 static void info_clients(struct server *s, struct buf *out)
@@ -92,6 +113,7 @@ static void info_clients(struct server *s, struct buf *out)
     info_u64(out, "tracking_clients", 0);
     info_u64(out, "clients_in_timeout_table", 0);
     info_u64(out, "total_blocking_keys", 0);
+    info_u64(out, "total_blocking_keys_on_nokey", 0);
 }
 
 static void info_replication(struct server *s, struct buf *out)

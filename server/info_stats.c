@@ -120,4 +120,8 @@ void server_info_stats(struct server *s, struct buf *out)
     info_u64(out, "reply_buffer_expands", 0);
     info_u64(out, "client_query_buffer_limit_disconnections", r->inputs_exceeded);
     info_u64(out, "client_output_buffer_limit_disconnections", r->outputs_exceeded);
+    info_u64(out, "acl_access_denied_auth", c->denied_auths);
+    info_u64(out, "acl_access_denied_cmd", 0);
+    info_u64(out, "acl_access_denied_key", 0);
+    info_u64(out, "acl_access_denied_channel", 0);
 }

@@ -261,6 +261,9 @@ def what_can_harm_is_behind_a_gate():
     with Server() as s:
         c = s.client()
         must_fail("ERR DEBUG command not allowed", lambda: c.call("DEBUG", "SLEEP", 0))
+        must(c.call("MULTI") == "OK")
+        must_fail("ERR DEBUG command not allowed", lambda: c.call("DEBUG", "SLEEP", 0))
+        must_fail("EXECABORT", lambda: c.call("EXEC"))
         must_fail("ERR CONFIG SET failed (possibly related to argument 'dbfilename') - can't set "
                   "protected config", lambda: c.call("CONFIG", "SET", "dbfilename", "x"))
     with Server("--enable-debug-command", "local", "--enable-protected-configs", "yes") as s:
@@ -365,8 +368,9 @@ def slow_commands_are_found():
 def every_field_of_info_that_tools_read_is_there():
     fields = {
         "server": "redis_version redis_mode os process_id run_id tcp_port uptime_in_seconds "
-                  "uptime_in_days redis_build_id server_name executable config_file",
-        "clients": "connected_clients blocked_clients maxclients tracking_clients",
+                  "uptime_in_days redis_build_id server_name executable config_file listener0",
+        "clients": "connected_clients blocked_clients maxclients tracking_clients "
+                   "total_blocking_keys_on_nokey",
         "memory": "used_memory used_memory_human used_memory_rss used_memory_peak used_memory_lua "
                   "used_memory_dataset maxmemory maxmemory_policy mem_fragmentation_ratio "
                   "number_of_cached_scripts allocator_allocated allocator_active "
@@ -377,7 +381,8 @@ def every_field_of_info_that_tools_read_is_there():
         "stats": "total_commands_processed instantaneous_ops_per_sec instantaneous_input_kbps "
                  "total_net_input_bytes keyspace_hits keyspace_misses expired_keys evicted_keys "
                  "rejected_connections total_error_replies total_connections_received "
-                 "pubsub_channels pubsub_patterns total_forks total_reads_processed",
+                 "pubsub_channels pubsub_patterns total_forks total_reads_processed "
+                 "acl_access_denied_auth acl_access_denied_cmd",
         "replication": "role connected_slaves master_replid master_repl_offset",
         "cpu": "used_cpu_sys used_cpu_user used_cpu_sys_main_thread",
         "cluster": "cluster_enabled",
@@ -389,6 +394,9 @@ def every_field_of_info_that_tools_read_is_there():
             found = info(c, section)
             missing = [name for name in names.split() if name not in found]
             must(not missing, section, "lacks", missing)
+        must(info(c, "server")["listener0"] == f"name=tcp,bind=127.0.0.1,bind=-::1,port={s.port}")
+        must_fail("WRONGPASS", lambda: c.call("AUTH", "nobody", "x"))
+        must(info(c, "stats")["acl_access_denied_auth"] == "1")
         must(info(c, "keyspace")["db0"].startswith("keys=1,expires=0,avg_ttl="))
         before = int(info(c, "persistence")["rdb_changes_since_last_save"])
         c.call("GET", "a")
