@@ -52,7 +52,7 @@ static struct status look_at(struct resp_call *call, struct resp_entry *e, size_
     struct sources *s = context;
     uint64_t size = e->is_live ? e->size_bytes : 0;
 
-    (void)call;
+    resp_entry_score(call, e);
     s->has_other_type |= !resp_entry_is_string(e);
     s->total += size;
     if (size > s->longest)
@@ -62,6 +62,21 @@ static struct status look_at(struct resp_call *call, struct resp_entry *e, size_
         s->shortest_arg = arg;
     }
     return status_ok();
+}
+
+static struct status score(struct resp_call *call, struct resp_entry *e, size_t arg, void *context)
+{
+    (void)arg;
+    (void)context;
+    resp_entry_score(call, e);
+    return status_ok();
+}
+
+static struct status visit_sources(struct resp_call *call, resp_entry_visitor *visit, void *context)
+{
+    struct resp_key_range range = { .first = FIRST_SOURCE, .end = call->argc, .step = 1 };
+
+    return resp_entry_visit_keys(call, range, RESP_ENTRY_FACTS, visit, context);
 }
 
 /* ---- Taking them into the result ------------------------------------------------------------- */
@@ -112,7 +127,9 @@ static struct status take_piece(struct resp_bitop *b, enum resp_bits_op op,
 
 static struct status open_source(struct resp_call *call, size_t arg, bool is_exact)
 {
-    const struct resp_stream_options options = { .most_bytes = UINT64_MAX, .is_exact = is_exact };
+    const struct resp_stream_options options = { .most_bytes = UINT64_MAX,
+                                                 .is_exact = is_exact,
+                                                 .is_scored = true };
 
     return resp_stream_open(&call->session->stream, call, call->argv[arg], &options);
 }
@@ -239,12 +256,11 @@ static struct status begin(struct resp_call *call, struct resp_bitop *b, enum re
                            bool *out_is_begun)
 {
     struct sources sources = { 0 };
-    struct resp_key_range range = { .first = FIRST_SOURCE, .end = call->argc, .step = 1 };
 
     *out_is_begun = false;
     resp_bitop_reset(b);
     resp_stream_reset(&call->session->stream);
-    TRY(resp_entry_visit_keys(call, range, RESP_ENTRY_FACTS, look_at, &sources));
+    TRY(visit_sources(call, look_at, &sources));
     if (sources.has_other_type)
         return resp_fail_type(call);
     TRY(resp_sparse_init(&b->result, call->resp->options.alloc, sources.longest,
@@ -266,7 +282,8 @@ struct status resp_cmd_bitop(struct resp_call *call)
     struct resp_bitop *b = &call->session->bitop;
     size_t count = call->argc - FIRST_SOURCE;
     enum resp_bits_op op;
-    bool is_begun = b->is_held;
+    bool goes_on = b->is_held; /* A run before this one has begun, and counted its hits in vain. */
+    bool is_begun = goes_on;
 
     if (!parse_op(call->argv[1], &op))
         return resp_fail_syntax(call);
@@ -280,5 +297,7 @@ struct status resp_cmd_bitop(struct resp_call *call)
         TRY(take_source(call, b, op, source_at(b, b->taken)));
     if (op == RESP_BITS_NOT && !b->is_inverted)
         TRY(invert(b));
+    if (goes_on)
+        TRY(visit_sources(call, score, NULL));
     return store_result(call, b);
 }

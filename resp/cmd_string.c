@@ -148,6 +148,8 @@ struct status resp_cmd_set(struct resp_call *call)
         return status_ok();
     TRY(resp_entry_open(call, call->argv[1],
                         o.flags & (SET_GET | SET_MATCH) ? RESP_ENTRY_VALUE : RESP_ENTRY_FACTS, &e));
+    if (o.flags & SET_GET)
+        resp_entry_score(call, &e);
     if (o.flags & SET_GET && !resp_entry_is_string(&e))
         return resp_fail_type(call);
     TRY(may_set(call, &o, &e, &answer));

@@ -94,7 +94,8 @@ struct status resp_stream_open(struct resp_stream *s, struct resp_call *call, st
                        options->most_bytes > RESP_STREAM_SHORT_BYTES && call->overlay == NULL;
         CHECK(!options->is_exact || call->overlay == NULL);
         if (!is_long && !options->is_exact) {
-            resp_entry_score(call, e);
+            if (!options->is_scored)
+                resp_entry_score(call, e);
             return status_ok();
         }
         TRY(open_cursor(s, call, options->is_exact));
@@ -103,7 +104,8 @@ struct status resp_stream_open(struct resp_stream *s, struct resp_call *call, st
     }
     if (!s->is_settled)
         TRY(settle(s, call, options->is_exact));
-    resp_entry_score(call, &s->entry);
+    if (!options->is_scored)
+        resp_entry_score(call, &s->entry);
     return status_ok();
 }
 

@@ -46,6 +46,7 @@ struct resp_stream_options {
     /* Through a cursor, however short, and from here to the command's end nobody else writes
      * (STORE_CURSOR_EXACT). Not within EXEC. */
     bool is_exact;
+    bool is_scored; /* The command has counted the hit or miss. */
 };
 
 /* Open the string at key, or go on where a run before this one had to stop. It may be absent, or no
