@@ -302,6 +302,18 @@ struct status resp_cmd_command_docs(struct resp_call *call)
 
 /* ---- GETKEYS -------------------------------------------------------------------------------- */
 
+/* Shard channels are no keys, though they lie with slots as keys do. */
+static bool has_keys(const struct resp_command *c)
+{
+    const struct resp_key_spec *spec = NULL;
+
+    while (c->keys != NULL && (spec = resp_command_next_spec(c, spec)) != NULL) {
+        if (!(spec->flags & RESP_KEY_NOT_KEY))
+            return true;
+    }
+    return false;
+}
+
 /* What the request that the arguments from 2 on are would call; NULL, and the error is replied. */
 static const struct resp_command *take_request(struct resp_call *call)
 {
@@ -313,7 +325,7 @@ static const struct resp_command *take_request(struct resp_call *call)
         c = resp_command_find_sub(c, argv[1]);
     if (c == NULL)
         status_ignore(resp_fail(call, "ERR Invalid command specified"), "it is replied");
-    else if (c->keys == NULL)
+    else if (!has_keys(c))
         status_ignore(resp_fail(call, "ERR The command has no key arguments"), "it is replied");
     else if (c->arity >= 0 ? argc != (size_t)c->arity : argc < (size_t)-c->arity)
         status_ignore(resp_fail(call, "ERR Invalid number of arguments specified for command"),

@@ -10,38 +10,74 @@ static bool is_pattern(struct bytes text)
            memchr(text.data, '[', text.size) != NULL;
 }
 
-/* The first of CONFIG GET's arguments that names or matches the parameter; data NULL: none. */
-static struct bytes matching_argument(const struct resp_call *call, const char *name,
-                                      bool is_hidden)
+struct parameter {
+    struct bytes name;
+    bool is_hidden;     /* From patterns. */
+    struct bytes asked; /* The first argument that names or matches it; data NULL: none. */
+};
+
+static struct status list_parameters(struct resp_call *call, struct parameter **out,
+                                     size_t *out_count)
 {
-    for (size_t i = 2; i < call->argc; i++) {
-        if (is_pattern(call->argv[i])
-                ? !is_hidden && resp_glob_match(call->argv[i], bytes_str(name), true)
-                : resp_call_is(call, i, name))
-            return call->argv[i];
+    struct resp_host *host = call->resp->options.host;
+    const char *name;
+    unsigned flags;
+    size_t count = 0;
+
+    while (host->ops->config_get(host, count, &flags, NULL) != NULL)
+        count++;
+    struct parameter *list = arena_take(call->arena, count * sizeof *list);
+    if (list == NULL)
+        return status_of(ST_NO_MEMORY);
+    for (size_t i = 0; (name = host->ops->config_get(host, i, &flags, NULL)) != NULL; i++)
+        list[i] = (struct parameter) { .name = bytes_str(name),
+                                       .is_hidden = (flags & RESP_CONFIG_HIDDEN) != 0 };
+    *out = list;
+    *out_count = count;
+    return status_ok();
+}
+
+/* A client may send a million arguments; what passes over all of them here is a few hundred names,
+ * not the other way round. */
+static void ask_for(struct bytes argument, struct parameter *list, size_t count)
+{
+    bool has_pattern = is_pattern(argument);
+
+    for (struct parameter *p = list; p < list + count; p++) {
+        bool is_meant = has_pattern ? p->asked.data == NULL && !p->is_hidden &&
+                                          resp_glob_match(argument, p->name, true)
+                                    : resp_text_equal(argument, p->name);
+        if (is_meant && p->asked.data == NULL)
+            p->asked = argument;
+        if (is_meant && !has_pattern)
+            return;
     }
-    return bytes_of(NULL, 0);
 }
 
 struct status resp_cmd_config_get(struct resp_call *call)
 {
     struct resp_host *host = call->resp->options.host;
-    struct resp_mark start = resp_reply_mark(call->reply);
+    struct parameter *list;
     struct buf value;
-    const char *name;
     unsigned flags;
+    size_t count;
     size_t pairs = 0;
 
+    TRY(list_parameters(call, &list, &count));
+    for (size_t i = 2; i < call->argc; i++)
+        ask_for(call->argv[i], list, count);
+    struct resp_mark start = resp_reply_mark(call->reply);
     buf_init(&value, call->resp->options.alloc, call->resp->options.iteration_max_bytes);
-    for (size_t i = 0; (name = host->ops->config_get(host, i, &flags, &value)) != NULL; i++) {
-        struct bytes argument = matching_argument(call, name, (flags & RESP_CONFIG_HIDDEN) != 0);
-        if (argument.data != NULL) {
-            /* A parameter that was named is called as it was named. */
-            resp_reply_bulk(call->reply, is_pattern(argument) ? bytes_str(name) : argument);
-            resp_reply_bulk(call->reply, buf_bytes(&value));
-            pairs++;
-        }
+    for (size_t i = 0; i < count; i++) {
+        if (list[i].asked.data == NULL)
+            continue;
+        /* A parameter that was named is called as it was named. */
+        bool is_named = !is_pattern(list[i].asked);
+        (void)host->ops->config_get(host, i, &flags, &value);
+        resp_reply_bulk(call->reply, is_named ? list[i].asked : list[i].name);
+        resp_reply_bulk(call->reply, buf_bytes(&value));
         buf_reset(&value);
+        pairs++;
     }
     buf_deinit(&value);
     resp_reply_map_at(call->reply, start, pairs);

@@ -138,30 +138,38 @@ static void reply_histogram(struct resp_reply *r, const struct resp_command_stat
     resp_reply_map_at(r, start, pairs);
 }
 
-/* Is the command named, or the container it belongs to? */
-static bool is_named(const struct resp_call *call, const char *name)
+/* Returns how many pairs were replied: 1, or 0 if it was never called. */
+static size_t reply_times(struct resp_reply *r, const struct resp_command_stats *s)
 {
-    for (size_t i = 2; i < call->argc; i++) {
-        struct bytes word = call->argv[i];
-        if (resp_text_is(word, name) || (strlen(name) > word.size && name[word.size] == '|' &&
-                                         resp_text_equal(word, bytes_of(name, word.size))))
-            return true;
-    }
-    return call->argc == 2;
+    if (s->times == NULL)
+        return 0;
+    reply_histogram(r, s);
+    return 1;
 }
 
+/* Of a command and its subcommands; returns how many. */
+static size_t reply_command(struct resp_call *call, const struct resp_command *c)
+{
+    struct resp_command_figures *f = &call->resp->figures;
+    size_t pairs = reply_times(call->reply, resp_figures_find(f, c));
+
+    for (const struct resp_command *s = c->subcommands; s != NULL && s->name != NULL; s++)
+        pairs += reply_times(call->reply, resp_figures_find(f, s));
+    return pairs;
+}
+
+/* All, or those that are named, in the order in which they are. */
 struct status resp_cmd_latency_histogram(struct resp_call *call)
 {
     const struct resp_command_figures *f = &call->resp->figures;
     struct resp_mark start = resp_reply_mark(call->reply);
     size_t pairs = 0;
 
-    for (size_t i = 0; i < f->count; i++) {
-        const struct resp_command_stats *s = &f->commands[i];
-        if (s->times == NULL || !is_named(call, s->command->name))
-            continue;
-        reply_histogram(call->reply, s);
-        pairs++;
+    for (size_t i = 0; call->argc == 2 && i < f->count; i++)
+        pairs += reply_times(call->reply, &f->commands[i]);
+    for (size_t i = 2; i < call->argc; i++) {
+        const struct resp_command *c = resp_command_find_full(&call->resp->commands, call->argv[i]);
+        pairs += c == NULL ? 0 : reply_command(call, c);
     }
     resp_reply_map_at(call->reply, start, pairs);
     return status_ok();

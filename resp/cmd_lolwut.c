@@ -35,15 +35,26 @@ static void append_layer(uint64_t *state, size_t columns, struct buf *out)
     buf_append_u8(out, '\n');
 }
 
-static bool take_size(struct resp_call *call, size_t arg, int64_t most, size_t *out)
+/* What is no number leaves the size as it is. */
+static void take_size(const struct resp_call *call, size_t arg, int64_t most, size_t *out)
 {
     int64_t n;
 
-    if (call->argc <= arg)
-        return true;
-    if (!resp_call_int(call, arg, &n))
-        return false;
-    *out = (size_t)(n < 1 ? 1 : n > most ? most : n);
+    if (call->argc > arg && resp_int_parse(call->argv[arg], &n))
+        *out = (size_t)(n < 1 ? 1 : n > most ? most : n);
+}
+
+/* Redis' pictures of versions 5 and 6 insist on numbers, three and two of them; others take what
+ * comes. False, and the error is replied. */
+static bool check_numbers(struct resp_call *call, size_t first, int64_t version)
+{
+    size_t count = version == 5 ? 3 : version == 6 ? 2 : 0;
+    int64_t n;
+
+    for (size_t i = first; i < call->argc && i < first + count; i++) {
+        if (!resp_call_int(call, i, &n))
+            return false;
+    }
     return true;
 }
 
@@ -54,13 +65,13 @@ struct status resp_cmd_lolwut(struct resp_call *call)
     uint64_t state = call->store->ops->random(call->store) | 1;
     size_t years = YEARS;
     size_t columns = COLUMNS;
-    int64_t version;
+    int64_t version = 0;
     struct buf text;
 
-    if ((first == 3 && !resp_call_int(call, 2, &version)) ||
-        !take_size(call, first, YEARS_MAX, &years) ||
-        !take_size(call, first + 1, COLUMNS_MAX, &columns))
+    if ((first == 3 && !resp_call_int(call, 2, &version)) || !check_numbers(call, first, version))
         return status_ok();
+    take_size(call, first, YEARS_MAX, &years);
+    take_size(call, first + 1, COLUMNS_MAX, &columns);
     buf_init(&text, call->resp->options.alloc, call->resp->options.iteration_max_bytes);
     for (size_t i = 0; i < years; i++)
         append_layer(&state, columns, &text);
