@@ -149,7 +149,7 @@ struct status server_config_set(struct server_config *c, const struct config_par
 static bool is_split(const struct config_parameter *p)
 {
     return p->type == CONFIG_OUTPUT_LIMIT || p->type == CONFIG_SAVE ||
-           p->type == CONFIG_PERCENTILES || p->type == CONFIG_CHOICES;
+           p->type == CONFIG_PERCENTILES || p->type == CONFIG_CHOICES || p->type == CONFIG_SCORES;
 }
 
 struct status server_config_set_text(struct server_config *c, const struct config_parameter *p,
@@ -280,6 +280,9 @@ void server_config_expected(const struct config_parameter *p, struct buf *out)
         break;
     case CONFIG_WORDS:
         buf_append(out, bytes_str("words"));
+        break;
+    case CONFIG_SCORES:
+        append_range(p, "three numbers, each", "", out);
         break;
     case CONFIG_SAVE:
         buf_append(out, bytes_str("pairs of seconds and changes, or \"\""));

@@ -59,7 +59,7 @@ struct config_percentiles {
     uint32_t count;
 };
 
-enum { CONFIG_REMEMBERED_MAX = 320 };
+enum { CONFIG_REMEMBERED_MAX = 320, CONFIG_SCORES_COUNT = 3 };
 
 struct server_config {
     struct alloc *alloc;
@@ -140,6 +140,7 @@ enum config_type {
     CONFIG_CHOICES, /* Several of them. */
     CONFIG_TEXT,    /* One word. */
     CONFIG_WORDS,   /* Several, joined by blanks. */
+    CONFIG_SCORES,  /* CONFIG_SCORES_COUNT numbers. */
     CONFIG_SAVE,    /* Pairs of seconds and changes; lines of a file add up. */
     CONFIG_PERCENTILES,
     CONFIG_OUTPUT_LIMIT,

@@ -79,15 +79,24 @@ static bool parse_integer(struct bytes text, int base, int64_t *out)
     return true;
 }
 
+/* As Redis reads it: no digits are none, too many are beyond any range (-1). */
 static bool parse_memory(struct bytes text, int64_t *out)
 {
-    int64_t n;
+    size_t digits = 0;
+    int64_t n = 0;
 
-    if (!take_digits(&text, 10, &n))
-        return false;
+    while (digits < text.size && text.data[digits] >= '0' && text.data[digits] <= '9')
+        digits++;
+    struct bytes number = bytes_of(text.data, digits);
+    bool fits = digits == 0 || take_digits(&number, 10, &n);
+    text = bytes_skip(text, digits);
     for (size_t i = 0; i < sizeof UNITS / sizeof UNITS[0]; i++) {
-        if (is_word(text, UNITS[i].name))
-            return !__builtin_mul_overflow(n, UNITS[i].factor, out);
+        if (!is_word(text, UNITS[i].name))
+            continue;
+        if (!fits || __builtin_mul_overflow(n, UNITS[i].factor, &n))
+            n = -1;
+        *out = n;
+        return true;
     }
     return false;
 }
@@ -111,10 +120,14 @@ static bool parse_decimal(struct bytes text, double *out)
     const double digits_max = 1e15; /* More do not fit. */
     double scale = 1;
     double fraction = 0;
-    int64_t whole;
+    double whole = 0;
+    size_t digits = 0;
 
-    if (!take_digits(&text, 10, &whole))
+    for (; digits < text.size && text.data[digits] >= '0' && text.data[digits] <= '9'; digits++)
+        whole = 10 * whole + (text.data[digits] - '0');
+    if (digits == 0)
         return false;
+    text = bytes_skip(text, digits);
     if (text.size > 0 && text.data[0] == '.') {
         text = bytes_skip(text, 1);
         while (text.size > 0 && text.data[0] >= '0' && text.data[0] <= '9') {
@@ -124,7 +137,7 @@ static bool parse_decimal(struct bytes text, double *out)
             text = bytes_skip(text, 1);
         }
     }
-    *out = (double)whole + fraction / scale;
+    *out = whole + fraction / scale;
     return text.size == 0;
 }
 
@@ -169,20 +182,25 @@ static struct status parse_yes_no(struct bytes text, bool *out, struct errbuf *e
     return status_ok();
 }
 
-static struct status check_share(const struct config_parameter *p, struct bytes text,
-                                 struct errbuf *err)
+/* Bytes are told as a number, a share as it was said. */
+static struct status take_share(const struct config_parameter *p, struct bytes text,
+                                struct buf *out, struct errbuf *err)
 {
     int64_t n;
 
     if (text.size > 0 && text.data[text.size - 1] == '%') {
         if (!parse_integer(bytes_of(text.data, text.size - 1), 10, &n) || n < 0)
             return refuse(err, "argument must be a memory or percent value");
-        return n <= 100 ? status_ok()
-                        : refuse(err, "percentage argument must be less or equal to 100");
+        if (n > 100)
+            return refuse(err, "percentage argument must be less or equal to 100");
+        buf_append(out, text);
+        return status_ok();
     }
     if (!parse_memory(text, &n))
         return refuse(err, "argument must be a memory or percent value");
-    return check_range(p, n, err);
+    TRY(check_range(p, n, err));
+    buf_append_format(out, "%" PRId64, n);
+    return status_ok();
 }
 
 /* Seconds and changes, again and again; one empty word for none. */
@@ -198,11 +216,30 @@ static struct status check_save(const struct bytes *words, size_t count, struct 
     return count % 2 == 0 ? status_ok() : refuse(err, "Invalid save parameters");
 }
 
+static struct status check_scores(const struct config_parameter *p, const struct bytes *words,
+                                  size_t count, struct errbuf *err)
+{
+    if (count != CONFIG_SCORES_COUNT)
+        return refuse(err, "wrong number of arguments");
+    for (size_t i = 0; i < count; i++) {
+        int64_t n;
+        if (!parse_integer(words[i], 10, &n) || n < p->min || n > p->max) {
+            errbuf_set(err, "Invalid %s, elements must be between %" PRId64 " and %" PRId64 ".",
+                       p->name, p->min, p->max);
+            return status_of(ST_INVALID);
+        }
+    }
+    return status_ok();
+}
+
 static struct status take_choices(const struct config_parameter *p, const struct bytes *words,
                                   size_t count, struct buf *out, struct errbuf *err)
 {
+    int64_t place;
+
+    if (count == 0)
+        return parse_choice(p, bytes_of(NULL, 0), &place, err);
     for (size_t i = 0; i < count; i++) {
-        int64_t place;
         TRY(parse_choice(p, words[i], &place, err));
         buf_append_format(out, "%s%s", i > 0 ? " " : "", p->choices[place]);
     }
@@ -212,7 +249,7 @@ static struct status take_choices(const struct config_parameter *p, const struct
 bool config_is_text(const struct config_parameter *p)
 {
     return p->type == CONFIG_TEXT || p->type == CONFIG_WORDS || p->type == CONFIG_SAVE ||
-           p->type == CONFIG_CHOICES || p->type == CONFIG_SHARE;
+           p->type == CONFIG_CHOICES || p->type == CONFIG_SHARE || p->type == CONFIG_SCORES;
 }
 
 struct status config_text_take(const struct config_parameter *p, const struct bytes *words,
@@ -222,10 +259,12 @@ struct status config_text_take(const struct config_parameter *p, const struct by
         return take_choices(p, words, count, out, err);
     if (p->type == CONFIG_SAVE)
         TRY(check_save(words, count, err));
-    else if (p->type != CONFIG_WORDS && count != 1)
+    else if (p->type != CONFIG_WORDS && p->type != CONFIG_SCORES && count != 1)
         return refuse(err, "wrong number of arguments");
     if (p->type == CONFIG_SHARE)
-        TRY(check_share(p, words[0], err));
+        return take_share(p, words[0], out, err);
+    if (p->type == CONFIG_SCORES)
+        TRY(check_scores(p, words, count, err));
     for (size_t i = 0; i < count; i++) {
         if (words[i].size > 0 && out->size > 0)
             buf_append_u8(out, ' ');
@@ -248,9 +287,10 @@ static struct status parse_percentiles(const struct bytes *words, size_t count,
         return refuse(err, "too many percentiles");
     for (; p.count < count; p.count++) {
         double *value = &p.values[p.count];
-        if (!parse_decimal(words[p.count], value))
+        bool is_negative = words[p.count].size > 0 && words[p.count].data[0] == '-';
+        if (!parse_decimal(bytes_skip(words[p.count], is_negative), value))
             return refuse(err, "Invalid latency-tracking-info-percentiles parameters");
-        if (*value > 100)
+        if (*value > 100 || (is_negative && *value > 0))
             return refuse(err, "latency-tracking-info-percentiles parameters should sit between "
                                "[0.0,100.0]");
     }
@@ -274,7 +314,7 @@ static bool parse_output_limit(const struct bytes *words, struct config_output_l
     int64_t seconds;
 
     if (!parse_memory(words[0], &hard) || !parse_memory(words[1], &soft) ||
-        !parse_integer(words[2], 10, &seconds) || seconds < 0)
+        !parse_integer(words[2], 10, &seconds) || hard < 0 || soft < 0 || seconds < 0)
         return false;
     *l = (struct config_output_limit) { .hard_bytes = (uint64_t)hard,
                                         .soft_bytes = (uint64_t)soft,
@@ -288,7 +328,9 @@ static struct status parse_output_limits(const struct bytes *words, size_t count
     struct config_output_limit taken[CONFIG_OUTPUT_CLASSES];
 
     memcpy(taken, limits, sizeof taken);
-    if (count == 0 || count % 4 != 0)
+    if (count == 1 && words[0].size == 0)
+        count = 0;
+    if (count % 4 != 0)
         return refuse(err, "Wrong number of arguments in buffer limit configuration.");
     for (size_t i = 0; i < count; i += 4) {
         int class = output_class(words[i]);

@@ -94,6 +94,63 @@ Test(server_config, quotes_escapes_and_units_are_redis)
     server_config_deinit(&c);
 }
 
+/* What is said, and what is told of it; NULL: refused, with these words. */
+Test(server_config, values_are_taken_as_redis_takes_them)
+{
+    const struct {
+        const char *name;
+        const char *said;
+        const char *told;
+        const char *why;
+    } rows[] = {
+        { "maxmemory-clients", "1mb", "1048576", NULL },
+        { "maxmemory-clients", "5%", "5%", NULL },
+        { "hll-sparse-max-bytes", "", "0", NULL },
+        { "hll-sparse-max-bytes", "kb", "0", NULL },
+        { "hll-sparse-max-bytes", "9223372036854775808", NULL,
+          "argument must be between 0 and 9223372036854775807 inclusive" },
+        { "maxmemory", "99999999999999999999gb", NULL,
+          "argument must be between 0 and 9223372036854775807 inclusive" },
+        { "maxmemory", "1x", NULL, "argument must be a memory value" },
+        { "oom-score-adj-values", "-2000 0 2000", "-2000 0 2000", NULL },
+        { "oom-score-adj-values", "1 2", NULL, "wrong number of arguments" },
+        { "oom-score-adj-values", "1 2 2001", NULL,
+          "Invalid oom-score-adj-values, elements must be between -2000 and 2000." },
+        { "shutdown-on-sigterm", "save now", "save now", NULL },
+        { "shutdown-on-sigterm", "", NULL,
+          "argument(s) must be one of the following: default, save, nosave, now, force" },
+        { "client-output-buffer-limit", "",
+          "normal 0 0 0 slave 268435456 67108864 60 pubsub "
+          "33554432 8388608 60",
+          NULL },
+        { "client-output-buffer-limit", "normal 99999999999999999999 0 0", NULL,
+          "Error in hard, soft or soft_seconds setting in buffer limit configuration." },
+        { "latency-tracking-info-percentiles", "-1", NULL,
+          "latency-tracking-info-percentiles parameters should sit between [0.0,100.0]" },
+        { "latency-tracking-info-percentiles", "1e1", NULL,
+          "Invalid latency-tracking-info-percentiles parameters" },
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct server_config c = make();
+        const struct config_parameter *p = server_config_find(bytes_str(rows[i].name));
+        struct errbuf why = { "" };
+        struct buf told;
+        buf_init(&told, alloc_heap(), 1 << 10);
+        struct status s = server_config_set_text(&c, p, bytes_str(rows[i].said), &why);
+        server_config_get(&c, p, &told);
+        if (rows[i].told != NULL)
+            cr_assert(succeeded(s) && bytes_equal(buf_bytes(&told), bytes_str(rows[i].told)),
+                      "%s '%s' is '%.*s' (%s)", rows[i].name, rows[i].said, (int)told.size,
+                      (const char *)told.data, why.text);
+        else
+            cr_assert(failed(s) && strcmp(why.text, rows[i].why) == 0, "%s '%s': %s", rows[i].name,
+                      rows[i].said, why.text);
+        buf_deinit(&told);
+        server_config_deinit(&c);
+    }
+}
+
 /* ---- CONFIG REWRITE ---------------------------------------------------------------------------
  */
 
