@@ -425,7 +425,8 @@ static void explain(struct cli *c, const struct bytes *words, size_t count)
     }
     if (count == 0)
         buf_append(&c->out,
-                   bytes_str("help COMMAND tells what it does; TAB completes its name.\n"));
+                   bytes_str("help COMMAND tells what it does; TAB completes its name.\n"
+                             "help @GROUP tells that of its commands: @string, @generic, ...\n"));
     else
         cli_docs_explain(&c->docs, buf_bytes(&name), &c->out);
     buf_deinit(&name);

@@ -249,15 +249,22 @@ void cli_docs_init(struct cli_docs *d, struct alloc *alloc)
     arena_init(&d->arena, alloc, CHUNK, MAX);
 }
 
+/* Do the words name the command, one that it belongs to, or with "@" its group? */
+static bool is_meant(const struct cli_doc *doc, struct bytes words)
+{
+    if (words.size > 0 && words.data[0] == '@')
+        return words.size == doc->group.size + 1 && begins_with(doc->group, bytes_skip(words, 1));
+    return begins_with(doc->name, words) &&
+           (doc->name.size == words.size || doc->name.data[words.size] == ' ');
+}
+
 void cli_docs_explain(const struct cli_docs *d, struct bytes words, struct buf *out)
 {
     size_t found = 0;
 
     for (size_t i = 0; i < d->count; i++) {
         const struct cli_doc *doc = &d->all[i];
-        bool is_it = begins_with(doc->name, words) &&
-                     (doc->name.size == words.size || doc->name.data[words.size] == ' ');
-        if (!is_it)
+        if (!is_meant(doc, words))
             continue;
         buf_append_format(out, "%s  ", found++ > 0 ? "\n" : "");
         buf_append(out, doc->name);
@@ -272,5 +279,6 @@ void cli_docs_explain(const struct cli_docs *d, struct bytes words, struct buf *
                           (const char *)doc->since.data);
     }
     if (found == 0)
-        buf_append_format(out, "No command is called that.\n");
+        buf_append_format(out, "No %s is called that.\n",
+                          words.size > 0 && words.data[0] == '@' ? "group" : "command");
 }

@@ -34,8 +34,8 @@ void cli_docs_deinit(struct cli_docs *d);
 /* Take the reply of COMMAND DOCS; what is no such reply leaves them empty. NO_MEMORY. */
 MUST_CHECK struct status cli_docs_load(struct cli_docs *d, const struct cli_value *reply);
 
-/* Append what there is to know of the command that words begin with (all commands of a container),
- * or that none is known. */
+/* Append what there is to know of the command that words name (of a container, of all its commands;
+ * of "@group", of the group's), or that none is known. */
 void cli_docs_explain(const struct cli_docs *d, struct bytes words, struct buf *out);
 
 #endif

@@ -123,6 +123,10 @@ def checks_at_a_terminal(server):
         p.types(b"select 2\r", b"\n\r" + prompt + b"[2]> ")
         assert b"keys  expires" in p.types(b"info keyspace\r", b"\n\r" + prompt)  # A table.
         assert b"since: 1.0.0" in p.types(b"help get\r", b"\n\r" + prompt)
+        shown = p.types(b"help @Transactions\r", b"\n\r" + prompt)
+        assert shown.count(b"group: transactions") == 5 and b"discard" in shown, shown
+        assert b"No group is called that." in p.types(b"help @x\r", b"\n\r" + prompt)
+        p.types(b"help get\r", b"\n\r" + prompt)
         p.types(b"auth secret\r", b"\n\r" + prompt)
         p.types(b"nothing\x03", b"\n\r" + prompt)
         assert p.leaves() == 0
