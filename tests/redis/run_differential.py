@@ -19,8 +19,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(HERE), "server"))
 
 from varve_process import Cases, Server, must  # noqa: E402
 
-from differential import (case_argument, case_comparison, case_connection,  # noqa: E402
-                          case_difference, case_expiry, case_keyspace, case_table,
+from differential import (case_administration, case_argument, case_comparison,  # noqa: E402
+                          case_connection, case_difference, case_expiry, case_keyspace, case_table,
                           case_transaction)
 from differential.difference import Differences  # noqa: E402
 from differential.fuzzer import Fuzzer  # noqa: E402
@@ -41,7 +41,11 @@ CASES = [case_table.the_table_is_that_of_redis, case_argument.every_arity,
          case_transaction.watches_of_two_clients, case_keyspace.databases, case_keyspace.scans,
          case_keyspace.large_values, case_keyspace.dumps_are_exchanged,
          case_connection.greetings, case_connection.replies_of_resp3, case_connection.passwords,
-         case_connection.settings, case_connection.bad_frames,
+         case_connection.settings, case_connection.parameters, case_connection.bad_frames,
+         case_administration.administration, case_administration.payloads,
+         case_administration.fields_of_info,
+         case_administration.replies_kept_back, case_administration.messages_while_replies_are_off,
+         case_administration.who_is_killed, case_administration.what_is_counted_and_told,
          case_difference.every_witness_differs, case_comparison.a_changed_byte_is_seen]
 
 
@@ -106,7 +110,7 @@ def main():
         return 77
     cases = Cases()
     differences = Differences()
-    with Server() as varve, Redis() as redis:
+    with Server("--enable-debug-command", "local") as varve, Redis() as redis:
         ours, theirs = (read(asker(server.port)) for server in (varve, redis))
         differences.tell_newer(set(ours) - set(theirs))
         grammar = Grammar(ours, theirs, differences.unsent)

@@ -3,6 +3,8 @@
 from varve_process import encode
 
 from .pair import BIG, SETUP
+from .reply import pairs
+from .reply import value as value_of
 
 
 def greetings(pair):
@@ -121,6 +123,37 @@ def settings(pair):
     for line in lines:
         pair.ask(ends, [("CONFIG", "SET", *line.split()), ("CONFIG", "GET", "timeout"),
                         ("CONFIG", "GET", "loglevel"), ("CONFIG", "GET", "slave-priority")], found)
+    pair.check(found)
+
+
+# Values of every kind; the servers are asked what they make of each for every parameter.
+VALUES = ["", "x", "-1", "0", "1", "yes", "NO", "100", "99999999999999999999", "1mb", "1gbx", "kb",
+          "1.5", "50%", "101%", "-5%", "a b", "1 2 3", "-3000 0 0", "normal 0 0 0", "save now",
+          "pubsub 1gb x 3", "3600 1 60 -1", "50 99.9 100", "$lshzxeKEtmdnAg", "Q"]
+# What others depend on, here or in Redis; free texts that Redis has a grammar for; and what that
+# redis-server was not built for (activedefrag) or makes other numbers of (repl-backlog-size).
+NOT_TRIED = ["port", "bind", "dir", "unixsocket", "logfile", "requirepass", "maxmemory-clients",
+             "proc-title-template", "cluster-announce-hostname", "activedefrag",
+             "repl-backlog-size", "bio_cpulist", "bgsave_cpulist", "server_cpulist",
+             "aof_rewrite_cpulist"]
+
+
+def parameters(pair):
+    """CONFIG SET of every parameter that Redis has to values of every kind: taken, or refused in
+    the same words."""
+    found = []
+    client = pair.connect()
+    client.ends[1].send(encode("CONFIG", "GET", "*"))
+    names = [n.decode() for n in pairs(value_of(client.ends[1].replies(1)[0]))]
+    for name in sorted(set(names) - set(NOT_TRIED)):
+        before = []
+        for end in client.ends:
+            end.send(encode("CONFIG", "GET", name))
+            before.append(value_of(end.replies(1)[0])[1])
+        pair.ask(client, [("CONFIG", "SET", name, text) for text in VALUES], found)
+        for end, text in zip(client.ends, before):
+            end.send(encode("CONFIG", "SET", name, text))
+            end.replies(1)
     pair.check(found)
 
 

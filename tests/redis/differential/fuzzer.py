@@ -62,7 +62,7 @@ class Fuzzer:
     def conversations(self, r):
         """Connections that send a little, not always well-formed, and end."""
         steps, made = [], 0
-        odd = [self.grammar.commands[n] for n in PUBSUB]
+        odd = [self.grammar.commands[n] for n in PUBSUB + ["client|reply"] * 4]
         for _ in range(100):
             data = b""
             for _ in range(r.choice([1, 2, 5, 20])):
@@ -97,9 +97,11 @@ class Fuzzer:
 
     def listeners(self, r):
         """Clients that subscribe, and others whose messages and keyspace events they hear."""
-        classes = r.choice([b"KEA", b"KE$g"])
+        classes = r.choice([b"KEA", b"KE$g", b"KEAmn"])
         steps = [Step(0, [(b"CONFIG", b"SET", b"notify-keyspace-events", classes)])]
-        steps += [Step(i, [(b"HELLO", b"3")]) for i in (1, 3)]
+        # In RESP3 a client hears its own misses, in 7.0 between the elements of MGET's answer.
+        if b"m" not in classes:
+            steps += [Step(i, [(b"HELLO", b"3")]) for i in (1, 3)]
         odd = [self.grammar.commands[n] for n in PUBSUB + ["publish"] * 3]
         made = 0
         for number in range(ROUND_COMMANDS // 40):

@@ -36,7 +36,7 @@ class Redis:
             self.port = free_port()
             self.process = subprocess.Popen(
                 ["redis-server", "--port", str(self.port), "--dir", self.folder, "--save", "",
-                 "--appendonly", "no", "--maxmemory", "256mb"],
+                 "--appendonly", "no", "--maxmemory", "256mb", "--enable-debug-command", "local"],
                 executable=BINARY, stdout=subprocess.DEVNULL)
             if self.answers():
                 return self
