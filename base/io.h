@@ -153,6 +153,10 @@ struct io_ring_options {
     /* Files' ops are done inside io_submit, by plain calls: for a driver that would wait for each
      * one anyway, and is spared the ring's hand-over of synchronous writes to kernel threads. */
     bool is_blocking;
+    /* Direct reads may begin later than the next wait: where the device gives all its answers at
+     * once, half of them are held until others have come back. For a thread that works on what
+     * came: the device works meanwhile. */
+    bool paces_reads;
     /* How many regions io_ring_register_memory may name. */
     unsigned regions_max;
 };
@@ -172,8 +176,9 @@ void io_ring_destroy(struct io_ring *ring);
  */
 MUST_CHECK struct status io_ring_register_memory(struct io_ring *ring, void *data, size_t size);
 
-/* Queue op. Takes effect no later than the next io_ring_wait. Cannot fail: errors come as the op's
- * status. The result fields need no initial value. Requires: !op->is_pending. */
+/* Queue op. Takes effect no later than the next io_ring_wait (but see paces_reads). Cannot fail:
+ * errors come as the op's status. The result fields need no initial value. Requires:
+ * !op->is_pending. */
 void io_submit(struct io_ring *ring, struct io_op *op);
 
 /* Begin what is queued now, at the price of a system call, and not behind what else a turn queues:

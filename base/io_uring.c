@@ -12,6 +12,9 @@
  * of a short transfer, what a signal or the exit of the submitting thread interrupted. Nothing that
  * failed is.
  *
+ * A ring that paces reads holds some of them back until others have come (io_pace.h), and hands
+ * these over as soon as it has collected, before its thread gets to work on what came.
+ *
  * Descriptors of sockets are blocking, and the kernel polls for them.
  */
 #include "base/io_host.h"
@@ -23,6 +26,8 @@
 #include <time.h>
 
 #include "base/check.h"
+#include "base/clock.h"
+#include "base/io_pace.h"
 #include "base/io_regions.h"
 
 enum { SUBMISSIONS_MAX = 512, NS_PER_S = 1000 * 1000 * 1000, RETRY_NS = 1000 * 1000 };
@@ -38,9 +43,12 @@ struct uring_ring {
     struct host_ring host;
     struct io_uring native;
     struct io_op_list backlog; /* The kernel would not take more submissions. */
+    struct io_op_list held;    /* Reads that wait for others to come back, in order. */
+    struct io_pace pace;
+    uint32_t reads_back;       /* Not told to the pace yet. */
     struct io_regions regions; /* What the kernel has pinned. */
     size_t in_flight;          /* Ops in the submission queue or the kernel. */
-    bool is_thread_bound;
+    bool paces_reads;
     bool is_enabled; /* Bound rings start with the first use, which names the thread. */
     bool is_bell_armed;
     bool is_draining;
@@ -60,14 +68,20 @@ static void enable(struct uring_ring *r)
     r->is_enabled = true;
 }
 
+/* Hand over what is queued, and wait for nothing. */
+static void hand_over(struct uring_ring *r)
+{
+    enable(r);
+    (void)io_uring_submit(&r->native); /* What fails is tried again by the next turn. */
+}
+
 /* A free submission entry, or NULL if the kernel does not take what is queued. */
 static struct io_uring_sqe *next_entry(struct uring_ring *r)
 {
     struct io_uring_sqe *sqe = io_uring_get_sqe(&r->native);
 
     if (sqe == NULL) {
-        enable(r);
-        (void)io_uring_submit(&r->native); /* What fails is tried again by the next turn. */
+        hand_over(r);
         sqe = io_uring_get_sqe(&r->native);
     }
     return sqe;
@@ -148,6 +162,24 @@ static void enqueue(struct uring_ring *r, struct io_op *op)
         io_op_list_push(&r->backlog, op);
 }
 
+/* A read that the device itself answers. The page cache's need no pace. */
+static bool is_paced(const struct uring_ring *r, const struct io_op *op)
+{
+    return r->paces_reads && op->opcode == IO_OP_READ && (op->file->flags & IO_DIRECT) != 0;
+}
+
+/* The reads whose turn it is. True if there were any. */
+static bool start_held(struct uring_ring *r)
+{
+    uint32_t room = io_pace_room(&r->pace);
+
+    for (uint32_t i = 0; i < room; i++) {
+        io_pace_start(&r->pace);
+        enqueue(r, io_op_list_pop(&r->held));
+    }
+    return room > 0;
+}
+
 static void submit(struct io_ring *ring, struct io_op *op)
 {
     struct uring_ring *r = (struct uring_ring *)ring;
@@ -155,15 +187,18 @@ static void submit(struct io_ring *ring, struct io_op *op)
     if (io_host_adopt(&r->host, op))
         return;
     op->scratch[0] = op->wants_worker ? NEEDS_WORKER : 0;
-    enqueue(r, op);
+    if (!is_paced(r, op)) {
+        enqueue(r, op);
+        return;
+    }
+    io_op_list_push(&r->held, op);
+    io_pace_want(&r->pace);
+    (void)start_held(r);
 }
 
 static void start(struct io_ring *ring)
 {
-    struct uring_ring *r = (struct uring_ring *)ring;
-
-    enable(r);
-    (void)io_uring_submit(&r->native); /* What fails is tried again by the next turn. */
+    hand_over((struct uring_ring *)ring);
 }
 
 static void flush_backlog(struct uring_ring *r)
@@ -178,6 +213,7 @@ static void finish(struct uring_ring *r, struct io_op *op)
 {
     if (io_host_is_socket_op(op))
         io_host_detach(op);
+    r->reads_back += is_paced(r, op);
     io_op_list_push(&r->host.done, op);
 }
 
@@ -256,6 +292,20 @@ static void complete(struct uring_ring *r, struct io_op *op, const struct io_uri
     }
 }
 
+/*
+ * Reads came back: others take their place, now, so that the device works on them while the thread
+ * works on what came.
+ */
+static void follow_up(struct uring_ring *r)
+{
+    if (r->reads_back == 0)
+        return;
+    io_pace_return(&r->pace, r->reads_back, clock_ns(clock_system()));
+    r->reads_back = 0;
+    if (start_held(r))
+        hand_over(r);
+}
+
 static void collect(struct uring_ring *r)
 {
     struct io_uring_cqe *cqe;
@@ -272,6 +322,7 @@ static void collect(struct uring_ring *r)
             complete(r, (struct io_op *)(uintptr_t)tag, cqe);
     }
     io_uring_cq_advance(&r->native, count);
+    follow_up(r);
 }
 
 /* ---- Waiting ----------------------------------------------------------------------------- */
@@ -422,6 +473,7 @@ static struct status ring_create(struct io *io, const struct io_ring_options *op
         return status_of(ST_NO_MEMORY);
     r->host.ring.io = io;
     r->host.turn = turn;
+    r->paces_reads = options->paces_reads;
     s = io_waker_init(&r->host.waker);
     if (failed(s))
         goto out_ring;
@@ -454,6 +506,11 @@ static void drain(struct uring_ring *r)
     struct io_op *op;
 
     r->is_draining = true;
+    while ((op = io_op_list_pop(&r->held)) != NULL) {
+        io_pace_drop(&r->pace);
+        io_op_settle(op, ECANCELED);
+        io_op_list_push(&r->host.done, op);
+    }
     while ((op = io_op_list_pop(&r->backlog)) != NULL) {
         io_op_settle(op, ECANCELED);
         finish(r, op);
@@ -466,6 +523,8 @@ static void drain(struct uring_ring *r)
         }
         turn(&r->host, 100 * (uint64_t)RETRY_NS);
     }
+    follow_up(r);
+    CHECK(r->pace.under_way == 0);
 }
 
 static void ring_destroy(struct io_ring *ring)

@@ -145,7 +145,9 @@ static struct status open_store(struct server *s, struct errbuf *err)
 {
     char dir[sizeof s->dir + 2];
     struct cache_options cache = { .size_bytes = s->cache_bytes };
-    const struct io_ring_options ring = { .entries = RING_ENTRIES, .is_thread_bound = true };
+    const struct io_ring_options ring = { .entries = RING_ENTRIES,
+                                          .is_thread_bound = true,
+                                          .paces_reads = true };
 
     (void)snprintf(dir, sizeof dir, "%s/0", s->dir);
     rand_entropy(&cache.seed, sizeof cache.seed);
