@@ -370,7 +370,7 @@ static struct status bitfield(struct resp_call *call, bool is_read_only)
         return resp_fail(call, "ERR BITFIELD_RO only supports the GET subcommand");
     TRY(resp_entry_open(call, call->argv[1], RESP_ENTRY_VALUE, &e));
     if (ops.size_bytes == 0)
-        resp_entry_score(call, &e);
+        resp_entry_use(call, &e);
     if (!resp_entry_is_string(&e))
         return resp_fail_type(call);
     return run_ops(call, &e, &ops);

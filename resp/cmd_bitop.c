@@ -52,7 +52,7 @@ static struct status look_at(struct resp_call *call, struct resp_entry *e, size_
     struct sources *s = context;
     uint64_t size = e->is_live ? e->size_bytes : 0;
 
-    resp_entry_score(call, e);
+    resp_entry_use(call, e);
     s->has_other_type |= !resp_entry_is_string(e);
     s->total += size;
     if (size > s->longest)
@@ -68,7 +68,7 @@ static struct status score(struct resp_call *call, struct resp_entry *e, size_t 
 {
     (void)arg;
     (void)context;
-    resp_entry_score(call, e);
+    resp_entry_use(call, e);
     return status_ok();
 }
 

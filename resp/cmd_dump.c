@@ -41,8 +41,9 @@ struct status resp_cmd_dump(struct resp_call *call)
 struct restore_options {
     bool replaces;
     bool is_absolute;
-    bool has_idle_time; /* As the next: checked, and not kept. */
-    bool has_frequency;
+    bool has_frequency; /* Checked, and not kept: nothing is evicted by it. */
+    bool has_idle_time;
+    int64_t idle_s;
 };
 
 static bool fail_option(struct resp_call *call, const char *text)
@@ -68,6 +69,7 @@ static bool parse_restore(struct resp_call *call, struct restore_options *o)
             if (value < 0)
                 return fail_option(call, "ERR Invalid IDLETIME value, must be >= 0");
             o->has_idle_time = true;
+            o->idle_s = value;
         } else if (resp_call_is(call, i, "freq") && has_value && !o->has_idle_time) {
             if (!resp_call_int(call, ++i, &value))
                 return false;
@@ -79,6 +81,14 @@ static bool parse_restore(struct resp_call *call, struct restore_options *o)
         }
     }
     return true;
+}
+
+static void note_idle_time(struct resp_call *call, const struct resp_entry *e, uint64_t idle_s)
+{
+    uint64_t now_s = call->now_ms / 1000;
+    uint64_t at_ms = call->now_ms - 1000 * (idle_s < now_s ? idle_s : now_s);
+
+    resp_touches_restore(&call->resp->touches, &e->place, at_ms);
 }
 
 /* When the key's time is over, 0 for never; false, and the error is replied. */
@@ -124,6 +134,8 @@ struct status resp_cmd_restore(struct resp_call *call)
     if (expire_ms != 0 && expire_ms <= call->now_ms)
         return resp_entry_delete(call, &e);
     TRY(resp_entry_set_string(call, &e, string, expire_ms));
+    if (o.has_idle_time)
+        note_idle_time(call, &e, (uint64_t)o.idle_s);
     resp_notify(call, RESP_EVENT_GENERIC, "restore", call->argv[1]);
     return status_ok();
 }

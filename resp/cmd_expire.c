@@ -120,7 +120,8 @@ static struct status reply_expiry(struct resp_call *call, enum resp_expiry_unit 
 {
     struct resp_entry e;
 
-    TRY(resp_entry_lookup(call, call->argv[1], RESP_ENTRY_FACTS, &e));
+    TRY(resp_entry_open(call, call->argv[1], RESP_ENTRY_FACTS, &e));
+    resp_entry_score(call, &e);
     if (!e.is_live) {
         resp_reply_int(call->reply, -2);
     } else if (e.expire_ms == 0) {

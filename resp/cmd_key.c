@@ -63,7 +63,8 @@ struct status resp_cmd_type(struct resp_call *call)
 {
     struct resp_entry e;
 
-    TRY(resp_entry_lookup(call, call->argv[1], RESP_ENTRY_FACTS, &e));
+    TRY(resp_entry_open(call, call->argv[1], RESP_ENTRY_FACTS, &e));
+    resp_entry_score(call, &e);
     resp_reply_status(call->reply, e.is_live ? resp_row_type_name(e.type) : "none");
     return status_ok();
 }

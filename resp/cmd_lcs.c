@@ -46,7 +46,7 @@ static struct status note_entry(struct resp_call *call, struct resp_entry *e, si
 {
     struct resp_entry *entries = context;
 
-    resp_entry_score(call, e);
+    resp_entry_use(call, e);
     entries[arg - 1] = *e;
     return status_ok();
 }

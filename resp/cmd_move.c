@@ -126,7 +126,7 @@ struct status resp_cmd_copy(struct resp_call *call)
     if (number == call->session->identity.database && bytes_equal(call->argv[1], call->argv[2]))
         return fail_same_place(call);
     TRY(open_elsewhere(call, number, call->argv[2], &from, &to));
-    resp_entry_score(call, &from);
+    resp_entry_use(call, &from);
     bool can_copy = from.is_live && (replaces || !to.is_live);
     if (can_copy) {
         bool was_live = to.is_live;

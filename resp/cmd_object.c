@@ -41,11 +41,10 @@ static const char *encoding_of(const struct resp_entry *e)
 
 static uint64_t idle_s(const struct resp_call *call, const struct resp_entry *e)
 {
-    uint64_t touched_ms = resp_touches_time(&call->resp->touches, &e->place);
-    uint64_t since_ms = touched_ms > e->written_ms ? touched_ms : e->written_ms;
-    bool is_past = e->written_ms != 0 && since_ms < call->now_ms;
+    uint64_t written_ms = e->written_ms != 0 ? e->written_ms : call->now_ms;
+    uint64_t since_ms = resp_touches_time(&call->resp->touches, &e->place, written_ms);
 
-    return is_past ? (call->now_ms - since_ms) / 1000 : 0;
+    return since_ms < call->now_ms ? (call->now_ms - since_ms) / 1000 : 0;
 }
 
 struct status resp_cmd_object_encoding(struct resp_call *call)
@@ -112,7 +111,7 @@ struct status resp_cmd_object_help(struct resp_call *call)
         "FREQ <key>",
         "    How often the key is accessed: not counted, as nothing is evicted.",
         "IDLETIME <key>",
-        "    Seconds since the key was last written or touched.",
+        "    Seconds since the key was last written, read or touched.",
         "REFCOUNT <key>",
         "    How many keys share the value: 1.",
         NULL,

@@ -149,7 +149,7 @@ struct status resp_cmd_set(struct resp_call *call)
     TRY(resp_entry_open(call, call->argv[1],
                         o.flags & (SET_GET | SET_MATCH) ? RESP_ENTRY_VALUE : RESP_ENTRY_FACTS, &e));
     if (o.flags & SET_GET)
-        resp_entry_score(call, &e);
+        resp_entry_use(call, &e);
     if (o.flags & SET_GET && !resp_entry_is_string(&e))
         return resp_fail_type(call);
     TRY(may_set(call, &o, &e, &answer));
@@ -277,7 +277,7 @@ static struct status reply_string_or_null(struct resp_call *call, struct resp_en
 {
     (void)arg;
     (void)context;
-    resp_entry_score(call, e);
+    resp_entry_use(call, e);
     if (e->is_live && resp_entry_is_string(e))
         return resp_string_reply(call, e);
     resp_reply_null(call->reply);

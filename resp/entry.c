@@ -4,6 +4,7 @@
 
 #include "resp/command.h"
 #include "resp/notify.h"
+#include "resp/session.h"
 
 #include <stdlib.h>
 
@@ -60,6 +61,12 @@ static struct status read_object(const struct store_row *row, struct resp_entry 
     return status_ok();
 }
 
+static void note_use(struct resp_call *call, const struct resp_entry *e)
+{
+    if (!call->session->identity.leaves_no_trace)
+        resp_touches_note(&call->resp->touches, &e->place, call->now_ms);
+}
+
 struct status resp_entry_load(struct resp_call *call, enum resp_entry_part part,
                               struct resp_entry *e)
 {
@@ -68,6 +75,9 @@ struct status resp_entry_load(struct resp_call *call, enum resp_entry_part part,
 
     if (failed(s) && s.code != ST_NOT_FOUND)
         return s;
+    bool is_expirer = call->command == NULL;
+    if (!is_expirer && call->command->flags & RESP_CMD_WRITE)
+        note_use(call, e);
     return resp_entry_see(call, succeeded(s) ? &row : NULL, e);
 }
 
@@ -111,11 +121,18 @@ void resp_entry_score(struct resp_call *call, const struct resp_entry *e)
     resp_notify(call, RESP_EVENT_MISS, "keymiss", e->place.key);
 }
 
+void resp_entry_use(struct resp_call *call, const struct resp_entry *e)
+{
+    resp_entry_score(call, e);
+    if (e->is_live)
+        note_use(call, e);
+}
+
 struct status resp_entry_lookup(struct resp_call *call, struct bytes key, enum resp_entry_part part,
                                 struct resp_entry *out)
 {
     TRY(resp_entry_open(call, key, part, out));
-    resp_entry_score(call, out);
+    resp_entry_use(call, out);
     return status_ok();
 }
 

@@ -54,7 +54,7 @@ MUST_CHECK struct status resp_entry_see(struct resp_call *call, const struct sto
 MUST_CHECK struct status resp_entry_open(struct resp_call *call, struct bytes key,
                                          enum resp_entry_part part, struct resp_entry *out);
 
-/* The same for a reading command: scores it. */
+/* The same for a command that reads the value: it counts as use of the key. */
 MUST_CHECK struct status resp_entry_lookup(struct resp_call *call, struct bytes key,
                                            enum resp_entry_part part, struct resp_entry *out);
 
@@ -75,6 +75,8 @@ MUST_CHECK struct status resp_entry_visit_keys(struct resp_call *call, struct re
 
 /* Count a reading command's hit or miss. */
 void resp_entry_score(struct resp_call *call, const struct resp_entry *e);
+/* The same, and the key is used, for OBJECT IDLETIME, unless CLIENT NO-TOUCH said otherwise. */
+void resp_entry_use(struct resp_call *call, const struct resp_entry *e);
 
 /* Is it a string, or absent? */
 static inline bool resp_entry_is_string(const struct resp_entry *e)

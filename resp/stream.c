@@ -95,7 +95,7 @@ struct status resp_stream_open(struct resp_stream *s, struct resp_call *call, st
         CHECK(!options->is_exact || call->overlay == NULL);
         if (!is_long && !options->is_exact) {
             if (!options->is_scored)
-                resp_entry_score(call, e);
+                resp_entry_use(call, e);
             return status_ok();
         }
         TRY(open_cursor(s, call, options->is_exact));
@@ -105,7 +105,7 @@ struct status resp_stream_open(struct resp_stream *s, struct resp_call *call, st
     if (!s->is_settled)
         TRY(settle(s, call, options->is_exact));
     if (!options->is_scored)
-        resp_entry_score(call, &s->entry);
+        resp_entry_use(call, &s->entry);
     return status_ok();
 }
 

@@ -5,6 +5,7 @@
 struct resp_touched {
     uint64_t key; /* Database and hash: two keys of a database that share it are one here. */
     uint64_t at_ms;
+    bool is_restored; /* RESTORE said at_ms, and nobody used the key since. */
 };
 
 void resp_touches_init(struct resp_touches *t, struct alloc *alloc)
@@ -23,7 +24,8 @@ static uint64_t key_of(const struct resp_place *p)
     return (uint64_t)p->database_id << 32 | p->hash;
 }
 
-void resp_touches_note(struct resp_touches *t, const struct resp_place *p, uint64_t now_ms)
+static void take_note(struct resp_touches *t, const struct resp_place *p, uint64_t at_ms,
+                      bool is_restored)
 {
     uint64_t key = key_of(p);
 
@@ -31,15 +33,28 @@ void resp_touches_note(struct resp_touches *t, const struct resp_place *p, uint6
         t->places = alloc_zeroed(t->alloc, RESP_TOUCHES * sizeof *t->places);
     if (t->places != NULL)
         t->places[hash_u64(key) % RESP_TOUCHES] =
-            (struct resp_touched) { .key = key, .at_ms = now_ms };
+            (struct resp_touched) { .key = key, .at_ms = at_ms, .is_restored = is_restored };
 }
 
-uint64_t resp_touches_time(const struct resp_touches *t, const struct resp_place *p)
+void resp_touches_note(struct resp_touches *t, const struct resp_place *p, uint64_t now_ms)
+{
+    take_note(t, p, now_ms, false);
+}
+
+void resp_touches_restore(struct resp_touches *t, const struct resp_place *p, uint64_t at_ms)
+{
+    take_note(t, p, at_ms, true);
+}
+
+uint64_t resp_touches_time(const struct resp_touches *t, const struct resp_place *p,
+                           uint64_t written_ms)
 {
     uint64_t key = key_of(p);
 
     if (t->places == NULL)
-        return 0;
+        return written_ms;
     const struct resp_touched *touched = &t->places[hash_u64(key) % RESP_TOUCHES];
-    return touched->key == key ? touched->at_ms : 0;
+    if (touched->key != key)
+        return written_ms;
+    return touched->is_restored || touched->at_ms > written_ms ? touched->at_ms : written_ms;
 }

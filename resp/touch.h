@@ -1,9 +1,10 @@
 /*
- * touch -- when keys were last touched: what TOUCH says, for OBJECT IDLETIME.
+ * touch -- when keys were last used, for OBJECT IDLETIME.
  *
- * A key's row knows when it was last written; of reads nothing is kept, as nothing is evicted by
- * them. TOUCH is told here, for the last RESP_TOUCHES keys or so: each has one place, which the
- * next one that falls there takes. Nothing is stored, and nothing is sent anywhere.
+ * A key's row knows when it was last written. That a command looked at it, to read it or to write
+ * it, is told here, and that RESTORE brought it with an idle time; for the last RESP_TOUCHES keys
+ * or so: each has one place, which the next one that falls there takes. Nothing is stored, and
+ * nothing is sent anywhere.
  *
  * Threads: one reactor's.
  */
@@ -24,9 +25,12 @@ struct resp_touches {
 void resp_touches_init(struct resp_touches *t, struct alloc *alloc);
 void resp_touches_deinit(struct resp_touches *t);
 
-/* The key is touched now; forgotten where there is no memory. */
+/* The key is used now; forgotten where there is no memory. */
 void resp_touches_note(struct resp_touches *t, const struct resp_place *p, uint64_t now_ms);
-/* When it was touched last, as far as is known; 0: never. */
-uint64_t resp_touches_time(const struct resp_touches *t, const struct resp_place *p);
+/* Until it is used again, it counts as used at at_ms last, whenever it was written. */
+void resp_touches_restore(struct resp_touches *t, const struct resp_place *p, uint64_t at_ms);
+/* When a key that was written at written_ms was used last, as far as is known. */
+uint64_t resp_touches_time(const struct resp_touches *t, const struct resp_place *p,
+                           uint64_t written_ms);
 
 #endif

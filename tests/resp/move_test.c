@@ -125,7 +125,7 @@ Test(resp_move, holes_stay_holes)
     gateway_close(&g);
 }
 
-Test(resp_move, an_idle_time_begins_with_the_last_write_or_touch)
+Test(resp_move, an_idle_time_begins_with_the_last_use)
 {
     struct gateway g;
 
@@ -133,8 +133,16 @@ Test(resp_move, an_idle_time_begins_with_the_last_write_or_touch)
     expect(&g, "SET a 1", "+OK\r\n");
     g.store.now_ms += 5999;
     expect(&g, "OBJECT IDLETIME a", ":5\r\n");
+    expect(&g, "EXISTS a", ":1\r\n");
+    expect(&g, "TYPE a", "+string\r\n");
+    expect(&g, "TTL a", ":-1\r\n");
+    expect(&g, "CLIENT NO-TOUCH ON", "+OK\r\n");
     expect(&g, "GET a", "$1\r\n1\r\n");
     expect(&g, "OBJECT IDLETIME a", ":5\r\n");
+    expect(&g, "CLIENT NO-TOUCH OFF", "+OK\r\n");
+    expect(&g, "GET a", "$1\r\n1\r\n");
+    expect(&g, "OBJECT IDLETIME a", ":0\r\n");
+    g.store.now_ms += 2000;
     expect(&g, "TOUCH a b", ":1\r\n");
     expect(&g, "OBJECT IDLETIME a", ":0\r\n");
     g.store.now_ms += 2000;
@@ -142,6 +150,28 @@ Test(resp_move, an_idle_time_begins_with_the_last_write_or_touch)
     expect(&g, "APPEND a 1", ":2\r\n");
     expect(&g, "OBJECT IDLETIME a", ":0\r\n");
     g.store.now_ms -= 3000;
+    expect(&g, "OBJECT IDLETIME a", ":0\r\n");
+    gateway_close(&g);
+}
+
+#define TEN "\\x00\\xc0\\n\\t\\x00\\xbem\\x06\\x89Z(\\x00\\n"
+
+Test(resp_move, a_key_is_restored_with_its_idle_time)
+{
+    struct gateway g;
+
+    gateway_open(&g);
+    g.store.now_ms += 100000;
+    expect(&g, "RESTORE a 0 \"" TEN "\" IDLETIME 10", "+OK\r\n");
+    expect(&g, "OBJECT IDLETIME a", ":10\r\n");
+    g.store.now_ms += 3000;
+    expect(&g, "OBJECT IDLETIME a", ":13\r\n");
+    expect(&g, "SET a 1", "+OK\r\n");
+    expect(&g, "OBJECT IDLETIME a", ":0\r\n");
+    g.store.now_ms += 2000;
+    expect(&g, "OBJECT IDLETIME a", ":2\r\n");
+    expect(&g, "RESTORE a 0 \"" TEN "\" REPLACE IDLETIME 9223372036854775807", "+OK\r\n");
+    expect(&g, "GET a", "$2\r\n10\r\n");
     expect(&g, "OBJECT IDLETIME a", ":0\r\n");
     gateway_close(&g);
 }

@@ -305,3 +305,25 @@ def what_is_counted_and_told(pair):
     pair.ask(client, [("SWAPDB", "0", "1"), ("FLUSHALL",), ("CONFIG", "RESETSTAT"),
                       ("CONFIG", "SET", "notify-keyspace-events", "")], found)
     pair.check(found)
+
+
+def what_counts_as_use(pair):
+    """A key is restored as idle for long; after which commands is it not so any more?"""
+    found = []
+    client = pair.connect()
+    commands = [[w.replace("@", "k") for w in words] for words in commands_in(OF_A_KEY)
+                if words[0] != "RESTORE"]  # One that fails looks at the key here.
+    commands += commands_in("OBJECT IDLETIME k | SCAN 0 | RANDOMKEY | KEYS * | DEBUG OBJECT k"
+                            " | MEMORY USAGE k | EXPIRETIME k | BITCOUNT k 0 0 | DEL a k b")
+    for words in commands:
+        answers = []
+        for end in client.ends:
+            for request in (*SETUP, ("RESTORE", "k", "0", DUMPED, "IDLETIME", "100000"), words,
+                            ("OBJECT", "IDLETIME", "k")):
+                end.send(encode(*request))
+                reply = end.replies(1)[0]
+            answers.append(b"idle" if reply[:1] == b":" and int(reply[1:]) >= 100000 else
+                           b"used" if reply[:1] == b":" else reply)
+        if answers[0] != answers[1]:
+            found.append(Found(to_bytes(words), *answers))
+    pair.check(found)
