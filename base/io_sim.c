@@ -93,6 +93,12 @@ void io_sim_set_monitor(struct io_sim *sim, io_sim_watch *watch, void *context)
     sim->watch_context = context;
 }
 
+void io_sim_set_tap(struct io_sim *sim, io_sim_tap *tap, void *context)
+{
+    sim->tap = tap;
+    sim->tap_context = context;
+}
+
 void io_sim_mark(struct io_sim *sim, const char *word, uint64_t number)
 {
     struct io_sim_event e = { .kind = IO_SIM_MARKED, .word = word, .number = number };

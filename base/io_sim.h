@@ -212,6 +212,11 @@ struct io_sim_mark {
 };
 void io_sim_mark(struct io_sim *sim, const char *word, uint64_t number);
 
+/* Call tap with what a SEND hands over, as it does: from this moment on the other side, whose end
+ * is to, may know it. For tests of what may be told when; a tap may make marks. NULL: stop. */
+typedef void io_sim_tap(void *context, const struct io_socket *to, struct bytes sent);
+void io_sim_set_tap(struct io_sim *sim, io_sim_tap *tap, void *context);
+
 /* Record events from now on, beginning with the disk as it is. */
 struct io_sim_trace;
 void io_sim_trace_start(struct io_sim *sim);

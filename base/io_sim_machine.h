@@ -65,6 +65,8 @@ struct io_sim {
 
     io_sim_watch *watch;
     void *watch_context;
+    io_sim_tap *tap;
+    void *tap_context;
     struct io_sim_trace *trace;
 
     struct sim_due *dues; /* A binary heap. */

@@ -136,8 +136,11 @@ static void look_at_sender(struct io_sim *sim, struct sim_socket *s)
     size_t room = peer->buffer_size - peer->count;
     size_t left = op->size - op->done_size;
     size_t part = left < room ? left : room;
-    put_bytes(peer, (const uint8_t *)op->data + op->done_size, part);
+    const uint8_t *from = (const uint8_t *)op->data + op->done_size;
+    put_bytes(peer, from, part);
     op->done_size += part;
+    if (part > 0 && sim->tap != NULL)
+        sim->tap(sim->tap_context, &peer->socket, bytes_of(from, part));
     if (op->done_size == op->size)
         make_due(sim, op);
     look_at_receiver(sim, peer);

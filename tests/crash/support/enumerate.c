@@ -73,7 +73,9 @@ struct enumeration {
     /* Of the trace in hand, and of the one around it if that is a recovery. */
     const struct io_sim_trace *trace;
     struct io_sim_replay *replay;
-    size_t position; /* Events lived through. */
+    size_t position;   /* Events lived through. */
+    uint64_t newest;   /* WRITING event of the newest write, */
+    bool is_under_way; /* which has not ended. */
     unsigned cuts;
     struct io_sim_mark *marks;
     size_t mark_count;
@@ -97,6 +99,28 @@ static void set_marks(struct enumeration *e)
     for (size_t i = 0; i < e->mark_count; i++)
         e->marks_hash =
             hash_u64(hash_bytes(bytes_str(e->marks[i].word), e->marks_hash) + e->marks[i].number);
+}
+
+/* Live through the next event. False at the end. */
+static bool next_moment(struct enumeration *e)
+{
+    if (!io_sim_replay_next(e->replay))
+        return false;
+    const struct io_sim_event *event = io_sim_trace_event(e->trace, e->position++);
+    if (event->kind == IO_SIM_WRITING) {
+        e->newest = event->sequence;
+        e->is_under_way = true;
+    } else if (event->kind == IO_SIM_WRITTEN && event->start == e->newest) {
+        e->is_under_way = false;
+    }
+    return true;
+}
+
+/* Is the newest write under way, and has nothing happened behind it? */
+static bool can_lose_newest(const struct enumeration *e)
+{
+    return e->is_under_way && e->units.last_write_count > 0 &&
+           e->units.last_write + e->units.last_write_count == e->units.count;
 }
 
 /* The kept units as "0-3,7". Cut short by an ellipsis. */
@@ -166,9 +190,14 @@ static void note_failure(struct enumeration *e, const struct io_sim_choice *choi
 static bool enumerate_recovery(const struct enumeration *outer, const struct io_sim_trace *trace,
                                uint64_t seed, bool was_power_cut);
 
-static bool is_kill(const struct io_sim_choice *choice)
+/* The kernel has all that was asked of it, but perhaps for the write under way. */
+static bool is_kill(const struct enumeration *e, const struct io_sim_choice *choice)
 {
-    return choice->keep == IO_SIM_KEEP_ALL && choice->torn == 0;
+    if (choice->torn > 0 || choice->grows || choice->has_garbage)
+        return false;
+    return choice->keep == IO_SIM_KEEP_ALL ||
+           (choice->keep == IO_SIM_KEEP_PREFIX && can_lose_newest(e) &&
+            choice->count == e->units.last_write);
 }
 
 /* Run verify on a machine over image; and, if this one was chosen for it, cut its power again. */
@@ -180,7 +209,7 @@ static bool verify_image(struct enumeration *e, const struct io_sim_image *image
                                  .marks = e->marks,
                                  .mark_count = e->mark_count,
                                  .cuts = e->cuts,
-                                 .is_kill = !e->was_power_cut && is_kill(choice) };
+                                 .is_kill = !e->was_power_cut && is_kill(e, choice) };
     struct errbuf why = { "" };
     bool is_traced = e->cuts == 1 && e->options.second_cut_every > 0 &&
                      (key >> 16) % e->options.second_cut_every == 0;
@@ -193,7 +222,7 @@ static bool verify_image(struct enumeration *e, const struct io_sim_image *image
     if (!is_right)
         note_failure(e, choice, &why);
     else if (trace != NULL)
-        is_right = enumerate_recovery(e, trace, key, !is_kill(choice));
+        is_right = enumerate_recovery(e, trace, key, !is_kill(e, choice));
     io_sim_trace_destroy(trace);
     return is_right;
 }
@@ -332,6 +361,9 @@ static bool try_moment(struct enumeration *e)
     CHECK(mask != NULL);
     /* First, so that what it shares with other choices is judged as what it is. */
     is_right = try_choice(e, &(struct io_sim_choice) { .keep = IO_SIM_KEEP_ALL });
+    if (is_right && can_lose_newest(e))
+        is_right = try_choice(e, &(struct io_sim_choice) { .keep = IO_SIM_KEEP_PREFIX,
+                                                           .count = e->units.last_write });
     if (is_right && e->units.count <= e->options.exhaustive_max)
         is_right = try_all_subsets(e);
     else if (is_right)
@@ -391,8 +423,9 @@ static bool enumerate_recovery(const struct enumeration *outer, const struct io_
     CHECK(e.marks != NULL);
     memcpy(e.marks, outer->marks, e.outer_marks * sizeof *e.marks);
     rand_seed(&e.rand, e.options.seed ^ seed);
-    while ((is_right = try_samples(&e, share(&e, points))) && io_sim_replay_next(e.replay))
-        e.position++;
+    e.is_under_way = false;
+    while ((is_right = try_samples(&e, share(&e, points))) && next_moment(&e))
+        ;
     io_sim_replay_destroy(e.replay);
     free(e.marks);
     return is_right;
@@ -432,8 +465,8 @@ bool crash_enumerate(const struct io_sim_trace *trace, const struct crash_option
     if (own != NULL)
         e.seen = own;
     rand_seed(&e.rand, e.options.seed);
-    while ((is_right = try_moment(&e)) && io_sim_replay_next(e.replay))
-        e.position++;
+    while ((is_right = try_moment(&e)) && next_moment(&e))
+        ;
     io_sim_replay_destroy(e.replay);
     free(e.marks);
     crash_seen_destroy(own);

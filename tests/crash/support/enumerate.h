@@ -33,8 +33,8 @@ struct crash_state {
                                         second cut those of the recovery follow. */
     size_t mark_count;
     unsigned cuts; /* 1 or 2; 0: merely restarted (sweep.h). */
-    bool is_kill;  /* All that was pending was kept, at both cuts: as after kill -9, which the
-                      kernel survives. */
+    bool is_kill;  /* All that was pending was kept, at both cuts, or all but the write under way:
+                      as after kill -9, which the kernel survives. */
 };
 
 /* Is the state right? If not, say in why what is wrong. */
