@@ -76,6 +76,7 @@ class Ledger:
         self.note = note
         self.units = [0] * WRITERS
         self.counted = 0
+        self.claimed = set()
         self.lock = threading.Lock()
 
     def saw(self, writer, n):
@@ -93,6 +94,12 @@ class Ledger:
             self.counted = n
             if self.note:
                 self.note(f"counted {n}")
+
+    def claims(self, n):
+        """EXEC gave this number to somebody."""
+        with self.lock:
+            must(n not in self.claimed, n, "was counted up to by two")
+            self.claimed.add(n)
 
     def read_line(self, line):
         words = line.split()
@@ -137,6 +144,7 @@ class Ledger:
             for expected in "OK", "QUEUED", "QUEUED":
                 must(client.reply() == expected)
             if client.reply() is not None:
+                self.claims(n + 1)
                 self.counted_to(n + 1)
 
     def start(self, server, seed):
