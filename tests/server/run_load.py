@@ -49,7 +49,7 @@ def read_exactly(sock, size):
 
 
 def ten_thousand_idle_connections_are_cheap():
-    """They come in a storm, while somebody works; each has sent a pipeline that outgrows buffers."""
+    """They come in a storm, while somebody works; each has sent what outgrows its buffers."""
     raise_file_limit(IDLE + 500)
     burst = b"PING\r\n" * BURST
     with Server("--maxclients", str(IDLE + 100)) as s:
