@@ -139,18 +139,14 @@ static void note_lookup(struct cache *c, uint64_t hash, enum note_outcome outcom
 
 void cache_prefetch(struct cache *c, uint32_t hint, unsigned step, size_t at)
 {
-    uint64_t word;
-
     if (hint == 0)
         return;
     struct slot *s = slot_at(&c->slots, hint);
-    if (step == 0) {
+    if (step == 0)
         __builtin_prefetch(s, 1);
-    } else if (slot_try_pin(s, 0, 0, &word)) {
-        /* Pinned, because only then does its slab stay; whose bytes it has now matters little. */
-        __builtin_prefetch(memory_data(&c->memory, word_chunk(word)) + at);
-        cache_unpin(c, hint);
-    }
+    else
+        /* Whose bytes it has now matters little. */
+        memory_prefetch(&c->memory, word_chunk(slot_word(s)), at);
 }
 
 /* How a lookup changes the word of the slot it finds. */

@@ -121,10 +121,16 @@ static uint32_t take_place(struct memory *m)
     return place;
 }
 
+static void set_place(struct memory *m, uint32_t place, uint8_t *data, size_t chunk_size)
+{
+    atomic_store_explicit(&m->places[place].data, data, memory_order_relaxed);
+    atomic_store_explicit(&m->places[place].chunk_size, chunk_size, memory_order_relaxed);
+}
+
 static void give_place(struct memory *m, uint32_t place)
 {
     m->slabs[place] = (struct memory_slab) { .next = m->vacant };
-    m->places[place] = (struct memory_place) { 0 };
+    set_place(m, place, NULL, 0);
     m->vacant = place;
 }
 
@@ -140,7 +146,7 @@ static uint32_t place_create(struct memory *m, size_t size, size_t alignment)
     uint8_t *data = alloc_aligned(m->env->alloc, alignment, size);
     if (data == NULL)
         goto no_memory;
-    m->places[place] = (struct memory_place) { .data = data, .chunk_size = size };
+    set_place(m, place, data, size);
     m->slabs[place] = (struct memory_slab) { .chunk_class = CLASS_LARGE };
     return place;
 no_memory:
@@ -248,7 +254,7 @@ static bool add_slab(struct memory *m, uint32_t chunk_class)
     if (s.owners == NULL)
         goto no_memory;
     m->slabs[slab] = s;
-    m->places[slab].chunk_size = k->chunk_size;
+    atomic_store_explicit(&m->places[slab].chunk_size, k->chunk_size, memory_order_relaxed);
     k->slab_count++;
     k->free_count += s.chunk_count;
     list_with_room(m, slab);

@@ -11,7 +11,7 @@
  *   2. A chunk in use has an owner, the id of its entry's slot.
  *
  * Private to cache/. Threads: under the cache's mutex; memory_data also by who has the chunk's
- * entry pinned.
+ * entry pinned, memory_prefetch by anybody.
  */
 #ifndef VARVE_CACHE_MEMORY_H
 #define VARVE_CACHE_MEMORY_H
@@ -27,10 +27,11 @@
 enum { CHUNK_BITS = 12, CHUNK_SIZE_MIN = 512, CHUNK_STEPS = 8, CHUNK_CLASSES_MAX = 1 + 9 * 8 };
 enum { MEMORY_NONE = UINT32_MAX };
 
-/* What a reader needs of a slab, apart from what changes with every chunk taken. */
+/* What a reader needs of a slab, apart from what changes with every chunk taken. Written under the
+ * mutex; who has a chunk of it pinned sees what holds. */
 struct memory_place {
-    uint8_t *data;
-    size_t chunk_size;
+    uint8_t *_Atomic data;
+    _Atomic size_t chunk_size;
 };
 
 struct memory_slab {
@@ -86,10 +87,26 @@ void memory_give(struct memory *m, uint32_t chunk);
 /* Bytes it takes: what its entry weighs. */
 size_t memory_chunk_size(const struct memory *m, uint32_t chunk);
 
+/* Where in its place a chunk begins. */
+static inline size_t memory_offset(const struct memory_place *place, uint32_t chunk)
+{
+    return (chunk & ((1u << CHUNK_BITS) - 1)) *
+           atomic_load_explicit(&place->chunk_size, memory_order_relaxed);
+}
+
 static inline uint8_t *memory_data(const struct memory *m, uint32_t chunk)
 {
     const struct memory_place *place = &m->places[chunk >> CHUNK_BITS];
-    return place->data + (chunk & ((1u << CHUNK_BITS) - 1)) * place->chunk_size;
+    return atomic_load_explicit(&place->data, memory_order_relaxed) + memory_offset(place, chunk);
+}
+
+/* Ask for the line at `at` of a chunk, which may have gone: only a hint, at any address. */
+static inline void memory_prefetch(const struct memory *m, uint32_t chunk, size_t at)
+{
+    const struct memory_place *place = &m->places[chunk >> CHUNK_BITS];
+    uintptr_t begin = (uintptr_t)atomic_load_explicit(&place->data, memory_order_relaxed);
+
+    __builtin_prefetch((const void *)(begin + memory_offset(place, chunk) + at));
 }
 
 /* Is there room for another slab without giving anything up? */
