@@ -48,7 +48,7 @@ static void charge_as(struct txn_overlay *o, enum budget_tag tag, size_t *charge
 
 static size_t table_bytes(const struct txn_overlay *o)
 {
-    return o->bucket_capacity * sizeof(struct txn_row *);
+    return o->bucket_capacity * sizeof(struct txn_bucket);
 }
 
 /* The table is the clean rows', where there may be any. */
@@ -65,16 +65,41 @@ static void settle(struct txn_overlay *o)
 
 /* ---- The table ---------------------------------------------------------------------------- */
 
-static struct txn_row **bucket_of(const struct txn_overlay *o, uint64_t hash)
+static struct txn_bucket *bucket_of(const struct txn_overlay *o, uint64_t hash)
 {
     uint32_t i = (uint32_t)hash & (2 * o->round_size - 1);
     return &o->buckets[i < o->bucket_count ? i : i - o->round_size];
 }
 
+/* By bits that do not choose the bucket. */
+static uint64_t mark_of(uint64_t hash)
+{
+    return UINT64_C(1) << (hash >> 58);
+}
+
+static void join_bucket(struct txn_bucket *b, struct txn_row *r)
+{
+    r->previous = NULL;
+    r->next = b->first;
+    if (r->next != NULL)
+        r->next->previous = r;
+    b->first = r;
+    b->marks |= mark_of(r->hash);
+}
+
+static void leave_bucket(struct txn_bucket *b, struct txn_row *r)
+{
+    *(r->previous != NULL ? &r->previous->next : &b->first) = r->next;
+    if (r->next != NULL)
+        r->next->previous = r->previous;
+    if (r->previous == NULL && r->next == NULL)
+        b->marks = 0;
+}
+
 static struct status reserve_buckets(struct txn_overlay *o, uint32_t capacity)
 {
-    struct txn_row **buckets = alloc_resize(o->env->alloc, o->buckets, table_bytes(o),
-                                            capacity * sizeof(struct txn_row *));
+    struct txn_bucket *buckets = alloc_resize(o->env->alloc, o->buckets, table_bytes(o),
+                                              capacity * sizeof(struct txn_bucket));
     if (buckets == NULL)
         return status_of(ST_NO_MEMORY);
     o->buckets = buckets;
@@ -89,7 +114,7 @@ static struct status make_table(struct txn_overlay *o)
     TRY(reserve_buckets(o, wanted < BUCKETS_MIN ? BUCKETS_MIN
                            : wanted < 1u << 30  ? (uint32_t)wanted
                                                 : 1u << 30));
-    memset(o->buckets, 0, BUCKETS_MIN * sizeof(struct txn_row *));
+    memset(o->buckets, 0, BUCKETS_MIN * sizeof(struct txn_bucket));
     o->bucket_count = BUCKETS_MIN;
     o->round_size = BUCKETS_MIN;
     return status_ok();
@@ -102,19 +127,16 @@ static void grow_table(struct txn_overlay *o)
     if (o->bucket_count == o->bucket_capacity &&
         (o->bucket_capacity > UINT32_MAX / 4 || failed(reserve_buckets(o, 2 * o->bucket_capacity))))
         return;
-    struct txn_row **from = &o->buckets[o->bucket_count - o->round_size];
-    struct txn_row **to = &o->buckets[o->bucket_count];
+    struct txn_bucket *from = &o->buckets[o->bucket_count - o->round_size];
+    struct txn_bucket *to = &o->buckets[o->bucket_count];
     uint32_t mask = 2 * o->round_size - 1;
-    *to = NULL;
-    while (*from != NULL) {
-        struct txn_row *r = *from;
-        if (((uint32_t)r->hash & mask) == o->bucket_count) {
-            *from = r->next;
-            r->next = *to;
-            *to = r;
-        } else {
-            from = &r->next;
-        }
+    struct txn_row *next = from->first;
+    *from = (struct txn_bucket) { .first = NULL };
+    *to = (struct txn_bucket) { .first = NULL };
+    while (next != NULL) {
+        struct txn_row *r = next;
+        next = r->next;
+        join_bucket(((uint32_t)r->hash & mask) == o->bucket_count ? to : from, r);
     }
     o->bucket_count++;
     if (o->bucket_count == 2 * o->round_size)
@@ -125,7 +147,10 @@ static struct txn_row *find(const struct txn_overlay *o, struct bytes key, uint6
 {
     if (o->row_count == 0)
         return NULL;
-    for (struct txn_row *r = *bucket_of(o, hash); r != NULL; r = r->next) {
+    const struct txn_bucket *b = bucket_of(o, hash);
+    if ((b->marks & mark_of(hash)) == 0)
+        return NULL;
+    for (struct txn_row *r = b->first; r != NULL; r = r->next) {
         if (r->hash == hash && bytes_equal(txn_row_key(r), key))
             return r;
     }
@@ -200,19 +225,14 @@ static struct txn_row *make_row(struct txn_overlay *o, struct bytes key, uint64_
     r->hash = hash;
     if (o->row_count >= o->bucket_count)
         grow_table(o);
-    struct txn_row **bucket = bucket_of(o, hash);
-    r->next = *bucket;
-    *bucket = r;
+    join_bucket(bucket_of(o, hash), r);
     o->row_count++;
     return r;
 }
 
 static void remove_row(struct txn_overlay *o, struct txn_row *r)
 {
-    struct txn_row **p = bucket_of(o, r->hash);
-    while (*p != r)
-        p = &(*p)->next;
-    *p = r->next;
+    leave_bucket(bucket_of(o, r->hash), r);
     unlink_row(o, r);
     o->row_count--;
     free_row(o, r);
@@ -301,8 +321,11 @@ void txn_overlay_prefetch(const struct txn_overlay *o, uint64_t hash)
 
 void txn_overlay_prefetch_row(const struct txn_overlay *o, uint64_t hash)
 {
-    if (o->row_count > 0)
-        prefetch_for_write(*bucket_of(o, hash), sizeof(struct txn_row) + 3 * 64);
+    if (o->row_count == 0)
+        return;
+    const struct txn_bucket *b = bucket_of(o, hash);
+    if ((b->marks & mark_of(hash)) != 0)
+        prefetch_for_write(b->first, sizeof(struct txn_row) + 3 * 64);
 }
 
 struct txn_row *txn_overlay_find(const struct txn_overlay *o, struct bytes key, uint64_t hash)

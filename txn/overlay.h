@@ -29,12 +29,15 @@
 #include "lsm/lsm.h"
 
 struct txn_row {
-    struct txn_row *next;  /* In its bucket. */
+    struct txn_row *next; /* In its bucket, both ways: who goes walks no chain. */
+    struct txn_row *previous;
     struct txn_row *older; /* In its list, both ways. */
     struct txn_row *newer;
     uint64_t hash;
-    uint64_t ticket;
-    uint64_t version; /* Of clean rows. */
+    union {
+        uint64_t ticket;  /* Of dirty rows. */
+        uint64_t version; /* Of clean rows. */
+    };
     uint64_t expire_ms;
     uint32_t key_size;
     uint32_t value_size;
@@ -45,6 +48,13 @@ struct txn_row {
     bool is_clean;
     bool is_used;    /* Asked for since it was last looked at for eviction. */
     uint8_t bytes[]; /* Key, value. */
+};
+
+/* What hashes say of its rows decides most questions for a key that has none, without a look at
+ * them: they lie anywhere. */
+struct txn_bucket {
+    struct txn_row *first;
+    uint64_t marks; /* A bit of each row's hash, and of some that have gone; 0: it is empty. */
 };
 
 struct txn_row_list {
@@ -62,7 +72,7 @@ struct txn_range {
 
 struct txn_overlay {
     const struct env *env;
-    struct txn_row **buckets;
+    struct txn_bucket *buckets;
     uint32_t bucket_count;
     uint32_t bucket_capacity;
     uint32_t round_size; /* Buckets when this round of splitting began: a power of two. */
