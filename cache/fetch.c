@@ -390,8 +390,12 @@ static struct status end_want(struct fetch *f, const struct fetch_request *reque
     return s;
 }
 
-static bool is_done(struct cache *c, const struct read *r)
+static bool is_done(struct fetch *f, const struct read *r)
 {
+    struct cache *c = f->options.cache;
+
+    if (fetch_is_ready(f))
+        return true;
     mutex_lock(&c->reads.mutex);
     bool done = r->state == READ_DONE;
     mutex_unlock(&c->reads.mutex);
@@ -440,8 +444,7 @@ static bool resume(struct fetch *f, const struct fetch_request *request, struct 
     }
     if (w == NULL)
         return false;
-    *out_status = is_done(f->options.cache, w->read) ? end_want(f, request, w, out_block)
-                                                     : status_of(ST_AGAIN);
+    *out_status = is_done(f, w->read) ? end_want(f, request, w, out_block) : status_of(ST_AGAIN);
     return true;
 }
 
@@ -549,9 +552,8 @@ struct fetch *fetch_complete(struct cache *cache, struct io_op *op)
     struct fetch *ready = NULL;
 
     CHECK(op->tag == FETCH_OP_TAG);
-    mutex_lock(&cache->reads.mutex);
+    /* Without the mutex: once a read is under way, only who completes it changes its state. */
     bool is_new = r->state == READ_UNDERWAY;
-    mutex_unlock(&cache->reads.mutex);
     if (is_new)
         read_finish(cache, r, op->status, op->done_size);
     mutex_lock(&cache->reads.mutex);
