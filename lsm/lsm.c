@@ -137,6 +137,8 @@ struct lsm_state *lsm_state_hold(struct lsm *l)
 void lsm_state_swap(struct lsm *l, struct lsm_state *next)
 {
     struct lsm_state *old = atomic_load_explicit(&l->state, memory_order_relaxed);
+
+    next->number = old == NULL ? 1 : old->number + 1;
     /* Pairs with the readers' acquire: a state is complete before it can be met. */
     atomic_store_explicit(&l->state, next, memory_order_release);
     atomic_store_explicit(&l->frozen_count, next->frozen_count, memory_order_release);

@@ -42,6 +42,7 @@
 
 struct cache;
 struct lsm;
+struct lsm_file;
 
 enum {
     LSM_LEVELS = 7,
@@ -258,6 +259,21 @@ MUST_CHECK struct status lsm_raise_clock_mark(struct lsm *l, struct io_ring *rin
 /* ---- Reading: any thread ------------------------------------------------------------------ */
 
 /*
+ * A trail: where a get that found its data block missing had come to (read.c). Runs of a command
+ * are a thousand others apart, and what the first looked at on the way to the block is far again.
+ */
+enum { LSM_TRAILS = 16, LSM_TRAIL_KEY_MAX = 40 };
+struct lsm_trail {
+    uint64_t state; /* The number of the state it leads through. */
+    uint64_t hash;  /* Of the key. */
+    struct lsm_file *file;
+    uint64_t offset; /* Of the block. */
+    uint32_t size;
+    uint32_t key_size;
+    uint8_t key[LSM_TRAIL_KEY_MAX];
+};
+
+/*
  * A reader: one thread's (or command's) place to stand while it looks at the tree. Values it
  * returns are borrowed until lsm_reader_reset. Holds an epoch between its first read and the
  * reset: keep that short; what must live longer takes an iterator, a snapshot, or a copy.
@@ -267,6 +283,8 @@ struct lsm_reader {
     struct fetch fetch;
     struct epoch_slot *slot;
     const struct lsm_state *state;
+    struct lsm_trail *trails; /* NULL, or LSM_TRAILS of them: its owner sets it. */
+    uint32_t trail_count;     /* Since the reset. */
     uint32_t hint;
 };
 /* ring NULL: non-blocking, answers ST_AGAIN with wants in r->fetch. hint: a small number that is

@@ -14,6 +14,8 @@
 #include "base/check.h"
 #include "base/clock.h"
 
+#include "lsm/table_format.h"
+
 /* ---- Readers ------------------------------------------------------------------------------ */
 
 void lsm_reader_init(struct lsm_reader *r, struct lsm *l, struct io_ring *ring, uint32_t hint)
@@ -37,6 +39,7 @@ void lsm_reader_reset(struct lsm_reader *r)
 {
     fetch_reset(&r->fetch);
     lsm_reader_leave(r);
+    r->trail_count = 0;
 }
 
 void lsm_reader_deinit(struct lsm_reader *r)
@@ -59,11 +62,13 @@ const struct lsm_state *lsm_reader_enter(struct lsm_reader *r)
 /* ---- One key ------------------------------------------------------------------------------ */
 
 struct search {
+    struct lsm_reader *reader;
     struct fetch *fetch;
     struct bytes key;
     uint64_t hash;
     uint64_t at;
-    uint64_t cover; /* Newest range delete <= at met so far that covers key. */
+    uint64_t cover;    /* Newest range delete <= at met so far that covers key. */
+    bool leaves_trail; /* If it finds a data block missing. */
     bool is_in_memtable;
     struct lsm_entry entry;
 };
@@ -82,14 +87,65 @@ static struct status search_mem(struct search *s, const struct lsm_mem *m)
                                                                 : status_of(ST_NOT_FOUND);
 }
 
-static struct status search_file(struct search *s, const struct lsm_file *f)
+/*
+ * A trail leads past tables that lack the key to the block that may have it. In the same state
+ * they still do for a get of the newest version, as they had nothing that became visible since and
+ * no range delete was met; memtables are searched anew.
+ */
+static void leave_trail(const struct search *s, struct lsm_file *f, struct table_place place)
 {
+    struct lsm_reader *r = s->reader;
+
+    if (!s->leaves_trail || s->cover != 0 || r->trail_count == LSM_TRAILS)
+        return;
+    struct lsm_trail *t = &r->trails[r->trail_count++];
+    *t = (struct lsm_trail) { .state = r->state->number,
+                              .hash = s->hash,
+                              .file = f,
+                              .offset = place.offset,
+                              .size = place.size,
+                              .key_size = (uint32_t)s->key.size };
+    memcpy(t->key, s->key.data, s->key.size);
+}
+
+static const struct lsm_trail *find_trail(const struct search *s)
+{
+    const struct lsm_reader *r = s->reader;
+
+    for (uint32_t i = 0; i < r->trail_count && s->leaves_trail; i++) {
+        const struct lsm_trail *t = &r->trails[i];
+        if (t->hash == s->hash && t->state == r->state->number &&
+            bytes_equal(bytes_of(t->key, t->key_size), s->key))
+            return t;
+    }
+    return NULL;
+}
+
+/* NOT_FOUND: there is none, or it ends at a block that lacks the key. */
+static struct status follow_trail(struct search *s)
+{
+    const struct lsm_trail *t = find_trail(s);
+
+    if (t == NULL)
+        return status_of(ST_NOT_FOUND);
+    struct table_place place = { .offset = t->offset, .size = t->size };
+    return lsm_table_get(t->file->table, s->fetch, s->key, s->hash, s->at, &place, &s->entry);
+}
+
+static struct status search_file(struct search *s, struct lsm_file *f)
+{
+    struct table_place place = { .size = 0 };
+
+    s->leaves_trail = s->leaves_trail && f->meta.version_max <= s->at;
     if (f->meta.range_delete_count > 0) {
         const struct lsm_rangedel_set *set;
         TRY(lsm_table_range_deletes(f->table, s->fetch, &set));
         note_cover(s, lsm_rangedel_cover(set, s->key, s->at));
     }
-    return lsm_table_get(f->table, s->fetch, s->key, s->hash, s->at, &s->entry);
+    struct status st = lsm_table_get(f->table, s->fetch, s->key, s->hash, s->at, &place, &s->entry);
+    if (st.code == ST_AGAIN && place.size > 0)
+        leave_trail(s, f, place);
+    return st;
 }
 
 /* The files a key may be in, in the order they are searched. */
@@ -141,13 +197,13 @@ static struct status search_all(struct search *s, const struct lsm_version *v)
     return status_of(ST_NOT_FOUND);
 }
 
-static struct status search_version(struct search *s, const struct lsm_version *v)
+static struct status search_files(struct search *s, const struct lsm_version *v)
 {
     struct candidates c;
+
     find_candidates(v, s->key, &c);
     if (c.is_cut)
         return search_all(s, v);
-    s->hash = lsm_table_key_hash(s->key);
     /* All candidates' filter lines are asked for before the first is needed: misses overlap. */
     for (unsigned step = 0; step < LSM_TABLE_PREFETCH_STEPS && c.count > 1; step++) {
         for (uint32_t i = 0; i < c.count; i++)
@@ -159,6 +215,13 @@ static struct status search_version(struct search *s, const struct lsm_version *
             return st;
     }
     return status_of(ST_NOT_FOUND);
+}
+
+static struct status search_version(struct search *s, const struct lsm_version *v)
+{
+    s->hash = lsm_table_key_hash(s->key);
+    struct status st = follow_trail(s);
+    return st.code == ST_NOT_FOUND ? search_files(s, v) : st;
 }
 
 /* A delete, or a range delete that hides what there is, is an answer of kind LSM_DELETE. */
@@ -215,9 +278,11 @@ struct status lsm_get(struct lsm_reader *r, uint32_t keyspace, struct bytes key,
     }
     struct search s = {
         .fetch = &r->fetch,
+        .reader = r,
         .key = lsm_key_compose(long_key != NULL ? long_key : composed, keyspace, key),
         .at = at == UINT64_MAX ? lsm_visible(r->lsm) : at,
     };
+    s.leaves_trail = r->trails != NULL && at == UINT64_MAX && s.key.size <= LSM_TRAIL_KEY_MAX;
     st = search_state(&s, state);
     if (succeeded(st) && s.entry.kind == LSM_DELETE && (flags & LSM_READ_DELETES) == 0)
         st = status_of(ST_NOT_FOUND);

@@ -6,7 +6,7 @@
  * lives as long as a state that holds it, a state as long as a reader (epoch) or cursor (count)
  * that may look at it. So no reader meets a handle to a recycled segment.
  *
- *   1. A state is immutable but for the open memtable's content.
+ *   1. A state is immutable but for the open memtable's content. Its number is no other's.
  *   2. Replaced states are retired through the epoch; cursors hold a count.
  *
  * Threads: counts any; the rest under the tree's mutex.
@@ -62,6 +62,7 @@ struct lsm_state {
     struct epoch_garbage garbage;
     _Atomic uint32_t refs;
     struct alloc *alloc;
+    uint64_t number;                           /* From 1, when it comes into force. */
     struct lsm_mem *mem;                       /* Open. */
     struct lsm_mem *frozen[LSM_MEMTABLES_MAX]; /* Newest first. */
     uint32_t frozen_count;

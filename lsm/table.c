@@ -383,20 +383,31 @@ static struct status find_block(struct lsm_table *t, struct fetch *f, struct byt
     return table_data_place(t, &part, i, out_place, &f->err);
 }
 
-struct status lsm_table_get(struct lsm_table *t, struct fetch *f, struct bytes key,
-                            uint64_t key_hash, uint64_t at, struct lsm_entry *out)
+/* The data block that holds the key, if any does. */
+static struct status locate(struct lsm_table *t, struct fetch *f, struct bytes key,
+                            uint64_t key_hash, uint64_t at, struct table_place *out_place)
 {
-    struct table_place place;
-    struct fetch_block block;
-    bool is_key;
-
     TRY(table_pin(t, f));
     if (t->tail.top_size == 0)
         return status_of(ST_NOT_FOUND);
     if (t->filter.parts > 0)
         TRY(ask_filter(t, f, key_hash));
-    TRY(find_block(t, f, key, at, &place));
-    TRY(table_fetch(t, f, place, TABLE_DATA, &block));
+    return find_block(t, f, key, at, out_place);
+}
+
+struct status lsm_table_get(struct lsm_table *t, struct fetch *f, struct bytes key,
+                            uint64_t key_hash, uint64_t at, struct table_place *place,
+                            struct lsm_entry *out)
+{
+    struct table_place unknown = { 0 };
+    struct fetch_block block;
+    bool is_key;
+
+    if (place == NULL)
+        place = &unknown;
+    if (place->size == 0)
+        TRY(locate(t, f, key, key_hash, at, place));
+    TRY(table_fetch(t, f, *place, TABLE_DATA, &block));
     struct lsm_block data = lsm_block_of(block.data.data, block.header);
     uint32_t i = lsm_block_seek(&data, key, at, &is_key);
     if (!is_key)

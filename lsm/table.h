@@ -105,6 +105,7 @@ void lsm_table_builder_abandon(struct lsm_table_builder *b); /* Takes NULL. Unli
 /* ---- Reading ------------------------------------------------------------------------------ */
 
 struct lsm_table;
+struct table_place;
 
 /* meta is borrowed for the table's life. Opens the file; reads nothing. */
 MUST_CHECK struct status lsm_table_open(const struct env *env, const char *dir,
@@ -116,10 +117,12 @@ const struct lsm_table_meta *lsm_table_meta(const struct lsm_table *t);
 /*
  * The newest entry of key with version <= at: OK and *out (its key is key, its value borrowed from
  * f); NOT_FOUND; AGAIN; CORRUPT (words in f->err). key_hash is lsm_table_key_hash(key), computed
- * once a get.
+ * once a get. place, if not NULL, is of the data block: size 0 while it is not known, set when it
+ * is; what is known already is not searched for.
  */
 MUST_CHECK struct status lsm_table_get(struct lsm_table *t, struct fetch *f, struct bytes key,
-                                       uint64_t key_hash, uint64_t at, struct lsm_entry *out);
+                                       uint64_t key_hash, uint64_t at, struct table_place *place,
+                                       struct lsm_entry *out);
 uint64_t lsm_table_key_hash(struct bytes key);
 /* One entry's part of a table's digest. */
 static inline uint64_t lsm_table_digest(uint64_t key_hash, uint64_t version)

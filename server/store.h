@@ -61,6 +61,7 @@ enum command_wait {
 struct server_command {
     struct server_store *store;
     struct lsm_reader reader;
+    struct lsm_trail trails[LSM_TRAILS]; /* The reader's: its second run is short. */
     struct store_cursor *cursors;
     unsigned waits; /* enum command_wait */
     uint64_t ticket;

@@ -39,6 +39,7 @@ struct status server_command_take(struct server_store *s, void *owner,
         c->store = s;
         lsm_reader_init(&c->reader, s->lsm, NULL, 0);
         c->reader.fetch.owner = c;
+        c->reader.trails = c->trails;
     }
     c->owner = owner;
     *out_command = c;

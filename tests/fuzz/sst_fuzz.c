@@ -32,7 +32,8 @@ static void use_key(struct lsm_table *t, struct fetch *f, struct bytes key, uint
 {
     struct lsm_entry e;
 
-    status_ignore(lsm_table_get(t, f, key, lsm_table_key_hash(key), version, &e), "any answer");
+    status_ignore(lsm_table_get(t, f, key, lsm_table_key_hash(key), version, NULL, &e),
+                  "any answer");
 }
 
 static void walk(struct lsm_table *t, struct fetch *f, bool is_back)

@@ -45,7 +45,8 @@ static void ask(struct shared *s, struct fetch *f, struct rand *r)
     const struct lsm_entry *want = &s->set.entries[rand_below(r, s->set.count)];
     struct lsm_entry e;
 
-    must(lsm_table_get(s->table, f, want->key, lsm_table_key_hash(want->key), want->version, &e));
+    must(lsm_table_get(s->table, f, want->key, lsm_table_key_hash(want->key), want->version, NULL,
+                       &e));
     CHECK(entry_equal(&e, want));
     for (unsigned step = 0; step < LSM_TABLE_PREFETCH_STEPS; step++)
         lsm_table_prefetch(s->table, rand_u64(r), step);

@@ -132,7 +132,8 @@ static double get(struct bench *b, struct lsm_table *t, bool is_there, size_t sp
         struct bytes key = make_key(b, rand_below(&r, span), bytes);
         if (!is_there)
             bytes[KEY_SIZE - 1] ^= 0x80;
-        struct status s = lsm_table_get(t, &b->fetch, key, lsm_table_key_hash(key), UINT64_MAX, &e);
+        struct status s =
+            lsm_table_get(t, &b->fetch, key, lsm_table_key_hash(key), UINT64_MAX, NULL, &e);
         CHECK(s.code == (is_there ? ST_OK : ST_NOT_FOUND));
         fetch_reset(&b->fetch);
     }
@@ -188,7 +189,8 @@ static double get_of_many(struct bench *b, struct lsm_table **tables, bool has_p
                 lsm_table_prefetch(tables[i], hash, step);
         }
         for (unsigned i = 0; i < TABLES; i++)
-            found += succeeded(lsm_table_get(tables[i], &b->fetch, key, hash, UINT64_MAX, &e));
+            found +=
+                succeeded(lsm_table_get(tables[i], &b->fetch, key, hash, UINT64_MAX, NULL, &e));
         CHECK(found == 1);
         fetch_reset(&b->fetch);
     }

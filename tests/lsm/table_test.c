@@ -76,7 +76,8 @@ static void check_get(struct random_table *t, struct fetch *f, struct bytes key,
     size_t want = entry_set_seek(&t->set, key, at);
     bool is_there = want < t->set.count && bytes_equal(t->set.entries[want].key, key);
 
-    UNTIL_THERE(&t->x, f, s, lsm_table_get(t->table, f, key, lsm_table_key_hash(key), at, &e));
+    UNTIL_THERE(&t->x, f, s,
+                lsm_table_get(t->table, f, key, lsm_table_key_hash(key), at, NULL, &e));
     cr_assert_eq(s.code, is_there ? ST_OK : ST_NOT_FOUND, "%s: %s", status_name(s.code),
                  f->err.text);
     if (is_there)
@@ -462,7 +463,7 @@ static void answers_or_refuses(struct damaged *d, struct lsm_table *t)
     for (size_t n = 0; n < d->set.count; n += 5) {
         const struct lsm_entry *want = &d->set.entries[n];
         struct status s = lsm_table_get(t, &d->fetch, want->key, lsm_table_key_hash(want->key),
-                                        want->version, &e);
+                                        want->version, NULL, &e);
         cr_assert(is_refusal(s) || (succeeded(s) && entry_equal(&e, want)));
         fetch_reset(&d->fetch);
     }
@@ -805,7 +806,7 @@ static struct read_cost cost_of_gets(struct random_table *t, size_t first, size_
         struct lsm_entry e;
         f->device_reads = 0;
         f->device_read_bytes = 0;
-        MUST(lsm_table_get(t->table, f, key, lsm_table_key_hash(key), UINT64_MAX, &e));
+        MUST(lsm_table_get(t->table, f, key, lsm_table_key_hash(key), UINT64_MAX, NULL, &e));
         c.gets++;
         c.reads += f->device_reads;
         c.worst = f->device_reads > c.worst ? f->device_reads : c.worst;
@@ -829,7 +830,8 @@ static size_t ask_for_absent(struct random_table *t, size_t count)
         struct bytes absent = bytes_of(key, 9);
         f->device_reads = 0;
         cr_assert_eq(
-            lsm_table_get(t->table, f, absent, lsm_table_key_hash(absent), UINT64_MAX, &e).code,
+            lsm_table_get(t->table, f, absent, lsm_table_key_hash(absent), UINT64_MAX, NULL, &e)
+                .code,
             ST_NOT_FOUND);
         reads += f->device_reads;
         fetch_reset(f);
