@@ -93,6 +93,11 @@ void alloc_prefault(void *p, size_t size)
 #endif
 }
 
+void alloc_vacate(void *p, size_t size)
+{
+    (void)madvise(p, size, MADV_DONTNEED);
+}
+
 /* Counts one call; true if it is to fail. */
 static bool test_fails(struct alloc_test *t)
 {

@@ -63,6 +63,9 @@ static inline void alloc_free(struct alloc *a, void *p, size_t size)
  * they are first written. Contents stay. Only a hint. Requires: p aligned to 4 KiB. Any thread,
  * beside others that read and write the block. */
 void alloc_prefault(void *p, size_t size);
+/* Give the pages behind a block back until it is written again; its contents are lost. Only a hint.
+ * Requires: p and size aligned to 4 KiB. */
+void alloc_vacate(void *p, size_t size);
 
 /*
  * An allocator that fails on command, for tests: the call numbered fail_at (1 is the next one)

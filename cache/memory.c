@@ -10,7 +10,10 @@ enum {
     PAGE = 4096,
     SLAB_SIZE_MIN = 16 * 1024,
     SLAB_SIZE_MAX = 2 * 1024 * 1024,
+    SPAN_SIZE = 2 * 1024 * 1024,
     SLABS_WANTED = 256, /* Enough that a part-filled slab a size is not much of the whole. */
+    SPANS_WANTED =
+        32, /* The kernel fills one at once, slabs not yet charged too: that is little. */
     CHUNKS_IN_SLAB_MIN = 8,
 };
 /* The class of a place that is one large buffer. */
@@ -54,7 +57,10 @@ bool memory_init(struct memory *m, const struct env *env, uint64_t max_bytes)
         .chunk_size_max = slab_size / CHUNKS_IN_SLAB_MIN,
         .vacant = MEMORY_NONE,
         .spare = MEMORY_NONE,
+        .hollow = MEMORY_NONE,
     };
+    if (slab_size < SPAN_SIZE && max_bytes / SPAN_SIZE >= SPANS_WANTED)
+        m->span_max = (uint32_t)(max_bytes / SPAN_SIZE + 1);
     m->class_count = class_of(m->chunk_size_max) + 1;
     for (uint32_t i = 0; i < m->class_count; i++)
         m->classes[i] = (struct memory_class) {
@@ -62,16 +68,21 @@ bool memory_init(struct memory *m, const struct env *env, uint64_t max_bytes)
             .with_room = MEMORY_NONE,
         };
     /* Slabs, and large buffers, of which there fit no more than chunks of the greatest size. */
-    uint64_t place_max = (max_bytes / slab_size + 1) * (1 + CHUNKS_IN_SLAB_MIN);
+    uint64_t slab_max = m->span_max > 0 ? m->span_max * (uint64_t)(SPAN_SIZE / slab_size)
+                                        : max_bytes / slab_size + 1;
+    uint64_t place_max = slab_max + (max_bytes / slab_size + 1) * CHUNKS_IN_SLAB_MIN;
     if (place_max > UINT32_MAX >> CHUNK_BITS)
         place_max = UINT32_MAX >> CHUNK_BITS;
     m->place_max = (uint32_t)place_max;
-    size_t table_size = m->place_max * (sizeof m->places[0] + sizeof m->slabs[0]);
+    size_t table_size =
+        m->place_max * (sizeof m->places[0] + sizeof m->slabs[0]) + m->span_max * sizeof(uint8_t *);
     if (!memory_charge(m, table_size))
         return false;
     m->places = alloc_array(env->alloc, m->place_max, sizeof m->places[0]);
     m->slabs = alloc_array(env->alloc, m->place_max, sizeof m->slabs[0]);
-    return m->places != NULL && m->slabs != NULL;
+    if (m->span_max > 0)
+        m->spans = alloc_array(env->alloc, m->span_max, sizeof(uint8_t *));
+    return m->places != NULL && m->slabs != NULL && (m->spans != NULL || m->span_max == 0);
 }
 
 void memory_deinit(struct memory *m)
@@ -82,6 +93,9 @@ void memory_deinit(struct memory *m)
         ;
     for (uint32_t i = 0; i < m->class_count; i++)
         CHECK(m->classes[i].slab_count == 0);
+    while (m->span_count > 0)
+        alloc_free(a, m->spans[--m->span_count], SPAN_SIZE);
+    alloc_free(a, m->spans, m->span_max * sizeof(uint8_t *));
     alloc_free(a, m->places, m->place_max * sizeof m->places[0]);
     alloc_free(a, m->slabs, m->place_max * sizeof m->slabs[0]);
     memory_refund(m, (size_t)atomic_load_explicit(&m->held_bytes, memory_order_relaxed));
@@ -188,6 +202,53 @@ static void unlist(struct memory *m, uint32_t slab)
         m->slabs[s->next].prev = s->prev;
 }
 
+static void give_hollow(struct memory *m, uint32_t slab)
+{
+    m->slabs[slab] = (struct memory_slab) { .next = m->hollow };
+    m->hollow = slab;
+}
+
+/* Its slabs are hollow, the first on top, so that a span is filled from its beginning. */
+static bool add_span(struct memory *m)
+{
+    if (m->span_count == m->span_max)
+        return false;
+    uint8_t *span = alloc_aligned(m->env->alloc, SPAN_SIZE, SPAN_SIZE);
+    if (span == NULL)
+        return false;
+    m->spans[m->span_count++] = span;
+    for (size_t end = SPAN_SIZE; end > 0; end -= m->slab_size) {
+        uint32_t slab = take_place(m);
+        if (slab == MEMORY_NONE)
+            break;
+        set_place(m, slab, span + end - m->slab_size, m->slab_size);
+        give_hollow(m, slab);
+    }
+    return m->hollow != MEMORY_NONE;
+}
+
+static uint32_t create_slab(struct memory *m)
+{
+    if (m->span_max == 0)
+        return place_create(m, m->slab_size, m->slab_size == SLAB_SIZE_MAX ? SLAB_SIZE_MAX : PAGE);
+    if ((m->hollow == MEMORY_NONE && !add_span(m)) || !memory_charge(m, m->slab_size))
+        return MEMORY_NONE;
+    uint32_t slab = m->hollow;
+    m->hollow = m->slabs[slab].next;
+    return slab;
+}
+
+static void destroy_slab(struct memory *m, uint32_t slab)
+{
+    if (m->span_max == 0) {
+        place_destroy(m, slab, m->slab_size);
+        return;
+    }
+    alloc_vacate(m->places[slab].data, m->slab_size);
+    memory_refund(m, m->slab_size);
+    give_hollow(m, slab);
+}
+
 /* A slab with memory and no class; MEMORY_NONE if there is no room for one. */
 static uint32_t take_spare(struct memory *m)
 {
@@ -198,7 +259,7 @@ static uint32_t take_spare(struct memory *m)
         m->spare_count--;
         return slab;
     }
-    slab = place_create(m, m->slab_size, m->slab_size == SLAB_SIZE_MAX ? SLAB_SIZE_MAX : PAGE);
+    slab = create_slab(m);
     if (slab != MEMORY_NONE)
         m->idle_bytes += m->slab_size;
     return slab;
@@ -220,7 +281,7 @@ bool memory_drop_spare(struct memory *m)
     m->spare = m->slabs[slab].next;
     m->spare_count--;
     m->idle_bytes -= m->slab_size;
-    place_destroy(m, slab, m->slab_size);
+    destroy_slab(m, slab);
     return true;
 }
 

@@ -7,7 +7,11 @@
  * cache, so that there are some hundreds of them for the sizes to share. A slab whose chunks are
  * all free is spare and serves any size next; the cache empties sparse slabs by moving entries.
  *
- *   1. held_bytes, which all of the cache's allocations are charged to, never passes max_bytes.
+ * A look at a random block is mostly the translation of its address, so slabs that are smaller than
+ * a huge page are cut from *spans* that are one, where the cache is large enough. A span is address
+ * space and stays until the cache goes: its slabs are *hollow*, and charged when they get memory.
+ *
+ *   1. held_bytes, which all of the cache's memory is charged to, never passes max_bytes.
  *   2. A chunk in use has an owner, the id of its entry's slot.
  *
  * Private to cache/. Threads: under the cache's mutex; memory_data also by who has the chunk's
@@ -42,8 +46,8 @@ struct memory_slab {
     uint32_t fresh; /* Chunks from this on were never used and are in no free list. */
     uint32_t free;  /* First free chunk below fresh. */
     bool is_closed; /* Being emptied: in no list. */
-    uint32_t prev;  /* In its class's list of slabs with room; next also in spare and vacant. */
-    uint32_t next;
+    uint32_t prev;  /* In its class's list of slabs with room; */
+    uint32_t next;  /* also in spare, hollow, vacant. */
 };
 
 struct memory_class {
@@ -60,11 +64,15 @@ struct memory {
     uint64_t idle_bytes;         /* Of slabs, not in use by chunks. */
     size_t slab_size;
     size_t chunk_size_max;
+    uint8_t **spans;
+    uint32_t span_max; /* 0: slabs are allocated one by one. */
+    uint32_t span_count;
     uint32_t place_max;
     uint32_t place_count; /* Places ever used. */
     uint32_t vacant;      /* First place in no use below that. */
     uint32_t spare;       /* First slab with memory and no class. */
     uint32_t spare_count;
+    uint32_t hollow; /* First slab of a span that has no memory. */
     uint32_t class_count;
     struct memory_class classes[CHUNK_CLASSES_MAX];
     struct memory_place *places;

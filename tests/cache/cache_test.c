@@ -232,6 +232,37 @@ Test(cache, never_over_its_bytes)
     cache_env_close(&e);
 }
 
+/* Slabs of a cache that is large enough are parts of huge pages: their memory goes when other sizes
+ * need the bytes, and comes back. */
+Test(cache, slabs_of_a_span_go_and_come_again)
+{
+    enum { SIZE = 64 * MIB, ROUNDS = 3 };
+    struct cache_env e;
+    uint64_t n = 0;
+
+    cache_env_open(&e, SIZE, 0);
+    for (int round = 0; round < ROUNDS; round++) {
+        static const size_t SIZES[] = { 4096, 700 * KIB };
+        for (int i = 0; i < 2; i++) {
+            uint64_t first = n;
+            for (size_t through = 0; through < 2 * (size_t)SIZE; through += SIZES[i])
+                cr_assert_not(
+                    cache_env_access(&e, key_of(n++), SIZES[i], FETCH_DATA, FETCH_FILL_NORMAL));
+            for (uint64_t k = first; k < n; k++) {
+                if (is_there(&e, key_of(k)))
+                    cr_assert(
+                        cache_env_access(&e, key_of(k), SIZES[i], FETCH_DATA, FETCH_FILL_NORMAL));
+            }
+            cache_check(e.cache);
+            struct cache_stats s = stats_of(&e);
+            cr_assert_geq(s.window_bytes + s.probation_bytes + s.protected_bytes,
+                          (uint64_t)SIZE * 80 / 100);
+        }
+    }
+    cr_assert_leq(e.budget.peak_bytes, SIZE);
+    cache_env_close(&e);
+}
+
 /* A node whose budget has less left than the cache may have: the cache makes do. */
 Test(cache, the_budget_of_the_node_is_kept)
 {
