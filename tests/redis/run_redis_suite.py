@@ -54,6 +54,7 @@ class OverBackend(Server):
         super().start()
         self.served_by = "io_uring" if has_ring(self.process.pid) else "posix"
         if self.backend not in ("auto", self.served_by):
+            self.kill()
             raise RuntimeError(f"{self.backend} was asked for, and {self.served_by} serves")
         return self
 
