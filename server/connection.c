@@ -99,6 +99,11 @@ static struct status make_room(struct server_connection *c, size_t missing)
     size_t capacity = c->in_capacity == 0 ? INPUT_FIRST : c->in_capacity;
     while (capacity < held + room || capacity == held)
         capacity = capacity < INPUT_BELIEVED ? 2 * capacity : align_up(held + room + 1, IO_ALIGN);
+    /* A request of many short words announces little at a time: what has come is not copied for
+     * each. */
+    size_t ample = held < INPUT_BELIEVED ? 0 : align_up(held + held / 2, IO_ALIGN);
+    if (ample > capacity && succeeded(resize_input(c, ample)))
+        return status_ok();
     return resize_input(c, capacity);
 }
 

@@ -101,6 +101,28 @@ def a_million_commands_may_be_sent_before_the_first_reply_is_read():
         must(grown < 200 << 20, "memory grew by", grown)
 
 
+def cpu_ticks(server):
+    with open(f"/proc/{server.process.pid}/stat", encoding="ascii") as stat:
+        words = stat.read().rpartition(")")[2].split()
+    return int(words[11]) + int(words[12])
+
+
+def a_request_of_a_million_words_costs_what_its_words_cost():
+    """Processor time, not the clock: of one request, and of its words in two hundred."""
+    count, parts = 1_000_000, 200
+    words = [f"word{i}" for i in range(count)]
+    each = count // parts
+    costs = []
+    with Server("--maxmemory", "1gb") as s:
+        c = s.client(600)
+        for requests in ([words[i:i + each] for i in range(0, count, each)], [words]):
+            before = cpu_ticks(s)
+            for some in requests:
+                must(c.call("EXISTS", *some) == 0)
+            costs.append(cpu_ticks(s) - before)
+    must(costs[1] < 6 * costs[0] + 100, "ticks of two hundred requests, and of one:", costs)
+
+
 def slow_readers_cost_bounded_memory():
     """Half a gigabyte of replies that nobody reads; who reads is served meanwhile."""
     clients, each, size = 100, 50, 100_000
@@ -238,6 +260,7 @@ def many_threads_of_pipelines_are_answered_in_order():
 CASES = [
     ten_thousand_idle_connections_are_cheap,
     a_million_commands_may_be_sent_before_the_first_reply_is_read,
+    a_request_of_a_million_words_costs_what_its_words_cost,
     slow_readers_cost_bounded_memory, who_is_not_trusted_may_send_little,
     a_request_beyond_the_limit_ends_its_connection, output_beyond_the_limit_ends_its_connection,
     without_descriptors_accepting_waits, those_who_leave_in_the_middle_leave_nothing,
