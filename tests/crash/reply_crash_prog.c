@@ -146,6 +146,16 @@ static void go_on(struct workload *w)
 /* ---- What is told ------------------------------------------------------------------------------
  */
 
+/* The number behind the mark that begins a reply. Its line ends within b. */
+static long long count_at(struct bytes b, size_t at)
+{
+    char digits[24] = "";
+
+    for (size_t i = 0; i + 1 < sizeof digits && b.data[at + 1 + i] != '\r'; i++)
+        digits[i] = (char)b.data[at + 1 + i];
+    return strtoll(digits, NULL, 10);
+}
+
 /* Behind the reply that begins at at; 0: there is only a part of it. */
 static size_t reply_end(struct bytes b, size_t at)
 {
@@ -154,7 +164,7 @@ static size_t reply_end(struct bytes b, size_t at)
     if (line_end == NULL)
         return 0;
     size_t end = (size_t)(line_end - b.data) + 1;
-    long long count = strtoll((const char *)b.data + at + 1, NULL, 10);
+    long long count = count_at(b, at);
     if (b.data[at] == '$' && count >= 0)
         end += (size_t)count + 2;
     for (long long i = 0; b.data[at] == '*' && i < count && end != 0; i++)
