@@ -32,7 +32,8 @@ int sights_tell_missing(const struct sights *s, bool is_lawful)
         missing +=
             tell(s->messages[i], "message", raft_message_kind_name((enum raft_message_kind)i));
     for (int i = 1; i < RAFT_REASON_COUNT; i++) {
-        bool is_foul = i == RAFT_HALT_INVARIANT || i == RAFT_HALT_CONFLICT || i == RAFT_HALT_CHANGE;
+        bool is_foul = i == RAFT_HALT_INVARIANT || i == RAFT_HALT_CONFLICT ||
+                       i == RAFT_HALT_CHANGE || i == RAFT_MALFORMED;
         if (!is_lawful || !is_foul)
             missing += tell(s->reasons[i], "reason", raft_reason_name((enum raft_reason)i));
     }
