@@ -428,8 +428,6 @@ void checker_stepped(struct checker *k, struct node *n, const struct raft_event 
                      const struct raft_effects *fx)
 {
     k->seen.reasons[fx->verdict]++;
-    if (k->c->fault != NULL)
-        checker_fail(k, 9, "node %llu: %s", ID(n->id), k->c->fault);
     uint64_t released = 0;
     if (fx->taken_count > 0) {
         const struct raft_entry *entries =
@@ -549,6 +547,8 @@ void checker_applied(struct checker *k, struct node *n, const struct raft_entry 
 {
     k->checks++;
     struct committed *h = history_at(k, e->index);
+    if (k->c->fault != NULL)
+        checker_fail(k, 9, "node %llu: %s", ID(n->id), k->c->fault);
     if (e->index > k->committed)
         checker_fail(k, 24, "node %llu applies %llu, committed is %llu", ID(n->id), ID(e->index),
                      ID(k->committed));
@@ -584,6 +584,15 @@ void checker_applied(struct checker *k, struct node *n, const struct raft_entry 
     if (e->index <= k->floors[serial])
         checker_fail(k, 20, "write %llu takes effect at %llu, and began after %llu", ID(serial),
                      ID(e->index), ID(k->floors[serial]));
+}
+
+/* A crash now would restore an older conf than the state machine was built with (L7). */
+void checker_saved(struct checker *k, struct node *n)
+{
+    k->checks++;
+    if (n->disk.saved.conf_index > n->disk.hard.conf_index)
+        checker_fail(k, CONTRACT, "node %llu: saved with the conf of %llu, durable is that of %llu",
+                     ID(n->id), ID(n->disk.saved.conf_index), ID(n->disk.hard.conf_index));
 }
 
 void checker_switched(struct checker *k, struct node *n)

@@ -93,6 +93,7 @@ void checker_stepped(struct checker *k, struct node *n, const struct raft_event 
 void checker_sent(struct checker *k, struct node *n, const struct packet *p);
 void checker_persisted(struct checker *k, struct node *n);
 void checker_applied(struct checker *k, struct node *n, const struct raft_entry *e);
+void checker_saved(struct checker *k, struct node *n);
 void checker_switched(struct checker *k, struct node *n);
 void checker_restart(struct checker *k, struct node *n); /* Before cluster_start(). */
 

@@ -639,6 +639,7 @@ void cluster_flush(struct cluster *c, struct node *n)
         return;
     }
     n->disk.saved = n->fsm;
+    HOOK(c, saved, n);
 }
 
 void cluster_compact(struct cluster *c, struct node *n, raft_index index)

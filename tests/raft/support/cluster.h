@@ -128,6 +128,7 @@ struct cluster_hooks {
     void (*read_served)(void *ctx, struct node *n, const struct held_read *read);
     void (*read_failed)(void *ctx, struct node *n, uint64_t read_ctx, enum raft_reason reason);
     void (*applied)(void *ctx, struct node *n, const struct raft_entry *e);
+    void (*saved)(void *ctx, struct node *n);
     /* Each effect, before it is carried out; then the whole step. */
     void (*effect)(void *ctx, struct node *n, const struct raft_effect *e);
     void (*stepped)(void *ctx, struct node *n, const struct raft_event *event,

@@ -143,6 +143,12 @@ static void on_applied(void *ctx, struct node *n, const struct raft_entry *e)
     tell_claims(s, n, e);
 }
 
+static void on_saved(void *ctx, struct node *n)
+{
+    struct scene *s = ctx;
+    checker_saved(&s->checker, n);
+}
+
 static void on_switched(void *ctx, struct node *n)
 {
     struct scene *s = ctx;
@@ -188,6 +194,7 @@ static const struct cluster_hooks hooks = {
     .read_served = on_read_served,
     .read_failed = on_read_failed,
     .applied = on_applied,
+    .saved = on_saved,
     .effect = on_effect,
     .stepped = on_stepped,
     .persisted = on_persisted,

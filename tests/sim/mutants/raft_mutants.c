@@ -53,8 +53,8 @@ static const char *const RARE[] = {
     "B02_change_before_own_commit", "B04_read_numbers_start_over", "B12_stale_leader_not_told",
     "B12_prevote_term_ignored",     "B40_cut_off_is_failed",       "B41_ids_not_compared",
     "B43_appends_while_installing", "B44_leads_with_a_hung_disk",  "B50_learner_cannot_wake",
-    "B50_sleeps_with_work_left",    "L7_saved_too_early",          "M_votes_not_withheld",
-    "M_votes_tell_nothing",         "RR28_removed_are_not_told",
+    "B50_sleeps_with_work_left",    "M_votes_not_withheld",        "M_votes_tell_nothing",
+    "RR28_removed_are_not_told",
 };
 enum { RARE_COUNT = sizeof RARE / sizeof RARE[0] };
 

@@ -324,6 +324,12 @@ static void on_applied(void *ctx, struct node *n, const struct raft_entry *e)
     clients_applied(w, n, e);
 }
 
+static void on_saved(void *ctx, struct node *n)
+{
+    struct world *w = ctx;
+    checker_saved(&w->checker, n);
+}
+
 static void on_switched(void *ctx, struct node *n)
 {
     struct world *w = ctx;
@@ -370,6 +376,7 @@ static const struct cluster_hooks hooks = {
     .read_served = on_read_served,
     .read_failed = on_read_failed,
     .applied = on_applied,
+    .saved = on_saved,
     .effect = on_effect,
     .stepped = on_stepped,
     .persisted = on_persisted,
