@@ -15,6 +15,7 @@ struct totals {
     uint64_t runs;
     uint64_t failures;
     uint64_t twice;
+    uint64_t seed; /* Under way: of a process that died, the one that it died of. */
     struct verdict sum;
 };
 
@@ -79,7 +80,7 @@ static void tell_failure(const struct campaign *c, uint64_t seed, const struct v
     CHECK(p != NULL);
     plan_draw(p, seed, c->seconds * 1000000, c->off);
     shrink(p, &c->bugs, v);
-    char only[4096] = "-";
+    char only[PLAN_FAULTS_MAX * 5 + 16] = "-";
     size_t size = 0;
     uint32_t left = 0;
     for (uint32_t i = 0; i < p->fault_count && size + 16 < sizeof only; i++) {
@@ -136,6 +137,7 @@ static void run_share(const struct campaign *c, uint32_t job, struct totals *t)
         uint64_t seed = c->first_seed + i;
         struct verdict v;
         struct verdict again;
+        t->seed = seed;
         plan_draw(p, seed, c->seconds * 1000000, c->off);
         world_run(p, &c->bugs, NULL, 0, &v);
         t->runs++;
@@ -194,10 +196,11 @@ bool campaign_run(const struct campaign *c)
                             MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     CHECK(t != MAP_FAILED);
     (void)fflush(stdout);
+    pid_t pids[JOBS_MAX];
     for (uint32_t job = 0; job < shared.jobs; job++) {
-        pid_t pid = fork();
-        CHECK(pid >= 0);
-        if (pid == 0) {
+        pids[job] = fork();
+        CHECK(pids[job] >= 0);
+        if (pids[job] == 0) {
             run_share(&shared, job, &t[job]);
             (void)fflush(stdout);
             exit(0);
@@ -206,8 +209,13 @@ bool campaign_run(const struct campaign *c)
     bool all_lived = true;
     for (uint32_t job = 0; job < shared.jobs; job++) {
         int status;
-        CHECK(wait(&status) > 0);
-        all_lived &= WIFEXITED(status) && WEXITSTATUS(status) == 0;
+        CHECK(waitpid(pids[job], &status, 0) == pids[job]);
+        if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+            continue;
+        all_lived = false;
+        printf("seed %" PRIu64 ": its process died\n  replay: sim_raft_sim_prog --seed %" PRIu64
+               " --seconds %" PRIu64 " --off %u\n",
+               t[job].seed, t[job].seed, c->seconds, c->off);
     }
     struct totals *sum = &t[JOBS_MAX];
     for (uint32_t job = 0; job < shared.jobs; job++) {
