@@ -116,6 +116,11 @@ static struct status set_by_name(const struct reading *r, struct bytes name,
         errbuf_set(err, "'%s': %s", p->name, why.text);
         return s;
     }
+    p = server_config_target(p);
+    if (p->type == CONFIG_CHOICE && p->choices[1] == NULL) {
+        errbuf_set(err, "'%s': expected %s. %s", p->name, p->choices[0], p->help);
+        return s;
+    }
     buf_init(&expected, r->config->alloc, ERRBUF_SIZE);
     server_config_expected(p, &expected);
     errbuf_set(err, "'%s': %s; expected %.*s", p->name, why.text, (int)expected.size,
