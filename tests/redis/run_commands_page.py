@@ -29,9 +29,9 @@ NEWER = ["client|no-touch", "client|setinfo", "cluster|myshardid", "waitaof"]
 HEAD = """# Commands
 
 Of the {all} commands and subcommands of Redis 7.2, varve has {yes}; {not_yet} are not there yet,
-{never} never will be. Where it has one, it has all of its options. The reference is redis-server
-7.0.15, byte for byte; the last sections list what differs, and limits. `COMMAND DOCS` describes
-each.
+{never} never will be. Where it has one, it has all of its options; only of DEBUG it has
+what tests and tools use (`DEBUG HELP`). The reference is redis-server 7.0.15, byte for byte; the
+last sections list what differs, and limits. `COMMAND DOCS` describes each.
 
 This page is written by `tests/redis/run_commands_page.py`.
 """
