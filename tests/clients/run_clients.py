@@ -7,6 +7,7 @@ What each of them does with a server of strings is in docs/clients.md."""
 import fcntl
 import os
 import pty
+import re
 import select
 import shutil
 import struct
@@ -57,10 +58,11 @@ def interactive(server, lines):
                                stderr=theirs, close_fds=True, env=dict(os.environ, TERM="xterm"))
     os.close(theirs)
     out = b""
-    prompt = b"127.0.0.1:%d> \x1b[0K" % server.port
+    # Drawn anew or not, it is the last that is shown; of a line that is typed it is not.
+    prompt = re.compile(rb"127\.0\.0\.1:%d> (\x1b\[0K\r\x1b\[\d+C)?$" % server.port)
     for line in lines:
         shown = len(out)
-        while prompt not in out[shown:] and select.select([ours], [], [], PATIENCE_S)[0]:
+        while not prompt.search(out[shown:]) and select.select([ours], [], [], PATIENCE_S)[0]:
             out += os.read(ours, 65536)
         os.write(ours, line)
     try:
