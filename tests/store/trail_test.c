@@ -217,3 +217,21 @@ Test(store_trail, a_key_is_found_below_more_tables_than_are_looked_at_ahead)
     check(&f, "m", NULL);
     close(&f);
 }
+
+/* The second run would not meet it on the trail. */
+Test(store_trail, none_leads_below_a_range_delete)
+{
+    struct fixture f;
+
+    open(&f);
+    put(&f, "a", "old");
+    put(&f, "z", "old");
+    MUST(sim_store_flush(&f.store, false));
+    delete_range(&f, "a", "b");
+    put(&f, "z", "new");
+    MUST(sim_store_flush(&f.store, false));
+    reopen(&f);
+    check(&f, "a", NULL);
+    check(&f, "z", "new");
+    close(&f);
+}
