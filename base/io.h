@@ -121,8 +121,8 @@ enum io_opcode {
 struct io_op {
     enum io_opcode opcode;
     bool is_pending; /* Owned by the ring. Cleared before the op is handed out as done. */
-    /* A hint for a durable write on a busy thread: its steps (write, flush) are taken by a thread
-     * of the kernel's wherever a processor is free, for the price of waking it. */
+    /* A hint for a durable write on a busy thread: it is begun by a thread of the kernel's wherever
+     * a processor is free, for the price of waking it. */
     bool wants_worker;
     struct io_file *file;
     struct io_socket *socket;
@@ -157,6 +157,8 @@ struct io_ring_options {
      * once, half of them are held until others have come back. For a thread that works on what
      * came: the device works meanwhile. */
     bool paces_reads;
+    /* A wait may begin with looking instead of sleeping, while waits are short (io_busy_poll.h). */
+    bool polls_busily;
     /* How many regions io_ring_register_memory may name. */
     unsigned regions_max;
 };

@@ -22,11 +22,13 @@
 #include <errno.h>
 #include <liburing.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/socket.h>
 #include <time.h>
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/io_busy_poll.h"
 #include "base/io_pace.h"
 #include "base/io_regions.h"
 
@@ -48,7 +50,9 @@ struct uring_ring {
     uint32_t reads_back;       /* Not told to the pace yet. */
     struct io_regions regions; /* What the kernel has pinned. */
     size_t in_flight;          /* Ops in the submission queue or the kernel. */
+    struct io_busy_poll busy_poll;
     bool paces_reads;
+    bool polls_busily;
     bool is_enabled; /* Bound rings start with the first use, which names the thread. */
     bool is_bell_armed;
     bool is_draining;
@@ -364,6 +368,35 @@ static int enter(struct uring_ring *r, uint64_t timeout_ns)
     return io_uring_submit_and_wait_timeout(&r->native, &cqe, 1, &t, NULL);
 }
 
+/* Something is done, or the kernel says that it would be if it were asked. */
+static bool has_news(const struct uring_ring *r)
+{
+    return io_uring_cq_ready(&r->native) > 0 || needs_kernel(r);
+}
+
+/* What enter does, for a thread that may be back at work sooner than it would be asleep. */
+static int enter_busily(struct uring_ring *r, uint64_t timeout_ns)
+{
+    struct io_busy_poll *p = &r->busy_poll;
+    int result = enter(r, 0);
+
+    if (result < 0 || io_uring_cq_ready(&r->native) > 0)
+        return result;
+    uint64_t begin_ns = clock_ns(clock_system());
+    uint64_t now_ns = begin_ns;
+    bool looks = io_busy_poll_begin(p, begin_ns);
+    while (looks && !has_news(r)) {
+        (void)sched_yield();
+        now_ns = clock_ns(clock_system());
+        looks = now_ns - begin_ns < timeout_ns && io_busy_poll_go_on(p, now_ns);
+    }
+    uint64_t elapsed_ns = now_ns - begin_ns;
+    bool may_sleep = !has_news(r) && elapsed_ns < timeout_ns;
+    result = enter(r, may_sleep ? timeout_ns - elapsed_ns : 0);
+    io_busy_poll_end(p, clock_ns(clock_system()));
+    return result;
+}
+
 /* The kernel had no memory for submissions. Once something completed it may have; if nothing is
  * under way, only time helps. */
 static void hold_back(struct uring_ring *r)
@@ -383,7 +416,8 @@ static void turn(struct host_ring *ring, uint64_t timeout_ns)
     bool is_short_of_room = (timeout_ns > 0 && !arm_bell(r)) || r->backlog.head != NULL;
     if (is_short_of_room && timeout_ns > RETRY_NS)
         timeout_ns = RETRY_NS;
-    int result = enter(r, timeout_ns);
+    int result =
+        timeout_ns > 0 && r->polls_busily ? enter_busily(r, timeout_ns) : enter(r, timeout_ns);
     if (result == -EAGAIN || result == -EBUSY || result == -ENOMEM)
         hold_back(r);
     else /* EEXIST: a second thread on a bound ring. EBADR: the kernel lost a completion. */
@@ -474,6 +508,8 @@ static struct status ring_create(struct io *io, const struct io_ring_options *op
     r->host.ring.io = io;
     r->host.turn = turn;
     r->paces_reads = options->paces_reads;
+    r->polls_busily = options->polls_busily;
+    io_busy_poll_init(&r->busy_poll);
     s = io_waker_init(&r->host.waker);
     if (failed(s))
         goto out_ring;

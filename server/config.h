@@ -96,6 +96,7 @@ struct server_config {
 
     uint64_t durability; /* enum config_durability */
     uint64_t io_backend; /* enum config_backend */
+    uint64_t busy_poll;
 
     uint64_t maxmemory;
     uint64_t maxmemory_policy;

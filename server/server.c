@@ -147,7 +147,8 @@ static struct status open_store(struct server *s, struct errbuf *err)
     struct cache_options cache = { .size_bytes = s->cache_bytes };
     const struct io_ring_options ring = { .entries = RING_ENTRIES,
                                           .is_thread_bound = true,
-                                          .paces_reads = true };
+                                          .paces_reads = true,
+                                          .polls_busily = s->config.busy_poll != 0 };
 
     (void)snprintf(dir, sizeof dir, "%s/0", s->dir);
     rand_entropy(&cache.seed, sizeof cache.seed);

@@ -29,7 +29,8 @@ struct io_ring *io_contract_ring(struct io_contract_machine *m, unsigned entries
 {
     struct io_ring_options o = { .entries = entries,
                                  .is_thread_bound = m->binds_rings,
-                                 .paces_reads = m->binds_rings };
+                                 .paces_reads = m->binds_rings,
+                                 .polls_busily = m->binds_rings };
     struct io_ring *ring = NULL;
 
     MUST(io_ring_create(m->io, &o, &ring));

@@ -1,0 +1,53 @@
+/*
+ * io_busy_poll -- whether a ring looks for a while before it lets its thread sleep. Private to
+ * base/.
+ *
+ * Where something comes every few microseconds, to sleep and be woken costs more than the time in
+ * between: two switches here, an interrupt that whoever has the news must send, and in a virtual
+ * machine a trip through its host. A ring under load therefore looks at the kernel's flag in memory
+ * instead, and yields its processor at each look, so that nobody waits for it who could run. As the
+ * kernel's haltpoll does, and RocksDB's writers (write_thread_max_yield_usec).
+ *
+ *   1. It looks only while the mean of its last waits is below IO_BUSY_POLL_MEAN_NS: an idle ring
+ *      sleeps, and so does one whose thread waits for a slow disk.
+ *   2. It looks for IO_BUSY_POLL_LIMIT_NS at most, then it sleeps.
+ *   3. A look that takes IO_BUSY_POLL_SLOW_NS was somebody else's time on this processor. Who is
+ *      woken there comes to run sooner than who yields, so the ring sleeps.
+ *   4. After 2 and 3 it looks again when MEMORY waits or so have been short.
+ *
+ * Neither ring nor clock is known here.
+ *
+ * Threads: one.
+ */
+#ifndef VARVE_BASE_IO_BUSY_POLL_H
+#define VARVE_BASE_IO_BUSY_POLL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+    IO_BUSY_POLL_MEAN_NS = 100 * 1000,
+    IO_BUSY_POLL_LIMIT_NS = 200 * 1000,
+    IO_BUSY_POLL_SLOW_NS = 100 * 1000
+};
+
+struct io_busy_poll {
+    uint64_t mean_ns; /* Of the waits, none longer than one that lifts the mean over its bound. */
+    uint64_t begin_ns;
+    uint64_t looked_ns;
+    bool is_over; /* This wait is not looked through. */
+};
+
+/* One that sleeps. */
+void io_busy_poll_init(struct io_busy_poll *p);
+
+/* The thread has nothing to do from now on. True: it looks. */
+bool io_busy_poll_begin(struct io_busy_poll *p, uint64_t now_ns);
+
+/* It looked, for nothing. True: it looks once more. */
+bool io_busy_poll_go_on(struct io_busy_poll *p, uint64_t now_ns);
+
+/* It has something to do, however it waited. */
+void io_busy_poll_end(struct io_busy_poll *p, uint64_t now_ns);
+
+#endif

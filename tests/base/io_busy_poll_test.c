@@ -1,0 +1,124 @@
+/*
+ * Whether a ring looks before its thread sleeps, in a time of its own.
+ */
+#include <criterion/criterion.h>
+
+#include "base/io_busy_poll.h"
+
+enum { US = 1000, SHORT_NS = 20 * US, LOOK_NS = US, LONG_NS = 1000 * US, MANY = 64 };
+
+struct world {
+    struct io_busy_poll poll;
+    uint64_t now_ns;
+    uint64_t looked_ns; /* Of the last wait. */
+};
+
+/* A thread that has nothing to do for wait_ns, and looks each look_ns if it may. */
+static void live_through(struct world *w, uint64_t wait_ns, uint64_t look_ns)
+{
+    uint64_t news_ns = w->now_ns + wait_ns;
+    uint64_t begin_ns = w->now_ns;
+    bool looks = io_busy_poll_begin(&w->poll, w->now_ns);
+
+    while (looks && w->now_ns < news_ns) {
+        w->now_ns += look_ns;
+        looks = io_busy_poll_go_on(&w->poll, w->now_ns);
+    }
+    w->looked_ns = w->now_ns - begin_ns;
+    if (w->now_ns < news_ns)
+        w->now_ns = news_ns;
+    io_busy_poll_end(&w->poll, w->now_ns);
+    w->now_ns += US;
+}
+
+static struct world busy_world(void)
+{
+    struct world w = { .now_ns = 1 };
+
+    io_busy_poll_init(&w.poll);
+    for (int i = 0; i < MANY; i++)
+        live_through(&w, SHORT_NS, LOOK_NS);
+    cr_assert_eq(w.looked_ns, SHORT_NS);
+    return w;
+}
+
+Test(base_io_busy_poll, a_new_one_sleeps)
+{
+    struct world w = { .now_ns = 1 };
+
+    io_busy_poll_init(&w.poll);
+    live_through(&w, SHORT_NS, LOOK_NS);
+    cr_assert_eq(w.looked_ns, 0);
+}
+
+Test(base_io_busy_poll, short_waits_are_looked_through)
+{
+    (void)busy_world();
+}
+
+Test(base_io_busy_poll, an_idle_thread_sleeps)
+{
+    struct world w = { .now_ns = 1 };
+
+    io_busy_poll_init(&w.poll);
+    for (int i = 0; i < MANY; i++) {
+        live_through(&w, LONG_NS, LOOK_NS);
+        cr_assert_eq(w.looked_ns, 0);
+    }
+}
+
+Test(base_io_busy_poll, waits_that_are_a_little_too_long_are_slept_through)
+{
+    struct world w = busy_world();
+
+    for (int i = 0; i < MANY; i++)
+        live_through(&w, IO_BUSY_POLL_MEAN_NS + SHORT_NS, LOOK_NS);
+    cr_assert_eq(w.looked_ns, 0);
+}
+
+Test(base_io_busy_poll, looking_has_an_end)
+{
+    struct world w = busy_world();
+
+    live_through(&w, LONG_NS, LOOK_NS);
+    cr_assert_eq(w.looked_ns, IO_BUSY_POLL_LIMIT_NS);
+}
+
+Test(base_io_busy_poll, one_long_wait_ends_it_until_waits_are_short_again)
+{
+    struct world w = busy_world();
+    int slept = 0;
+
+    live_through(&w, LONG_NS, LOOK_NS);
+    do {
+        live_through(&w, SHORT_NS, LOOK_NS);
+        slept++;
+    } while (w.looked_ns == 0 && slept < MANY);
+    cr_assert(slept > 4 && slept < MANY, "%d", slept);
+}
+
+Test(base_io_busy_poll, a_thread_that_must_share_its_processor_sleeps)
+{
+    struct world w = busy_world();
+
+    live_through(&w, LONG_NS, IO_BUSY_POLL_SLOW_NS);
+    cr_assert_eq(w.looked_ns, IO_BUSY_POLL_SLOW_NS);
+    live_through(&w, SHORT_NS, LOOK_NS);
+    cr_assert_eq(w.looked_ns, 0);
+}
+
+/* Of the time of waits that come to nothing, little is looked through, whatever comes between. */
+Test(base_io_busy_poll, what_is_looked_through_for_nothing_is_bounded)
+{
+    struct world w = busy_world();
+    uint64_t begin_ns = w.now_ns;
+    uint64_t wasted_ns = 0;
+
+    for (int i = 0; i < 1000; i++) {
+        live_through(&w, i % 8 == 0 ? 10 * LONG_NS : SHORT_NS, LOOK_NS);
+        if (i % 8 == 0)
+            wasted_ns += w.looked_ns;
+    }
+    cr_assert(wasted_ns * 50 < w.now_ns - begin_ns, "%lu of %lu", (unsigned long)wasted_ns,
+              (unsigned long)(w.now_ns - begin_ns));
+}
