@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """run_smoke -- the server as a process: what a client, a signal and a bad start see of it."""
 
+import glob
 import hashlib
 import os
 import signal
@@ -313,6 +314,24 @@ def posix_io_serves_too():
         must(info(c, "varve")["io_backend"] == "posix")
 
 
+def sleeps(pid):
+    """How often the threads of a process have gone to sleep."""
+    statuses = glob.glob(f"/proc/{pid}/task/*/status")
+    lines = [line for path in statuses for line in open(path, encoding="utf-8")]
+    return sum(int(line.split()[1]) for line in lines if line.startswith("voluntary_ctxt_switches"))
+
+
+def without_busy_poll_a_server_that_waits_sleeps():
+    with Server("--busy-poll", "no") as s:
+        c = s.client()
+        must(c.call("CONFIG", "GET", "busy-poll") == [b"busy-poll", b"no"])
+        before = sleeps(s.process.pid)
+        for _ in range(2000):
+            must(c.call("PING") == "PONG")
+        count = sleeps(s.process.pid) - before
+        must(count > 200, "slept", count, "times while it served 2,000 commands one by one")
+
+
 def a_store_larger_than_memory_is_served():
     """More data than all memory: reads come from the disk, commands wait for them."""
     with Server("--maxmemory", "48mb") as s:
@@ -528,6 +547,7 @@ CASES = [
     scanning, own_writes_are_seen_by_keys_in_one_pipeline, keys_expire_by_themselves,
     flushed_rows_are_purged, a_restart_keeps_everything, a_kill_keeps_what_was_acknowledged,
     a_kill_in_relaxed_mode_keeps_what_was_acknowledged, posix_io_serves_too,
+    without_busy_poll_a_server_that_waits_sleeps,
     a_store_larger_than_memory_is_served, a_second_server_is_told_who_has_the_directory,
     a_line_that_is_not_understood_stops_the_start, a_directory_with_other_files_is_left_alone,
     the_world_is_not_listened_to_without_a_password, what_is_in_the_way_is_said_in_words,
