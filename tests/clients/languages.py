@@ -161,7 +161,8 @@ $r->setOption(Redis::OPT_READ_TIMEOUT, 100);
 $r->subscribe(['php:news'], function ($r, $channel, $text) {
     want('subscribe', $channel . $text === 'php:newshello');
     echo "done\\n";
-    exit(0); // The only way out of the loop.
+    $r->close(); // Or the end of the script waits for one more message.
+    exit(0);     // The only way out of the loop.
 });
 """
 
