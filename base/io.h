@@ -157,7 +157,8 @@ struct io_ring_options {
      * once, half of them are held until others have come back. For a thread that works on what
      * came: the device works meanwhile. */
     bool paces_reads;
-    /* A wait may begin with looking instead of sleeping, while waits are short (io_busy_poll.h). */
+    /* A wait may begin with looking instead of sleeping, while waits are short (io_busy_poll.h). A
+     * hint, heeded by io_uring where there are processors to spare. */
     bool polls_busily;
     /* How many regions io_ring_register_memory may name. */
     unsigned regions_max;

@@ -3,12 +3,8 @@
 /* The mean is one of some MEMORY waits, and a single one of WAIT_MAX_NS lifts it over its bound. */
 enum { MEMORY = 8, WAIT_MAX_NS = MEMORY * IO_BUSY_POLL_MEAN_NS };
 
-static void remember(struct io_busy_poll *p, uint64_t wait_ns)
-{
-    if (wait_ns > WAIT_MAX_NS)
-        wait_ns = WAIT_MAX_NS;
-    p->mean_ns = (p->mean_ns * (MEMORY - 1) + wait_ns) / MEMORY;
-}
+/* So many waits worth a look pay for one that was not. */
+enum { REST_MIN = 8, REST_MAX = 4096 };
 
 void io_busy_poll_init(struct io_busy_poll *p)
 {
@@ -19,8 +15,9 @@ bool io_busy_poll_begin(struct io_busy_poll *p, uint64_t now_ns)
 {
     p->begin_ns = now_ns;
     p->looked_ns = now_ns;
-    p->is_over = p->mean_ns >= IO_BUSY_POLL_MEAN_NS;
-    return !p->is_over;
+    p->looks = p->mean_ns < IO_BUSY_POLL_MEAN_NS && p->rest == 0;
+    p->rest -= p->rest > 0;
+    return p->looks;
 }
 
 bool io_busy_poll_go_on(struct io_busy_poll *p, uint64_t now_ns)
@@ -28,13 +25,22 @@ bool io_busy_poll_go_on(struct io_busy_poll *p, uint64_t now_ns)
     bool is_slow = now_ns - p->looked_ns >= IO_BUSY_POLL_SLOW_NS;
 
     p->looked_ns = now_ns;
-    p->is_over = is_slow || now_ns - p->begin_ns >= IO_BUSY_POLL_LIMIT_NS;
-    if (p->is_over)
-        remember(p, WAIT_MAX_NS);
-    return !p->is_over;
+    p->looks = !is_slow && now_ns - p->begin_ns < IO_BUSY_POLL_LIMIT_NS;
+    if (!p->looks) {
+        p->rest_next = 2 * p->rest_next + REST_MIN;
+        if (p->rest_next > REST_MAX)
+            p->rest_next = REST_MAX;
+        p->rest = p->rest_next;
+    }
+    return p->looks;
 }
 
 void io_busy_poll_end(struct io_busy_poll *p, uint64_t now_ns)
 {
-    remember(p, now_ns - p->begin_ns);
+    uint64_t wait_ns = now_ns - p->begin_ns;
+
+    if (wait_ns > WAIT_MAX_NS)
+        wait_ns = WAIT_MAX_NS;
+    p->mean_ns = (p->mean_ns * (MEMORY - 1) + wait_ns) / MEMORY;
+    p->rest_next -= p->looks && p->rest_next > 0;
 }

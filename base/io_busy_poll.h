@@ -5,15 +5,16 @@
  * Where something comes every few microseconds, to sleep and be woken costs more than the time in
  * between: two switches here, an interrupt that whoever has the news must send, and in a virtual
  * machine a trip through its host. A ring under load therefore looks at the kernel's flag in memory
- * instead, and yields its processor at each look, so that nobody waits for it who could run. As the
- * kernel's haltpoll does, and RocksDB's writers (write_thread_max_yield_usec).
+ * instead, and yields at each look, so that others on its processor may run. As the kernel's
+ * haltpoll does, and RocksDB's writers (write_thread_max_yield_usec).
  *
  *   1. It looks only while the mean of its last waits is below IO_BUSY_POLL_MEAN_NS: an idle ring
  *      sleeps, and so does one whose thread waits for a slow disk.
- *   2. It looks for IO_BUSY_POLL_LIMIT_NS at most, then it sleeps.
+ *   2. It looks for IO_BUSY_POLL_LIMIT_NS and one look at most, then it sleeps.
  *   3. A look that takes IO_BUSY_POLL_SLOW_NS was somebody else's time on this processor. Who is
  *      woken there comes to run sooner than who yields, so the ring sleeps.
- *   4. After 2 and 3 it looks again when MEMORY waits or so have been short.
+ *   4. After 2 and 3 it rests for some waits: for twice as many as the last time, unless waits
+ *      between have been worth a look. What a look costs where none is worth it tends to nothing.
  *
  * Neither ring nor clock is known here.
  *
@@ -35,7 +36,9 @@ struct io_busy_poll {
     uint64_t mean_ns; /* Of the waits, none longer than one that lifts the mean over its bound. */
     uint64_t begin_ns;
     uint64_t looked_ns;
-    bool is_over; /* This wait is not looked through. */
+    uint32_t rest;      /* Waits before it may look again; */
+    uint32_t rest_next; /* ... when it looks for nothing the next time. */
+    bool looks;
 };
 
 /* One that sleeps. */

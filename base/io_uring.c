@@ -6,11 +6,11 @@
  * passed around cannot have that, as the kernel ties both to one thread.
  *
  * Ops go into the submission queue as they come and to the kernel with the next wait: one system
- * call a turn, however many ops. A full queue is handed over early. The kernel plugs the devices
- * while it takes a queue, so a write before fifty SENDs begins after them: io_ring_start is for
- * that. Completions are taken in batches. What the kernel left undone is asked for again: the rest
- * of a short transfer, what a signal or the exit of the submitting thread interrupted. Nothing that
- * failed is.
+ * call a turn, however many ops (two for a ring that polls busily, so that its waits can be told).
+ * A full queue is handed over early. The kernel plugs the devices while it takes a queue, so a
+ * write before fifty SENDs begins after them: io_ring_start is for that. Completions are taken in
+ * batches. What the kernel left undone is asked for again: the rest of a short transfer, what a
+ * signal or the exit of the submitting thread interrupted. Nothing that failed is.
  *
  * A ring that paces reads holds some of them back until others have come (io_pace.h), and hands
  * these over as soon as it has collected, before its thread gets to work on what came.
@@ -374,7 +374,11 @@ static bool has_news(const struct uring_ring *r)
     return io_uring_cq_ready(&r->native) > 0 || needs_kernel(r);
 }
 
-/* What enter does, for a thread that may be back at work sooner than it would be asleep. */
+/*
+ * What enter does, for a thread that may be back at work sooner than it would be asleep. The
+ * kernel's flag ends the looking and decides no more than that: it may stay up after its work was
+ * done, until there is more, and only a call that may sleep finds out.
+ */
 static int enter_busily(struct uring_ring *r, uint64_t timeout_ns)
 {
     struct io_busy_poll *p = &r->busy_poll;
@@ -383,18 +387,28 @@ static int enter_busily(struct uring_ring *r, uint64_t timeout_ns)
     if (result < 0 || io_uring_cq_ready(&r->native) > 0)
         return result;
     uint64_t begin_ns = clock_ns(clock_system());
-    uint64_t now_ns = begin_ns;
+    uint64_t elapsed_ns = 0;
     bool looks = io_busy_poll_begin(p, begin_ns);
-    while (looks && !has_news(r)) {
+    while (looks && elapsed_ns < timeout_ns && !has_news(r)) {
         (void)sched_yield();
-        now_ns = clock_ns(clock_system());
-        looks = now_ns - begin_ns < timeout_ns && io_busy_poll_go_on(p, now_ns);
+        uint64_t now_ns = clock_ns(clock_system());
+        elapsed_ns = now_ns - begin_ns;
+        looks = io_busy_poll_go_on(p, now_ns);
     }
-    uint64_t elapsed_ns = now_ns - begin_ns;
-    bool may_sleep = !has_news(r) && elapsed_ns < timeout_ns;
-    result = enter(r, may_sleep ? timeout_ns - elapsed_ns : 0);
+    if (io_uring_cq_ready(&r->native) > 0 || elapsed_ns >= timeout_ns)
+        result = enter(r, 0);
+    else
+        result = enter(r, timeout_ns == UINT64_MAX ? UINT64_MAX : timeout_ns - elapsed_ns);
     io_busy_poll_end(p, clock_ns(clock_system()));
     return result;
+}
+
+/* With one processor whoever has the news cannot run while somebody looks for it. */
+static bool has_processors(void)
+{
+    cpu_set_t set;
+
+    return sched_getaffinity(0, sizeof set, &set) != 0 || CPU_COUNT(&set) > 1;
 }
 
 /* The kernel had no memory for submissions. Once something completed it may have; if nothing is
@@ -508,7 +522,7 @@ static struct status ring_create(struct io *io, const struct io_ring_options *op
     r->host.ring.io = io;
     r->host.turn = turn;
     r->paces_reads = options->paces_reads;
-    r->polls_busily = options->polls_busily;
+    r->polls_busily = options->polls_busily && has_processors();
     io_busy_poll_init(&r->busy_poll);
     s = io_waker_init(&r->host.waker);
     if (failed(s))

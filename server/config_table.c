@@ -179,9 +179,11 @@ static const struct config_parameter TABLE[] = {
            "survives kill -9 but not a power cut."),
     CHOICE("io-backend", io_backend, "auto", BACKENDS, CONFIG_REPEAT,
            "auto: io_uring where the kernel allows it. posix: plain calls."),
-    YES_NO("busy-poll", busy_poll, "yes", CONFIG_REPEAT,
-           "With io_uring: while something comes every 100 us or more often, look for it and yield "
-           "instead of sleeping. no: spend no processor time on waiting."),
+    YES_NO(
+        "busy-poll", busy_poll, "yes", CONFIG_REPEAT,
+        "With io_uring and more than one processor: while waits are shorter than 100 us, look for "
+        "news and yield instead of sleeping. no: spend no processor time on waiting, as where it "
+        "is limited or shared."),
 
     /* ---- Memory ---- */
     MEMORY("maxmemory", maxmemory, "0", 0, INT64_MAX, CONFIG_MUTABLE,

@@ -94,7 +94,28 @@ Test(base_io_busy_poll, one_long_wait_ends_it_until_waits_are_short_again)
         live_through(&w, SHORT_NS, LOOK_NS);
         slept++;
     } while (w.looked_ns == 0 && slept < MANY);
-    cr_assert(slept > 4 && slept < MANY, "%d", slept);
+    cr_assert(slept > 8 && slept < MANY, "%d", slept);
+}
+
+/* Short waits between make it forget; where they were not worth a look, it rests ever longer. */
+Test(base_io_busy_poll, looks_for_nothing_become_rare)
+{
+    struct world w = busy_world();
+    int count = 0;
+
+    for (int i = 0; i < 10000; i++) {
+        live_through(&w, SHORT_NS, LOOK_NS);
+        bool was_worth = w.looked_ns > 0;
+        live_through(&w, was_worth ? LONG_NS : SHORT_NS, LOOK_NS);
+        count += was_worth;
+    }
+    cr_assert(count > 2 && count < 20, "%d", count);
+    count = 0;
+    for (int i = 0; i < 3 * 4096; i++) {
+        live_through(&w, SHORT_NS, LOOK_NS);
+        count += w.looked_ns > 0;
+    }
+    cr_assert(count > 4096, "%d", count);
 }
 
 Test(base_io_busy_poll, a_thread_that_must_share_its_processor_sleeps)

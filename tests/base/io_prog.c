@@ -33,7 +33,7 @@ static struct thread *start(void (*run)(void *), void *context)
 static struct io_ring *make_ring(struct io *io, bool is_bound)
 {
     struct io_ring *ring = NULL;
-    struct io_ring_options o = { .entries = 8, .is_thread_bound = is_bound };
+    struct io_ring_options o = { .entries = 8, .is_thread_bound = is_bound, .polls_busily = true };
 
     CHECK(succeeded(io_ring_create(io, &o, &ring)));
     return ring;
