@@ -13,8 +13,9 @@
  *   2. It looks for IO_BUSY_POLL_LIMIT_NS and one look at most, then it sleeps.
  *   3. A look that takes IO_BUSY_POLL_SLOW_NS was somebody else's time on this processor. Who is
  *      woken there comes to run sooner than who yields, so the ring sleeps.
- *   4. After 2 and 3 it rests for some waits: for twice as many as the last time, unless waits
- *      between have been worth a look. What a look costs where none is worth it tends to nothing.
+ *   4. After 2 and 3 it rests for some waits: for twice as many as the last time, but for less
+ *      the more looks between were worth it. Where most are, rests are short; where few are, what
+ *      looks cost tends to nothing.
  *
  * Neither ring nor clock is known here.
  *

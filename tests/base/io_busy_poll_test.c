@@ -31,6 +31,18 @@ static void live_through(struct world *w, uint64_t wait_ns, uint64_t look_ns)
     w->now_ns += US;
 }
 
+/* How many short waits it sleeps through before it looks. */
+static int rest_of(struct world *w)
+{
+    int slept = 0;
+
+    for (live_through(w, SHORT_NS, LOOK_NS); w->looked_ns == 0; slept++) {
+        cr_assert_lt(slept, 10000);
+        live_through(w, SHORT_NS, LOOK_NS);
+    }
+    return slept;
+}
+
 static struct world busy_world(void)
 {
     struct world w = { .now_ns = 1 };
@@ -87,14 +99,9 @@ Test(base_io_busy_poll, looking_has_an_end)
 Test(base_io_busy_poll, one_long_wait_ends_it_until_waits_are_short_again)
 {
     struct world w = busy_world();
-    int slept = 0;
 
     live_through(&w, LONG_NS, LOOK_NS);
-    do {
-        live_through(&w, SHORT_NS, LOOK_NS);
-        slept++;
-    } while (w.looked_ns == 0 && slept < MANY);
-    cr_assert(slept > 8 && slept < MANY, "%d", slept);
+    cr_assert(rest_of(&w) >= 8);
 }
 
 /* Short waits between make it forget; where they were not worth a look, it rests ever longer. */
@@ -116,6 +123,23 @@ Test(base_io_busy_poll, looks_for_nothing_become_rare)
         count += w.looked_ns > 0;
     }
     cr_assert(count > 4096, "%d", count);
+}
+
+/* Bad times are forgotten after some dozens of looks that were worth it. */
+Test(base_io_busy_poll, a_look_for_nothing_now_and_then_does_not_end_it)
+{
+    struct world w = busy_world();
+    int rest = 0;
+
+    for (int i = 0; i < 8; i++) {
+        live_through(&w, LONG_NS, LOOK_NS);
+        rest = rest_of(&w);
+    }
+    cr_assert_gt(rest, 512);
+    for (int i = 0; i < MANY; i++)
+        live_through(&w, SHORT_NS, LOOK_NS);
+    live_through(&w, LONG_NS, LOOK_NS);
+    cr_assert_lt(rest_of(&w), 32);
 }
 
 Test(base_io_busy_poll, a_thread_that_must_share_its_processor_sleeps)
