@@ -95,13 +95,23 @@ static bool take_size(struct bytes *b, uint8_t first, uint64_t *out)
     }
 }
 
+/* A size within the packed kind: there Redis takes the upper two bits of all else for none. */
+static bool take_packed_size(struct bytes *b, uint64_t *out)
+{
+    uint8_t first;
+
+    if (!take_u8(b, &first))
+        return false;
+    return take_size(b, first >> 6 == PACKED ? first & 0x3f : first, out);
+}
+
 static struct status read_number(struct bytes b, uint8_t kind, struct arena *arena,
                                  struct bytes *out)
 {
     size_t size = (size_t)1 << (kind - PACKED_INT8);
     int64_t n;
 
-    if (b.size != size)
+    if (b.size < size)
         return status_of(ST_CORRUPT);
     if (kind == PACKED_INT8)
         n = (int64_t)(b.data[0] ^ 0x80u) - 0x80; /* Its sign, extended. */
@@ -121,18 +131,21 @@ static struct status read_packed(struct bytes b, uint64_t size_max, struct arena
 {
     uint64_t packed_size;
     uint64_t size;
-    uint8_t first;
 
-    if (!take_u8(&b, &first) || !take_size(&b, first, &packed_size) || !take_u8(&b, &first) ||
-        !take_size(&b, first, &size) || packed_size != b.size ||
-        size / RESP_LZF_RATIO_MAX > packed_size)
+    if (!take_packed_size(&b, &packed_size) || !take_packed_size(&b, &size) ||
+        packed_size > b.size || size / RESP_LZF_RATIO_MAX > packed_size)
         return status_of(ST_CORRUPT);
+    /* LibLZF answers 0 where it fails, which passes for an empty string. */
+    if (size == 0) {
+        *out = bytes_str("");
+        return status_ok();
+    }
     if (size > size_max)
         return status_of(ST_LIMIT);
     uint8_t *room = arena_take(arena, (size_t)size);
     if (room == NULL)
         return status_of(ST_NO_MEMORY);
-    if (!resp_lzf_expand(b, room, (size_t)size))
+    if (!resp_lzf_expand(bytes_of(b.data, (size_t)packed_size), room, (size_t)size))
         return status_of(ST_CORRUPT);
     *out = bytes_of(room, (size_t)size);
     return status_ok();
@@ -150,11 +163,11 @@ static struct status read_string(struct bytes b, uint64_t size_max, struct arena
         return read_number(b, first, arena, out);
     if (first == PACKED_LZF)
         return read_packed(b, size_max, arena, out);
-    if (!take_size(&b, first, &size) || size != b.size)
+    if (!take_size(&b, first, &size) || size > b.size)
         return status_of(ST_CORRUPT);
     if (size > size_max)
         return status_of(ST_LIMIT);
-    *out = b;
+    *out = bytes_of(b.data, (size_t)size);
     return status_ok();
 }
 
@@ -170,8 +183,8 @@ struct status resp_dump_read(struct bytes payload, uint64_t size_max, struct are
     if (get_u16(foot) > RESP_DUMP_VERSION_MAX ||
         (checksum != NO_CHECKSUM && checksum != crc64(0, payload.data, payload.size - 8)))
         return status_of(ST_INVALID);
-    struct bytes body = bytes_of(payload.data, payload.size - RESP_DUMP_FOOT);
-    if (!take_u8(&body, &type) || type != TYPE_STRING)
+    /* From here on the foot is bytes like any: Redis reads on into it. */
+    if (!take_u8(&payload, &type) || type != TYPE_STRING)
         return status_of(ST_CORRUPT);
-    return read_string(body, size_max, arena, out_string);
+    return read_string(payload, size_max, arena, out_string);
 }

@@ -19,7 +19,11 @@
  *   11000010 n(4)
  *   11000011 size size ...   LZF: packed size, size, and the packed bytes (lzf.h)
  *
+ * The two sizes of the last kind may also be 11ssssss, which is 00ssssss there.
+ *
  * Written are version 9, which every Redis since 5 reads, numbers as numbers, and all else plain.
+ * Read is what the first bytes say, as Redis does once the checksum is right: what follows the
+ * string is passed over, and a string may reach into the last ten bytes.
  *
  * Threads: any; values only. Format: docs/format/dump.md.
  */

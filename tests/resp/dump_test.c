@@ -119,16 +119,12 @@ Test(resp_dump, no_size_is_believed)
         ROW("\x01\x01"
             "a",
             ST_CORRUPT),
-        ROW("\x00\x06hello", ST_CORRUPT),
-        ROW("\x00\x04hello", ST_CORRUPT),
+        ROW("\x00\x10hello", ST_CORRUPT),
         ROW("\x00\x40", ST_CORRUPT),
         ROW("\x00\x80\xff\xff\xff\xffhello", ST_CORRUPT),
         ROW("\x00\x80\x00\x00", ST_CORRUPT),
         ROW("\x00\x81\xff\xff\xff\xff\xff\xff\xff\xffhello", ST_CORRUPT),
         ROW("\x00\x82hello", ST_CORRUPT),
-        ROW("\x00\xc0", ST_CORRUPT),
-        ROW("\x00\xc0\x01\x02", ST_CORRUPT),
-        ROW("\x00\xc2\x01\x02\x03", ST_CORRUPT),
         ROW("\x00\xc4\x01", ST_CORRUPT),
         ROW("\x00\xc3", ST_CORRUPT),
         ROW("\x00\xc3\x04\x05\x00"
@@ -144,6 +140,9 @@ Test(resp_dump, no_size_is_believed)
             "a\x40\x01",
             ST_CORRUPT),
         ROW("\x00\xc3\x05\x05\x00"
+            "a\x40\x00",
+            ST_CORRUPT),
+        ROW("\x00\xc3\x0f\x05\x00"
             "a\x40\x00",
             ST_CORRUPT),
         ROW("\x00\xc3\x04\x81\xff\xff\xff\xff\xff\xff\xff\xff\x00"
@@ -173,6 +172,48 @@ Test(resp_dump, no_size_is_believed)
     }
 }
 
+/* Under a right checksum the first bytes say what is read, be there more than that or, for as long
+ * as the foot lasts, less: redis-server 7.0 gave these answers. */
+Test(resp_dump, what_follows_a_string_is_passed_over)
+{
+    static const struct {
+        const char *body;
+        size_t size;
+        const char *string;
+        size_t string_size;
+    } rows[] = {
+#define ROW(text, string) { text, sizeof(text) - 1, string, sizeof(string) - 1 }
+        ROW("\x00\x05hellox", "hello"),
+        ROW("\x00\x04hello", "hell"),
+        ROW("\x00\x06hello", "hello\x0a"),
+        ROW("\x00\x0fhello", "hello\x0a\x00\xa0K\xec\xf7\xb3\x12\xab\x91"),
+        ROW("\x00\xc0", "10"),
+        ROW("\x00\xc0\x01\x02", "1"),
+        ROW("\x00\xc1\x01", "2561"),
+        ROW("\x00\xc2\x01\x02", "655873"),
+        ROW("\x00\xc3\x04\x05\x00"
+            "a\x40\x00x",
+            "aaaaa"),
+        ROW("\x00\xc3\xc4\xc5\x00"
+            "a\x40\x00x",
+            "aaaaa"),
+        ROW("\x00\xc3\x01\x00\x08", ""),
+#undef ROW
+    };
+    static struct payload p;
+    struct bytes out;
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        seal(&p, bytes_of(rows[i].body, rows[i].size), 10);
+        cr_assert_eq(read_payload(&p, ROOM, &out), ST_OK, "row %zu", i);
+        cr_assert(bytes_equal(out, bytes_of(rows[i].string, rows[i].string_size)), "row %zu", i);
+    }
+    memset(p.bytes, 0, RESP_DUMP_FOOT); /* All foot, and its checksum is right. */
+    p.size = RESP_DUMP_FOOT;
+    cr_assert_eq(read_payload(&p, ROOM, &out), ST_OK);
+    cr_assert_eq(out.size, 0);
+}
+
 /* 0 says that no checksum was taken; what is under it is believed no more than before. */
 Test(resp_dump, a_checksum_may_be_left_out)
 {
@@ -183,7 +224,7 @@ Test(resp_dump, a_checksum_may_be_left_out)
     memset(p.bytes + p.size - 8, 0, 8);
     cr_assert_eq(read_payload(&p, ROOM, &out), ST_OK);
     cr_assert(bytes_equal(out, bytes_str("hello")));
-    p.bytes[1]++;
+    p.bytes[1] += RESP_DUMP_FOOT + 1;
     cr_assert_eq(read_payload(&p, ROOM, &out), ST_CORRUPT);
     p.bytes[p.size - 8] = 1;
     cr_assert_eq(read_payload(&p, ROOM, &out), ST_INVALID);

@@ -82,6 +82,9 @@ SERIALIZED = dumps("00c00c0a003c2af8515c04bcd5",
                    "00000a005d9b5c400f7fa2da",
                    "00c30940c8016161e0bb000161610a001f99f72e01b20de3",
                    "00c30a40500200ff00e042010100ff0a00d7e744dd1cd4ed48") * 3
+# With bytes behind the value; with a value that reaches into the foot.
+SERIALIZED += dumps("000568656c6c6f780a00468a35b08eebc045", "000f68656c6c6f0a00a04becf7b312ab91",
+                    "00c00a00e9e748739a9efaf6", "00c3040500614000780a000fb81571e6072fab")
 SERIALIZED += [SERIALIZED[0][:-1], SERIALIZED[4][:-8] + b"xxxxxxxx", b"", b"\x00",
                b"\x00\x05hello\xff\x00xxxxxxxx"]
 

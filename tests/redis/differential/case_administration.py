@@ -13,6 +13,9 @@ SETUP = [("FLUSHALL",), ("SET", "a", "ohmytext"), ("SET", "b", "mynewtext"),
          ("SET", "n", "5", "EX", "1000")]
 # DUMP of 10, by Redis 7.0.
 DUMPED = bytes.fromhex("00c00a0900be6d06895a28000a")
+# Under a right checksum: a byte behind the value; a value that reads on into the foot.
+LONGER = bytes.fromhex("00c00a780a0028c3661b1bd1b954")
+SHORTER = bytes.fromhex("00c10a0a0068fc2ec96dc68237")
 
 # Each on a connection of its own, in both protocols. What answers about the server itself, or in
 # words of its own (HELP, DOCTOR), is not among them.
@@ -191,7 +194,8 @@ def payloads(pair):
     """RESTORE's options with what Redis dumped, and what is left of it cut and changed."""
     found = []
     client = pair.connect()
-    for payload in (DUMPED, DUMPED[:-1], DUMPED[:-3], b"\x01" + DUMPED[1:], b""):
+    for payload in (DUMPED, DUMPED[:-1], DUMPED[:-3], b"\x01" + DUMPED[1:], b"", LONGER,
+                    SHORTER):
         for ttl in ("0", "100000000", "1", "4000000000000", "9223372036854775807", "-1"):
             for options in ((), ("ABSTTL",), ("REPLACE",), ("ABSTTL", "REPLACE"),
                             ("IDLETIME", "10"), ("FREQ", "10", "REPLACE")):
