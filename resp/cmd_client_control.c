@@ -97,8 +97,9 @@ struct status resp_cmd_client_pause(struct resp_call *call)
         return fail_timeout(call, "not an integer or out of range");
     if (ms < 0)
         return fail_timeout(call, "negative");
+    /* Beyond 64 bits Redis' sum is negative: long over. */
     if (__builtin_add_overflow(call->now_ms, (uint64_t)ms, &until_ms) || until_ms > INT64_MAX)
-        return fail_timeout(call, "out of range");
+        until_ms = 0;
     if (pause->until_ms <= call->now_ms)
         *pause = (struct resp_pause) { .mode = mode, .until_ms = until_ms };
     pause->mode = mode > pause->mode ? mode : pause->mode;
