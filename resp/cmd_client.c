@@ -173,7 +173,6 @@ static void reply_sessions(struct resp_call *call, const struct resp_client_filt
     struct buf lines;
 
     buf_init(&lines, call->resp->options.alloc, call->resp->options.iteration_max_bytes);
-    call->session->last_command = call->command;
     for (struct resp_session *s = host->ops->next_session(host, NULL); s != NULL;
          s = host->ops->next_session(host, s)) {
         if (resp_client_filter_passes(f, s) && is_among(ids, id_count, s))
@@ -210,7 +209,6 @@ struct status resp_cmd_client_info(struct resp_call *call)
     struct buf line;
 
     buf_init(&line, call->resp->options.alloc, call->resp->options.iteration_max_bytes);
-    call->session->last_command = call->command;
     resp_session_describe(call->session, &line);
     resp_reply_verbatim(call->reply, "txt", buf_bytes(&line));
     buf_deinit(&line);

@@ -169,29 +169,31 @@ void resp_command_reply_arity_error(const struct resp_command *c, struct resp_re
     resp_reply_error(reply, "ERR wrong number of arguments for '%s' command", c->name);
 }
 
-const struct resp_command *resp_command_resolve(const struct resp_command_index *index,
-                                                const struct bytes *argv, size_t argc,
-                                                struct resp_reply *reply)
+const struct resp_command *resp_command_lookup(const struct resp_command_index *index,
+                                               const struct bytes *argv, size_t argc)
 {
     const struct resp_command *c = resp_command_find(index, argv[0]);
 
+    return c == NULL || c->subcommands == NULL || argc == 1 ? c : resp_command_find_sub(c, argv[1]);
+}
+
+bool resp_command_may_be_called(const struct resp_command *c,
+                                const struct resp_command_index *index, const struct bytes *argv,
+                                size_t argc, struct resp_reply *reply)
+{
     if (c == NULL) {
-        reply_unknown_command(argv, argc, reply);
-        return NULL;
-    }
-    if (c->subcommands != NULL && argc > 1) {
-        const struct resp_command *sub = resp_command_find_sub(c, argv[1]);
-        if (sub == NULL) {
-            reply_unknown_subcommand(c, argv[1], reply);
-            return NULL;
-        }
-        c = sub;
+        const struct resp_command *container = resp_command_find(index, argv[0]);
+        if (container == NULL)
+            reply_unknown_command(argv, argc, reply);
+        else
+            reply_unknown_subcommand(container, argv[1], reply);
+        return false;
     }
     if (c->arity >= 0 ? argc != (size_t)c->arity : argc < (size_t)-c->arity) {
         resp_command_reply_arity_error(c, reply);
-        return NULL;
+        return false;
     }
-    return c;
+    return true;
 }
 
 const struct resp_key_spec *resp_command_next_spec(const struct resp_command *c,

@@ -174,13 +174,15 @@ const struct resp_command *resp_command_find_sub(const struct resp_command *cont
 const struct resp_command *resp_command_find_full(const struct resp_command_index *index,
                                                   struct bytes name);
 
-/*
- * What the request calls: the command, or the subcommand, when its number of arguments is right.
- * Otherwise NULL, and the error is written. Requires: argc > 0.
+/* The command that argv names: a subcommand where there are some and it says more than the
+ * container. NULL: none. */
+const struct resp_command *resp_command_lookup(const struct resp_command_index *index,
+                                               const struct bytes *argv, size_t argc);
+/* Is c, which lookup gave for argv, a command that may have so many words? If not, why is replied.
  */
-const struct resp_command *resp_command_resolve(const struct resp_command_index *index,
-                                                const struct bytes *argv, size_t argc,
-                                                struct resp_reply *reply);
+bool resp_command_may_be_called(const struct resp_command *c,
+                                const struct resp_command_index *index, const struct bytes *argv,
+                                size_t argc, struct resp_reply *reply);
 
 /* Places of a request's keys: first, first + step ... < end. */
 struct resp_key_range {

@@ -577,13 +577,14 @@ static struct status dispatch(struct resp_call *call)
         s->is_closing = true;
         return status_ok();
     }
+    s->last_command = resp_command_lookup(&call->resp->commands, call->argv, call->argc);
     bool is_exec = resp_text_is(call->argv[0], "exec");
     if (is_exec && call->argc != 1)
         return abort_exec(call, "wrong number of arguments for 'exec' command");
-    call->command =
-        resp_command_resolve(&call->resp->commands, call->argv, call->argc, call->reply);
-    if (call->command == NULL)
+    if (!resp_command_may_be_called(s->last_command, &call->resp->commands, call->argv, call->argc,
+                                    call->reply))
         return reject(call);
+    call->command = s->last_command;
     if (is_protected(call)) {
         status_ignore(resp_fail(call, PROTECTED), "it is replied");
         return reject(call);
@@ -628,8 +629,6 @@ static void settle(struct resp_call *call, struct resp_mark start)
     resp_account_end(call, start);
     if (call->ends_transaction)
         resp_session_discard(call->session);
-    if (call->command != NULL)
-        call->session->last_command = call->command;
     resp_session_forget_found(call->session);
     end_skip(call->session);
 }

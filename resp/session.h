@@ -82,7 +82,8 @@ struct resp_session {
     uint64_t began_ns; /* When it ran first; 0: it has not yet. */
 
     struct resp_identity identity;
-    const struct resp_command *last_command; /* NULL: none yet. */
+    /* What its last request named, refused or not. NULL: no command; none yet. */
+    const struct resp_command *last_command;
     struct buf names[RESP_NAMES];
     const struct buf *names_before; /* EXEC's, which may have to bring them back; else NULL. */
 

@@ -129,6 +129,18 @@ MULTI | CLIENT REPLY OFF | NOSUCH | EXEC | PING
 WATCH a | SET a 5 | MULTI | CLIENT REPLY OFF | EXEC | PING
 """
 
+SAID_LAST = """
+GET a | NOSUCH x | GET | get a b c | CLIENT NOSUCH | CLIENT | Config | config SET | OBJECT NOSUCH a
+SET a | EXEC x | WATCH | COMMAND COUNT x | AUTH a b | HELLO 9 | DEBUG | PING a b c
+MULTI | GET
+MULTI | NOSUCH
+MULTI | GET a
+MULTI | CLIENT LIST | EXEC
+MULTI | SET a | EXEC
+MULTI | WATCH a
+GET a | NOSUCH | PING
+"""
+
 # On a key that there is, one that is absent, and one with a number and an expiry.
 OF_A_KEY = """
 GET @ | GETDEL @ | GETEX @ | GETEX @ EX 100 | GETEX @ PERSIST | GETRANGE @ 0 1 | SUBSTR @ 0 1
@@ -244,6 +256,22 @@ def messages_while_replies_are_off(pair):
     if heard[0] != heard[1]:
         found.append(Found((b"CLIENT", b"REPLY"), *[b"".join(h) for h in heard]))
     pair.check(found)
+
+
+def what_a_client_said_last(pair):
+    """cmd= of CLIENT LIST, as another client sees it: the command, refused or not."""
+    for line in lines_in(SAID_LAST):
+        seen = []
+        client, watcher = pair.connect(), pair.connect()
+        for end, watching in zip(client.ends, watcher.ends):
+            commands = [("CLIENT", "SETNAME", "me"), *line]
+            end.send(b"".join(encode(*words) for words in commands))
+            end.replies(len(commands))
+            watching.send(encode("CLIENT", "LIST"))
+            seen += re.findall(rb" name=me .* cmd=(\S+)", watching.replies(1)[0])
+        client.close()
+        watcher.close()
+        must(len(seen) == 2 and seen[0] == seen[1], line, seen)
 
 
 def who_is_killed(pair):
