@@ -193,6 +193,76 @@ static struct status run(struct cli *c, const struct bytes *argv, size_t argc)
     return s;
 }
 
+/* ---- Help ------------------------------------------------------------------------------------ */
+
+static void load_docs(struct cli *c)
+{
+    struct bytes words[2] = { bytes_str("COMMAND"), bytes_str("DOCS") };
+    struct cli_value reply;
+    struct status s = c->link.socket == NULL ? connect_to(c) : status_ok();
+
+    if (succeeded(s) && succeeded(ask(c, words, 2, &reply)))
+        status_ignore(cli_docs_load(&c->docs, &reply), "then there are no hints");
+    else
+        complain(c);
+    arena_reset(&c->arena);
+}
+
+/* What the server says of this command, or of these. Within a transaction it would be queued. */
+static void explain_name(struct cli *c, struct bytes name)
+{
+    if (c->docs.count == 0 && !c->is_in_multi)
+        load_docs(c);
+    if (c->docs.count > 0)
+        cli_docs_explain(&c->docs, name, &c->out);
+    else if (c->is_in_multi)
+        buf_append(&c->out, bytes_str("The server tells what help says, after the transaction.\n"));
+}
+
+/* "help", or "help config get". */
+static void explain(struct cli *c, const struct bytes *words, size_t count)
+{
+    struct buf name;
+
+    buf_init(&name, alloc_heap(), CLI_LINE_MAX_BYTES);
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0)
+            buf_append_u8(&name, ' ');
+        buf_append(&name, words[i]);
+    }
+    if (count == 0)
+        buf_append(&c->out,
+                   bytes_str("help COMMAND tells what it does; TAB completes its name.\n"
+                             "help @GROUP tells that of its commands: @string, @generic, ...\n"));
+    else
+        explain_name(c, buf_bytes(&name));
+    buf_deinit(&name);
+    flush(c);
+}
+
+/* A command, or a question about commands. */
+static struct status run_or_explain(struct cli *c, const struct bytes *argv, size_t argc)
+{
+    if (argc == 0 || !(is_word(argv[0], "help") || is_word(argv[0], "?")))
+        return run(c, argv, argc);
+    explain(c, argv + 1, argc - 1);
+    return status_ok();
+}
+
+/* A line's words; *out_leaves: nothing is to come after it. */
+static struct status run_line(struct cli *c, const struct bytes *argv, size_t argc,
+                              bool *out_leaves)
+{
+    *out_leaves = is_word(argv[0], "exit") || is_word(argv[0], "quit");
+    if (*out_leaves)
+        return status_ok();
+    if (!is_word(argv[0], "clear"))
+        return run_or_explain(c, argv, argc);
+    buf_append(&c->out, bytes_str("\033[H\033[2J"));
+    flush(c);
+    return status_ok();
+}
+
 /* ---- Lines ------------------------------------------------------------------------------------
  */
 
@@ -250,7 +320,7 @@ static struct status run_words(struct cli *c, int argc, char **argv)
     if (c->flags.takes_last)
         words[count++] = buf_bytes(&last);
     if (succeeded(s))
-        s = run(c, words, count);
+        s = run_or_explain(c, words, count);
     buf_deinit(&last);
     return s;
 }
@@ -261,9 +331,10 @@ static struct status run_lines(struct cli *c)
     struct buf in;
     struct status s = status_ok();
     bool is_end = false;
+    bool leaves = false;
 
     buf_init(&in, alloc_heap(), ARENA_MAX);
-    while (succeeded(s) && !(is_end && in.size == 0)) {
+    while (succeeded(s) && !leaves && !(is_end && in.size == 0)) {
         uint8_t *end = in.size == 0 ? NULL : memchr(in.data, '\n', in.size);
         if (end == NULL && !is_end) {
             uint8_t *room = buf_extend(&in, INPUT_AT_ONCE);
@@ -281,7 +352,7 @@ static struct status run_lines(struct cli *c)
         size_t argc;
         s = split(c, in.data, size, &argv, &argc);
         if (succeeded(s) && argc > 0)
-            s = run(c, argv, argc);
+            s = run_line(c, argv, argc, &leaves);
         arena_reset(&c->arena);
         buf_consume(&in, end == NULL ? size : size + 1);
     }
@@ -291,18 +362,6 @@ static struct status run_lines(struct cli *c)
 
 /* ---- Somebody types ---------------------------------------------------------------------------
  */
-
-static void load_docs(struct cli *c)
-{
-    struct bytes words[2] = { bytes_str("COMMAND"), bytes_str("DOCS") };
-    struct cli_value reply;
-
-    if (succeeded(connect_to(c)) && succeeded(ask(c, words, 2, &reply)))
-        status_ignore(cli_docs_load(&c->docs, &reply), "then there are no hints");
-    else
-        complain(c);
-    arena_reset(&c->arena);
-}
 
 static bool history_path(char *room, size_t size)
 {
@@ -412,46 +471,18 @@ static enum cli_edit_result type_line(struct cli *c)
     return result;
 }
 
-/* "help", or "help config get". */
-static void explain(struct cli *c, const struct bytes *words, size_t count)
-{
-    struct buf name;
-
-    buf_init(&name, alloc_heap(), CLI_LINE_MAX_BYTES);
-    for (size_t i = 0; i < count; i++) {
-        if (i > 0)
-            buf_append_u8(&name, ' ');
-        buf_append(&name, words[i]);
-    }
-    if (count == 0)
-        buf_append(&c->out,
-                   bytes_str("help COMMAND tells what it does; TAB completes its name.\n"
-                             "help @GROUP tells that of its commands: @string, @generic, ...\n"));
-    else
-        cli_docs_explain(&c->docs, buf_bytes(&name), &c->out);
-    buf_deinit(&name);
-}
-
 /* Run what was typed; false if it was to leave. */
 static bool run_typed(struct cli *c, struct buf *line)
 {
     struct bytes *argv;
     size_t argc = 0;
+    bool leaves;
 
     remember(c, buf_bytes(line));
     if (failed(split(c, line->data, line->size, &argv, &argc)) || argc == 0)
         return true;
-    if (is_word(argv[0], "exit") || is_word(argv[0], "quit"))
-        return false;
-    if (is_word(argv[0], "clear")) {
-        buf_append(&c->out, bytes_str("\033[H\033[2J"));
-    } else if (is_word(argv[0], "help") || is_word(argv[0], "?")) {
-        explain(c, argv + 1, argc - 1);
-    } else {
-        status_ignore(run(c, argv, argc), "it is said; the next command connects again");
-    }
-    flush(c);
-    return true;
+    status_ignore(run_line(c, argv, argc, &leaves), "it is said; the next command connects again");
+    return !leaves;
 }
 
 static void run_person(struct cli *c)

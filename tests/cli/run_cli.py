@@ -69,6 +69,22 @@ def checks_beside_redis_cli(server):
     return count
 
 
+def checks_of_words_that_are_not_sent(server):
+    """In lines and in arguments: help is the program's own, leaving is leaving."""
+    sent_before = ran([VARVE, "cli"], server, "info", "errorstats")
+    for words, stdin in [(["help", "set"], None), ([], b"help set"), ([], b"? SET\n")]:
+        code, text = ran([VARVE, "cli"], server, *words, stdin=stdin)
+        assert code == 0 and text.startswith(b"  set key value"), (words, stdin, text)
+        assert b"\n  group: string, since: 1.0.0\n" in text, text
+    assert b"help COMMAND" in ran([VARVE, "cli"], server, stdin=b"help\nping")[1]
+    code, text = ran([VARVE, "cli"], server, stdin=b"multi\nhelp get\nset x 1\nexec\n")
+    assert code == 0 and text.endswith(b"\nOK\n") and text.count(b"QUEUED") == 1, text
+    assert ran([VARVE, "cli"], server, "info", "errorstats") == sent_before, "help was sent"
+    for leaving in b"ping\nquit\nping", b"ping\nEXIT now\nping", b"clear\nping":
+        got = ran([VARVE, "cli"], server, stdin=leaving)
+        assert got == ran(["redis-cli"], server, stdin=leaving), (leaving, got)
+
+
 def checks_of_failures(server):
     assert ran([VARVE, "cli"], server, "--nonsense")[0] == 2
     assert ran([VARVE, "cli"], server, "-p")[0] == 2
@@ -144,6 +160,7 @@ def main():
     with Server() as server:
         ran([VARVE, "cli"], server, "set", "b", b"\x01\xff\n\r\x07\x08\xc3\xa9")
         count = checks_beside_redis_cli(server)
+        checks_of_words_that_are_not_sent(server)
         checks_of_failures(server)
         checks_at_a_terminal(server)
     print(f"run_cli: {count} commands printed as redis-cli prints them, 1 session typed")
