@@ -46,9 +46,21 @@ static void charge_as(struct txn_overlay *o, enum budget_tag tag, size_t *charge
     *charged = size;
 }
 
-static size_t table_bytes(const struct txn_overlay *o)
+static size_t bucket_bytes(const struct txn_overlay *o)
 {
     return o->bucket_capacity * sizeof(struct txn_bucket);
+}
+
+static size_t table_bytes(const struct txn_overlay *o)
+{
+    return bucket_bytes(o) + txn_doorkeeper_size(&o->doorkeeper);
+}
+
+/* What is left for clean rows. */
+static size_t clean_room(const struct txn_overlay *o)
+{
+    size_t table = table_bytes(o);
+    return o->clean_max_bytes > table ? o->clean_max_bytes - table : 0;
 }
 
 /* The table is the clean rows', where there may be any. */
@@ -98,7 +110,7 @@ static void leave_bucket(struct txn_bucket *b, struct txn_row *r)
 
 static struct status reserve_buckets(struct txn_overlay *o, uint32_t capacity)
 {
-    struct txn_bucket *buckets = alloc_resize(o->env->alloc, o->buckets, table_bytes(o),
+    struct txn_bucket *buckets = alloc_resize(o->env->alloc, o->buckets, bucket_bytes(o),
                                               capacity * sizeof(struct txn_bucket));
     if (buckets == NULL)
         return status_of(ST_NO_MEMORY);
@@ -107,10 +119,15 @@ static struct status reserve_buckets(struct txn_overlay *o, uint32_t capacity)
     return status_ok();
 }
 
-/* The first buckets. As many as a full cache will want are asked for, and touched when needed. */
+/* The first buckets. As many as a full cache will want are asked for, and touched when needed. The
+ * doorkeeper is all there at once: the first row is a better time than when a busy store is full.
+ */
 static struct status make_table(struct txn_overlay *o)
 {
     size_t wanted = o->clean_max_bytes / BYTES_A_BUCKET;
+    if (o->clean_max_bytes > 0 && o->doorkeeper.words == NULL &&
+        !txn_doorkeeper_init(&o->doorkeeper, o->env->alloc, wanted))
+        return status_of(ST_NO_MEMORY);
     TRY(reserve_buckets(o, wanted < BUCKETS_MIN ? BUCKETS_MIN
                            : wanted < 1u << 30  ? (uint32_t)wanted
                                                 : 1u << 30));
@@ -188,10 +205,15 @@ static void free_row(struct txn_overlay *o, struct txn_row *r)
     alloc_free(o->env->alloc, r, row_bytes(r));
 }
 
+static size_t size_for(size_t key_size, size_t value_size)
+{
+    return sizeof(struct txn_row) + key_size + align_up(value_size, 16);
+}
+
 /* Memory for a row: key and room fill it. */
 static struct txn_row *take_row(struct txn_overlay *o, size_t key_size, size_t value_size)
 {
-    size_t size = sizeof(struct txn_row) + key_size + align_up(value_size, 16);
+    size_t size = size_for(key_size, value_size);
     struct txn_row *r;
 
     if (o->spare_max > 0 && size < SPARE_BYTES)
@@ -279,7 +301,8 @@ static void remove_range(struct txn_overlay *o, struct txn_range **link)
 
 static void free_table(struct txn_overlay *o)
 {
-    alloc_free(o->env->alloc, o->buckets, table_bytes(o));
+    alloc_free(o->env->alloc, o->buckets, bucket_bytes(o));
+    txn_doorkeeper_deinit(&o->doorkeeper, o->env->alloc);
     o->buckets = NULL;
     o->bucket_count = 0;
     o->bucket_capacity = 0;
@@ -411,6 +434,12 @@ struct status txn_overlay_write_range(struct txn_overlay *o, struct bytes begin,
     return status_ok();
 }
 
+/* Is there room for a row without another's leaving? */
+static bool has_room(const struct txn_overlay *o, size_t key_size, size_t value_size)
+{
+    return o->bucket_count == 0 || o->clean_bytes + size_for(key_size, value_size) <= clean_room(o);
+}
+
 void txn_overlay_remember(struct txn_overlay *o, struct bytes key, uint64_t hash,
                           const struct lsm_value *v)
 {
@@ -422,6 +451,8 @@ void txn_overlay_remember(struct txn_overlay *o, struct bytes key, uint64_t hash
         return;
     if (r != NULL)
         remove_row(o, r);
+    else if (!has_room(o, key.size, v->size) && !txn_doorkeeper_admits(&o->doorkeeper, hash))
+        return;
     r = make_row(o, key, hash, v->value.size);
     if (r == NULL)
         return;
@@ -456,8 +487,7 @@ void txn_overlay_retire(struct txn_overlay *o, uint64_t ticket, uint64_t version
 
 void txn_overlay_evict(struct txn_overlay *o)
 {
-    size_t table = table_bytes(o);
-    size_t room = o->clean_max_bytes > table ? o->clean_max_bytes - table : 0;
+    size_t room = clean_room(o);
     unsigned pardons = 0;
 
     while (o->clean_bytes > room) {

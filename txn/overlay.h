@@ -11,7 +11,9 @@
  * here. They go in the order they became clean, but once more round if they were asked for
  * meanwhile (CLOCK; Corbato, 1968): a few of those for each that goes, so that no turn goes all the
  * way round. The table grows a bucket at a time (linear hashing; Litwin, 1980), so that no turn
- * pays for all rows.
+ * pays for all rows. When there is no room left, a row that was read joins only if its key was
+ * asked for lately already: of data much larger than the rows' memory nearly every key is not, and
+ * a row for each would be made, and another one let go, for nobody.
  *
  *   1. A key has at most one row.
  *   2. A row or range is dirty until the ticket that it was last written under is retired.
@@ -27,6 +29,8 @@
 #include "base/status.h"
 
 #include "lsm/lsm.h"
+
+#include "txn/doorkeeper.h"
 
 struct txn_row {
     struct txn_row *next; /* In its bucket, both ways: who goes walks no chain. */
@@ -87,6 +91,7 @@ struct txn_overlay {
     size_t clean_bytes;
     size_t clean_charged_bytes; /* To the budget, as rows; with the table. */
     size_t clean_max_bytes;     /* Of rows and table; 0: none are kept. */
+    struct txn_doorkeeper doorkeeper;
     uint32_t age;
 
     struct txn_row *spare; /* Small rows to be used again. */
@@ -133,7 +138,8 @@ MUST_CHECK struct status txn_overlay_write(struct txn_overlay *o, const struct t
  * again, so clean rows need not be doubted. */
 MUST_CHECK struct status txn_overlay_write_range(struct txn_overlay *o, struct bytes begin,
                                                  struct bytes end, uint64_t ticket, bool is_final);
-/* The tree answered this for key: keep it if there is room. Copied. */
+/* The tree answered this for key: keep it if there is room, or if the key was asked for lately.
+ * Copied. */
 void txn_overlay_remember(struct txn_overlay *o, struct bytes key, uint64_t hash,
                           const struct lsm_value *v);
 

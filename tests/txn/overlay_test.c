@@ -124,6 +124,56 @@ Test(txn_overlay, rows_that_are_asked_for_stay)
     close_fixture(&f);
 }
 
+/* Rows that are read join while there is room. After that, keys asked for once, however many, drive
+ * nobody out; one asked for twice is kept. */
+Test(txn_overlay, a_key_read_once_drives_out_no_other)
+{
+    struct fixture f;
+    unsigned kept = 0;
+    unsigned count = 0; /* Of keys read until there was no room. */
+
+    open_fixture(&f, 256 << 10);
+    for (uint32_t before = UINT32_MAX; f.overlay.row_count != before; count++) {
+        before = f.overlay.row_count;
+        remember(&f, count, count);
+        txn_overlay_evict(&f.overlay);
+    }
+    unsigned rows = f.overlay.row_count;
+    cr_assert_gt(f.budget.held_bytes[BUDGET_ROWS], 255u << 10, "there was room");
+    for (unsigned i = count; i < 20 * count; i++) {
+        remember(&f, i, i);
+        txn_overlay_evict(&f.overlay);
+    }
+    for (unsigned i = 0; i < count; i++)
+        kept += find(&f, i) != NULL;
+    cr_assert_geq(kept, rows - 20 * count / 4000, "%u of %u", kept, rows);
+    remember(&f, 7 * count, 1);
+    cr_assert_null(find(&f, 7 * count));
+    remember(&f, 7 * count, 1);
+    txn_overlay_evict(&f.overlay);
+    cr_assert_not_null(find(&f, 7 * count));
+    close_fixture(&f);
+}
+
+/* What is written becomes a row, room or not: the last ones are there. */
+Test(txn_overlay, a_write_asks_no_doorkeeper)
+{
+    struct fixture f;
+    unsigned kept = 0;
+
+    open_fixture(&f, 64 << 10);
+    for (unsigned i = 0; i < KEYS; i++) {
+        write_row(&f, i, i, i + 1);
+        txn_overlay_retire(&f.overlay, i + 1, i + 1);
+        txn_overlay_evict(&f.overlay);
+    }
+    cr_assert_lt(f.overlay.row_count, KEYS / 2);
+    for (unsigned i = KEYS - 100; i < KEYS; i++)
+        kept += find(&f, i) != NULL;
+    cr_assert_eq(kept, 100);
+    close_fixture(&f);
+}
+
 /* A range in which somebody may look again makes every clean row doubtful; a final one none. */
 Test(txn_overlay, a_range_makes_clean_rows_doubtful)
 {
