@@ -60,6 +60,25 @@ Test(server_connection, a_client_that_leaves_while_its_write_is_under_way)
     io_sim_destroy(sim);
 }
 
+/* Whether or not an answer is wanted, of a QUIT or of bytes that are none of the protocol. */
+Test(server_connection, who_wants_no_replies_can_leave)
+{
+    static const char *const LINES[] = { "CLIENT REPLY OFF\r\nQUIT", "CLIENT REPLY SKIP\r\nQUIT",
+                                         "CLIENT REPLY OFF\r\nGET a\r\nQUIT\r\nGET a",
+                                         "CLIENT REPLY OFF\r\n*1\r\n$-5" };
+    struct io_sim *sim = io_sim_create(NULL, NULL);
+    struct sim_server s;
+
+    sim_server_open(&s, sim, NULL);
+    for (unsigned i = 0; i < sizeof LINES / sizeof LINES[0]; i++) {
+        cr_assert_str_eq(sim_client_ask(&s, i, LINES[i]), "", "%s", LINES[i]);
+        cr_assert(s.clients[i].is_over, "%s", LINES[i]);
+    }
+    cr_assert_eq(roster_count(&s.server.reactor.roster, ROSTER_ALL), 0);
+    sim_server_close(&s);
+    io_sim_destroy(sim);
+}
+
 Test(server_connection, client_list_names_every_connection_and_its_descriptor)
 {
     struct io_sim *sim = io_sim_create(NULL, NULL);
