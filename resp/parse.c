@@ -227,7 +227,8 @@ static enum resp_parse_result parse_array(struct resp_parser *p, const uint8_t *
                 return r;
         }
         size_t end = p->position + p->bulk_bytes + 2;
-        if (end > p->limits->request_max_bytes)
+        p->is_too_big = end > p->limits->request_max_bytes;
+        if (p->is_too_big)
             return bad(p, "too big request");
         if (end > size)
             return RESP_PARSE_MORE;

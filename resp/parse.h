@@ -76,7 +76,8 @@ struct resp_parser {
     struct bytes *argv; /* While the request is incomplete, data is an offset, see parse.c. */
     size_t argc;
     size_t argv_capacity;
-    char error[56]; /* What went wrong, after RESP_PARSE_BAD: "Protocol error: ...". */
+    bool is_too_big; /* After RESP_PARSE_BAD: beyond limits->request_max_bytes. */
+    char error[56];  /* What went wrong, after RESP_PARSE_BAD: "Protocol error: ...". */
 };
 
 void resp_parser_init(struct resp_parser *p, struct alloc *alloc, const struct resp_limits *limits,

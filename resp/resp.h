@@ -256,6 +256,12 @@ void resp_session_destroy(struct resp_session *s);
 /* Look for the next request in the bytes received. BAD: the error is appended to out. */
 enum resp_parse_result resp_session_parse(struct resp_session *s, uint8_t *data, size_t size,
                                           struct buf *out);
+/* After BAD: what is wrong, as it was answered, behind "ERR ". */
+const char *resp_session_parse_error(const struct resp_session *s);
+/* After BAD: the request is longer than limits.request_max_bytes. */
+bool resp_session_is_too_big(const struct resp_session *s);
+/* Where it is connected from, as CLIENT LIST has it. */
+const char *resp_session_address(const struct resp_session *s);
 /* After REQUEST: its bytes. */
 size_t resp_session_request_size(const struct resp_session *s);
 /* After MORE: see resp_parser_missing. */

@@ -229,6 +229,21 @@ enum resp_parse_result resp_session_parse(struct resp_session *s, uint8_t *data,
     return result;
 }
 
+const char *resp_session_parse_error(const struct resp_session *s)
+{
+    return s->parser.error;
+}
+
+bool resp_session_is_too_big(const struct resp_session *s)
+{
+    return s->parser.is_too_big;
+}
+
+const char *resp_session_address(const struct resp_session *s)
+{
+    return s->address;
+}
+
 size_t resp_session_request_size(const struct resp_session *s)
 {
     return s->request.size_bytes;

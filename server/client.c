@@ -222,6 +222,17 @@ static void end_input(struct server_reactor *r, struct server_connection *c)
         server_client_close(r, c);
 }
 
+static void note_exceeded_input(struct server_reactor *r, const struct server_connection *c,
+                                const char *why)
+{
+    r->stats.inputs_exceeded++;
+    log_warning(r->env->log,
+                "Closing client that reached max query buffer length: id=%llu addr=%s, %zu bytes: "
+                "%s",
+                (unsigned long long)c->id, resp_session_address(c->session), connection_input(c),
+                why);
+}
+
 void server_client_receive(struct server_reactor *r, struct server_connection *c)
 {
     size_t missing = resp_session_missing(c->session, connection_input(c));
@@ -233,7 +244,7 @@ void server_client_receive(struct server_reactor *r, struct server_connection *c
         return;
     }
     if (failed(server_connection_receive(c, r->ring, missing))) {
-        r->stats.inputs_exceeded++;
+        note_exceeded_input(r, c, "no memory for more");
         buf_append(&c->out,
                    bytes_str("-OOM command not allowed: no memory for a request this large\r\n"));
         server_connection_close_output(c, 0);
@@ -244,6 +255,13 @@ void server_client_receive(struct server_reactor *r, struct server_connection *c
 
 static void parse_failed(struct server_reactor *r, struct server_connection *c)
 {
+    const char *error = resp_session_parse_error(c->session);
+
+    if (resp_session_is_too_big(c->session))
+        note_exceeded_input(r, c, error);
+    else
+        log_verbose(r->env->log, "%s, from client: id=%llu addr=%s", error,
+                    (unsigned long long)c->id, resp_session_address(c->session));
     server_connection_close_output(c, 0);
     server_roster_join(&r->roster, ROSTER_HELD, c);
     end_input(r, c);

@@ -170,7 +170,22 @@ def a_request_beyond_the_limit_ends_its_connection():
             must(c.is_closed())
         except (ConnectionError, BrokenPipeError):
             pass  # It was closed while more came.
-        must(s.client().call("DBSIZE") == 0)
+        c = s.client()
+        must(c.call("DBSIZE") == 0)
+        wait_until(lambda: "Closing client that reached max query buffer length: id=" in s.log(),
+                   "nobody is told")
+        must("client_query_buffer_limit_disconnections:1\r\n" in
+             c.call("INFO", "everything").decode())
+
+
+def a_stranger_who_says_much_is_told_of():
+    with Server("--requirepass", "secret", "--loglevel", "verbose") as s:
+        c = s.client()
+        c.socket.sendall(b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$100000\r\n")
+        must_fail("ERR Protocol error: unauthenticated bulk length", c.reply)
+        must(c.is_closed())
+        wait_until(lambda: "Protocol error: unauthenticated bulk length, from client: id=" in
+                   s.log(), "nobody is told")
 
 
 def output_beyond_the_limit_ends_its_connection():
@@ -262,7 +277,8 @@ CASES = [
     a_million_commands_may_be_sent_before_the_first_reply_is_read,
     a_request_of_a_million_words_costs_what_its_words_cost,
     slow_readers_cost_bounded_memory, who_is_not_trusted_may_send_little,
-    a_request_beyond_the_limit_ends_its_connection, output_beyond_the_limit_ends_its_connection,
+    a_request_beyond_the_limit_ends_its_connection, a_stranger_who_says_much_is_told_of,
+    output_beyond_the_limit_ends_its_connection,
     without_descriptors_accepting_waits, those_who_leave_in_the_middle_leave_nothing,
     many_threads_of_pipelines_are_answered_in_order,
 ]
