@@ -7,6 +7,8 @@
 #include <string.h>
 
 enum { LATENCY_NS = 500 * 1000 };
+/* A value, and its reply; so much waits for a client before its commands do. */
+enum { VALUE_SIZE = 60000, REPLY_SIZE = VALUE_SIZE + 10, OUTPUT_FULL = 1 << 20 };
 
 /* Writes of many clients that come while one is under way go to the disk together, and each is
  * answered once it is there; whoever read them waits as long. */
@@ -93,6 +95,82 @@ Test(server_connection, client_list_names_every_connection_and_its_descriptor)
     cr_assert_not_null(strstr(list, expected), "%s", list);
     cr_assert_not_null(strstr(list, " flags=x db=0 sub=0 psub=0 ssub=0 multi=1 "), "%s", list);
     cr_assert_not_null(strstr(list, " cmd=client|list user=default redir=-1 resp=2"), "%s", list);
+    sim_server_close(&s);
+    io_sim_destroy(sim);
+}
+
+/* Ask for so many values of VALUE_SIZE bytes, and read none of them. */
+static void ask_and_hear_nothing(struct sim_server *s, unsigned client, unsigned count)
+{
+    cr_assert_str_eq(sim_client_ask(s, client, "PING"), "+PONG\r\n");
+    s->clients[client].is_deaf = true;
+    for (unsigned i = 0; i < count; i++)
+        sim_client_say(s, client, "GET v");
+    sim_server_settle(s);
+}
+
+static uint64_t most_output(const struct sim_server *s)
+{
+    uint64_t most = 0;
+
+    for (struct server_connection *c = roster_first(&s->server.reactor.roster, ROSTER_ALL);
+         c != NULL; c = connection_next(c))
+        most = connection_output(c) > most ? connection_output(c) : most;
+    return most;
+}
+
+static void set_value(struct sim_server *s)
+{
+    static char line[VALUE_SIZE + 16];
+
+    memcpy(line, "SET v ", 6);
+    memset(line + 6, 'x', VALUE_SIZE);
+    cr_assert_str_eq(sim_client_ask(s, 0, line), "+OK\r\n");
+}
+
+/* Without a limit a client that does not read is not let go: its commands wait while more than
+ * 1 MiB is held for it. Others are served, and when it reads it is answered in full. */
+Test(server_connection, a_client_that_does_not_read_is_held_back)
+{
+    enum { COUNT = 200 };
+    struct io_sim *sim = io_sim_create(NULL, NULL);
+    struct sim_server s;
+    size_t heard = 0;
+
+    sim_server_open(&s, sim, NULL);
+    set_value(&s);
+    ask_and_hear_nothing(&s, 1, COUNT);
+    cr_assert_gt(most_output(&s), OUTPUT_FULL - VALUE_SIZE, "%llu bytes",
+                 (unsigned long long)most_output(&s));
+    cr_assert_leq(most_output(&s), OUTPUT_FULL + VALUE_SIZE + 64, "%llu bytes",
+                  (unsigned long long)most_output(&s));
+    cr_assert_str_eq(sim_client_ask(&s, 0, "PING"), "+PONG\r\n");
+    cr_assert_eq(s.server.reactor.stats.outputs_exceeded, 0);
+    s.clients[1].is_deaf = false;
+    for (int i = 0; i < 1000 && heard < COUNT * REPLY_SIZE; i++) {
+        sim_server_settle(&s);
+        heard += strlen(sim_client_take(&s, 1));
+    }
+    cr_assert_eq(heard, COUNT * REPLY_SIZE, "%zu bytes", heard);
+    sim_server_close(&s);
+    io_sim_destroy(sim);
+}
+
+/* client-output-buffer-limit, its class for all who subscribe to nothing. */
+Test(server_connection, a_client_that_does_not_read_goes_at_the_hard_limit)
+{
+    struct io_sim *sim = io_sim_create(NULL, NULL);
+    struct sim_server s;
+
+    sim_server_open(&s, sim, NULL);
+    set_value(&s);
+    cr_assert_str_eq(
+        sim_client_ask(&s, 0, "CONFIG SET client-output-buffer-limit \"normal 262144 0 0\""),
+        "+OK\r\n");
+    ask_and_hear_nothing(&s, 1, 200);
+    cr_assert_eq(s.server.reactor.stats.outputs_exceeded, 1);
+    cr_assert_eq(roster_count(&s.server.reactor.roster, ROSTER_ALL), 1);
+    cr_assert_str_eq(sim_client_ask(&s, 0, "PING"), "+PONG\r\n");
     sim_server_close(&s);
     io_sim_destroy(sim);
 }
