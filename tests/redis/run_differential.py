@@ -45,7 +45,8 @@ CASES = [case_table.the_table_is_that_of_redis, case_argument.every_arity,
          case_administration.administration, case_administration.payloads,
          case_administration.fields_of_info, case_administration.what_counts_as_use,
          case_administration.replies_kept_back, case_administration.messages_while_replies_are_off,
-         case_administration.what_a_client_said_last, case_administration.who_is_killed, case_administration.what_is_counted_and_told,
+         case_administration.what_a_client_said_last, case_administration.who_is_killed,
+         case_administration.what_is_counted_and_told,
          case_difference.every_witness_differs, case_comparison.a_changed_byte_is_seen]
 
 
