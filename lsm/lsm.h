@@ -261,10 +261,12 @@ MUST_CHECK struct status lsm_raise_clock_mark(struct lsm *l, struct io_ring *rin
 /*
  * A trail: where a get that found its data block missing had come to (read.c). Runs of a command
  * are a thousand others apart, and what the first looked at on the way to the block is far again.
+ * While nothing more has become visible it leads past the memtables, too.
  */
 enum { LSM_TRAILS = 16, LSM_TRAIL_KEY_MAX = 40 };
 struct lsm_trail {
     uint64_t state; /* The number of the state it leads through. */
+    uint64_t at;    /* What was visible. */
     uint64_t hash;  /* Of the key. */
     struct lsm_file *file;
     uint64_t offset; /* Of the block. */

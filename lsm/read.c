@@ -88,9 +88,11 @@ static struct status search_mem(struct search *s, const struct lsm_mem *m)
 }
 
 /*
- * A trail leads past tables that lack the key to the block that may have it. In the same state
- * they still do for a get of the newest version, as they had nothing that became visible since and
- * no range delete was met; memtables are searched anew.
+ * A trail leads past memtables and tables that lack the key to the block that may have it. In the
+ * same state the tables still do for a get of the newest version, as they had nothing that became
+ * visible since and no range delete was met. Memtables grow: they are searched anew, unless the get
+ * sees what the first run saw. Then they lack the key as before, for all at or below a version that
+ * is visible was applied before it became so.
  */
 static void leave_trail(const struct search *s, struct lsm_file *f, struct table_place place)
 {
@@ -100,6 +102,7 @@ static void leave_trail(const struct search *s, struct lsm_file *f, struct table
         return;
     struct lsm_trail *t = &r->trails[r->trail_count++];
     *t = (struct lsm_trail) { .state = r->state->number,
+                              .at = s->at,
                               .hash = s->hash,
                               .file = f,
                               .offset = place.offset,
@@ -122,10 +125,8 @@ static const struct lsm_trail *find_trail(const struct search *s)
 }
 
 /* NOT_FOUND: there is none, or it ends at a block that lacks the key. */
-static struct status follow_trail(struct search *s)
+static struct status follow_trail(struct search *s, const struct lsm_trail *t)
 {
-    const struct lsm_trail *t = find_trail(s);
-
     if (t == NULL)
         return status_of(ST_NOT_FOUND);
     struct table_place place = { .offset = t->offset, .size = t->size };
@@ -217,22 +218,28 @@ static struct status search_files(struct search *s, const struct lsm_version *v)
     return status_of(ST_NOT_FOUND);
 }
 
-static struct status search_version(struct search *s, const struct lsm_version *v)
+static struct status search_memtables(struct search *s, const struct lsm_state *state)
 {
-    s->hash = lsm_table_key_hash(s->key);
-    struct status st = follow_trail(s);
-    return st.code == ST_NOT_FOUND ? search_files(s, v) : st;
+    struct status st = search_mem(s, state->mem);
+
+    for (uint32_t i = 0; i < state->frozen_count && st.code == ST_NOT_FOUND; i++)
+        st = search_mem(s, state->frozen[i]);
+    s->is_in_memtable = succeeded(st) && s->entry.kind == LSM_PUT;
+    return st;
 }
 
 /* A delete, or a range delete that hides what there is, is an answer of kind LSM_DELETE. */
 static struct status search_state(struct search *s, const struct lsm_state *state)
 {
-    struct status st = search_mem(s, state->mem);
-    for (uint32_t i = 0; i < state->frozen_count && st.code == ST_NOT_FOUND; i++)
-        st = search_mem(s, state->frozen[i]);
-    s->is_in_memtable = succeeded(st) && s->entry.kind == LSM_PUT;
+    const struct lsm_trail *trail = find_trail(s);
+    struct status st = status_of(ST_NOT_FOUND);
+
+    if (trail == NULL || trail->at != s->at)
+        st = search_memtables(s, state);
     if (st.code == ST_NOT_FOUND)
-        st = search_version(s, state->version);
+        st = follow_trail(s, trail);
+    if (st.code == ST_NOT_FOUND)
+        st = search_files(s, state->version);
     bool is_hidden = succeeded(st) && s->entry.version < s->cover;
     if (s->cover != 0 && (is_hidden || st.code == ST_NOT_FOUND)) {
         s->entry = (struct lsm_entry) { .version = s->cover, .kind = LSM_DELETE };
@@ -282,6 +289,7 @@ struct status lsm_get(struct lsm_reader *r, uint32_t keyspace, struct bytes key,
         .key = lsm_key_compose(long_key != NULL ? long_key : composed, keyspace, key),
         .at = at == UINT64_MAX ? lsm_visible(r->lsm) : at,
     };
+    s.hash = lsm_table_key_hash(s.key);
     s.leaves_trail = r->trails != NULL && at == UINT64_MAX && s.key.size <= LSM_TRAIL_KEY_MAX;
     st = search_state(&s, state);
     if (succeeded(st) && s.entry.kind == LSM_DELETE && (flags & LSM_READ_DELETES) == 0)

@@ -89,18 +89,15 @@ static uint32_t search_heads(const struct lsm_node *n, uint32_t from, uint32_t c
 #endif
 }
 
-/* The first index in [from, count) whose key is >= key (is_after: > key); count if none. What it
- * answers holds only if the node's version did. */
-static uint32_t search(const struct lsm_node *n, uint32_t from, struct bytes key, bool is_after)
+/* As search, for a key that shares the node's prefix; of others it answers anything in [from,
+ * count]. */
+static uint32_t search_behind_prefix(const struct lsm_node *n, uint32_t from, struct bytes key,
+                                     bool is_after)
 {
     uint32_t count = LOAD(n->count);
-    uint32_t prefix_size = LOAD(n->prefix_size);
     if (count > LSM_TREE_FANOUT || from >= count)
         return count > LSM_TREE_FANOUT ? from : count;
-    int c = compare_prefix(n, key, prefix_size);
-    if (c != 0)
-        return c < 0 ? from : count;
-    uint64_t head = head_of(key, prefix_size);
+    uint64_t head = head_of(key, LOAD(n->prefix_size));
     uint32_t low = search_heads(n, from, count, head);
     uint32_t high = low;
     while (high < count && LOAD(n->heads[high]) == head)
@@ -115,6 +112,18 @@ static uint32_t search(const struct lsm_node *n, uint32_t from, struct bytes key
             high = mid;
     }
     return low;
+}
+
+/* The first index in [from, count) whose key is >= key (is_after: > key); count if none. What it
+ * answers holds only if the node's version did. */
+static uint32_t search(const struct lsm_node *n, uint32_t from, struct bytes key, bool is_after)
+{
+    uint32_t count = LOAD(n->count);
+    int c = compare_prefix(n, key, LOAD(n->prefix_size));
+
+    if (c != 0)
+        return c < 0 || count > LSM_TREE_FANOUT ? from : count;
+    return search_behind_prefix(n, from, key, is_after);
 }
 
 /* Which child of an inner node leads to key: the last whose least key is <= key (is_before: < key).
@@ -168,12 +177,14 @@ static struct lsm_record *if_equal(struct lsm_record *r, struct bytes key)
     return r != NULL && bytes_equal(lsm_record_key(r), key) ? r : NULL;
 }
 
+/* The leaf's prefix lies in a record, a miss of its own, and is not looked at: a key that does not
+ * share it is no record's there, wherever the search ends. */
 struct lsm_record *lsm_tree_find(const struct lsm_tree *t, struct bytes key)
 {
     for (;;) {
         uint64_t v;
         const struct lsm_node *leaf = descend(t, key, false, &v);
-        struct lsm_record *r = candidate(leaf, search(leaf, 0, key, false), key);
+        struct lsm_record *r = candidate(leaf, search_behind_prefix(leaf, 0, key, false), key);
         if (read_holds(leaf, v))
             return if_equal(r, key);
     }

@@ -151,6 +151,26 @@ Test(store_trail, is_followed_while_nothing_changes)
     close(&f);
 }
 
+/* Nor are memtables looked at again, until more is visible. */
+Test(store_trail, leads_past_memtables_that_a_reader_has_seen)
+{
+    struct fixture f;
+    struct lsm_value v;
+
+    open_two(&f);
+    get_half_way(&f, "a");
+    put(&f, "a", "newer");
+    /* A trail that says it has seen this leads past it. */
+    uint64_t seen = f.trails[0].at;
+    f.trails[0].at = lsm_visible(f.store.lsm);
+    cr_assert_lt(seen, f.trails[0].at);
+    MUST(get(&f, "a", &v));
+    cr_assert(bytes_equal(v.value, bytes_str("old")));
+    f.trails[0].at = seen;
+    check(&f, "a", "newer");
+    close(&f);
+}
+
 /* Whatever hashes say. */
 Test(store_trail, of_one_key_is_no_others)
 {
