@@ -15,6 +15,7 @@
 enum { KEYS = 3000, KEY_SIZE = 8 };
 
 struct fixture {
+    struct alloc_test alloc;
     struct budget budget;
     struct env env;
     struct txn_overlay overlay;
@@ -22,8 +23,9 @@ struct fixture {
 
 static void open_fixture(struct fixture *f, size_t clean_max_bytes)
 {
+    alloc_test_init(&f->alloc);
     budget_init(&f->budget, 0);
-    f->env = (struct env) { .alloc = alloc_heap(), .budget = &f->budget };
+    f->env = (struct env) { .alloc = &f->alloc.alloc, .budget = &f->budget };
     txn_overlay_init(&f->overlay, &f->env, clean_max_bytes, 0);
 }
 
@@ -31,6 +33,7 @@ static void close_fixture(struct fixture *f)
 {
     txn_overlay_deinit(&f->overlay);
     cr_assert_eq(f->budget.total_bytes, 0);
+    cr_assert_eq(f->alloc.live_bytes, 0);
 }
 
 static struct bytes key_of(unsigned i, char room[KEY_SIZE + 1])
@@ -172,6 +175,55 @@ Test(txn_overlay, a_write_asks_no_doorkeeper)
         kept += find(&f, i) != NULL;
     cr_assert_eq(kept, 100);
     close_fixture(&f);
+}
+
+/* Rows, table and doorkeeper, however little of them there may be. */
+Test(txn_overlay, all_that_is_held_is_charged)
+{
+    static const size_t MAX_BYTES[] = { 0, 1, 100, 4 << 10, 64 << 10, 1 << 20 };
+    struct fixture f;
+
+    for (unsigned n = 0; n < sizeof MAX_BYTES / sizeof MAX_BYTES[0]; n++) {
+        open_fixture(&f, MAX_BYTES[n]);
+        for (unsigned i = 0; i < 2 * KEYS; i++) {
+            remember(&f, i % KEYS, i);
+            write_row(&f, i / 2, i, i + 1);
+            txn_overlay_retire(&f.overlay, i, i);
+            txn_overlay_evict(&f.overlay);
+            cr_assert_eq(f.budget.total_bytes, f.alloc.live_bytes, "%zu", MAX_BYTES[n]);
+        }
+        close_fixture(&f);
+    }
+}
+
+/* Without memory for a row, the table or the doorkeeper what is read is not kept, and what is
+ * written is refused; the next time there may be some. */
+Test(txn_overlay, every_allocation_may_fail)
+{
+    const uint64_t value = 2;
+    struct bytes key = bytes_str("k");
+    const struct txn_write w = {
+        .key = key, .hash = hash_bytes(key, 0), .value = bytes_of(&value, 8), .ticket = 1
+    };
+    struct fixture f;
+
+    for (uint64_t fail_at = 1; fail_at <= 3; fail_at++) {
+        open_fixture(&f, 64 << 10);
+        f.alloc.fail_at = fail_at;
+        remember(&f, 1, 1);
+        cr_assert_null(find(&f, 1), "%llu", (unsigned long long)fail_at);
+        remember(&f, 1, 1);
+        cr_assert_not_null(find(&f, 1));
+        close_fixture(&f);
+        open_fixture(&f, 64 << 10);
+        f.alloc.fail_at = fail_at;
+        cr_assert_eq(txn_overlay_write(&f.overlay, &w).code, ST_NO_MEMORY);
+        MUST(txn_overlay_write(&f.overlay, &w));
+        cr_assert_not_null(txn_overlay_find(&f.overlay, key, w.hash));
+        txn_overlay_evict(&f.overlay);
+        cr_assert_eq(f.budget.total_bytes, f.alloc.live_bytes);
+        close_fixture(&f);
+    }
 }
 
 /* A range in which somebody may look again makes every clean row doubtful; a final one none. */
