@@ -259,16 +259,17 @@ def messages_while_replies_are_off(pair):
 
 
 def what_a_client_said_last(pair):
-    """cmd= of CLIENT LIST, as another client sees it: the command, refused or not."""
-    for line in lines_in(SAID_LAST):
+    """cmd= of CLIENT LIST, as another client sees it: the command, refused or not. Each has a name of
+    its own, as a server may not have missed those before."""
+    for i, line in enumerate(lines_in(SAID_LAST)):
         seen = []
         client, watcher = pair.connect(), pair.connect()
         for end, watching in zip(client.ends, watcher.ends):
-            commands = [("CLIENT", "SETNAME", "me"), *line]
+            commands = [("CLIENT", "SETNAME", f"me{i}"), *line]
             end.send(b"".join(encode(*words) for words in commands))
             end.replies(len(commands))
             watching.send(encode("CLIENT", "LIST"))
-            seen += re.findall(rb" name=me .* cmd=(\S+)", watching.replies(1)[0])
+            seen += re.findall(rb" name=me%d .* cmd=(\S+)" % i, watching.replies(1)[0])
         client.close()
         watcher.close()
         must(len(seen) == 2 and seen[0] == seen[1], line, seen)
