@@ -195,33 +195,40 @@ static struct status run(struct cli *c, const struct bytes *argv, size_t argc)
 
 /* ---- Help ------------------------------------------------------------------------------------ */
 
-static void load_docs(struct cli *c)
+static struct status load_docs(struct cli *c)
 {
     struct bytes words[2] = { bytes_str("COMMAND"), bytes_str("DOCS") };
     struct cli_value reply;
     struct status s = c->link.socket == NULL ? connect_to(c) : status_ok();
 
-    if (succeeded(s) && succeeded(ask(c, words, 2, &reply)))
+    if (succeeded(s))
+        s = ask(c, words, 2, &reply);
+    if (succeeded(s))
         status_ignore(cli_docs_load(&c->docs, &reply), "then there are no hints");
     else
         complain(c);
     arena_reset(&c->arena);
+    return s;
 }
 
 /* What the server says of this command, or of these. Within a transaction it would be queued. */
-static void explain_name(struct cli *c, struct bytes name)
+static struct status explain_name(struct cli *c, struct bytes name)
 {
     if (c->docs.count == 0 && !c->is_in_multi)
-        load_docs(c);
+        TRY(load_docs(c));
     if (c->docs.count > 0)
         cli_docs_explain(&c->docs, name, &c->out);
     else if (c->is_in_multi)
         buf_append(&c->out, bytes_str("The server tells what help says, after the transaction.\n"));
+    else
+        buf_append(&c->out, bytes_str("The server does not tell what its commands do.\n"));
+    return status_ok();
 }
 
 /* "help", or "help config get". */
-static void explain(struct cli *c, const struct bytes *words, size_t count)
+static struct status explain(struct cli *c, const struct bytes *words, size_t count)
 {
+    struct status s = status_ok();
     struct buf name;
 
     buf_init(&name, alloc_heap(), CLI_LINE_MAX_BYTES);
@@ -235,9 +242,10 @@ static void explain(struct cli *c, const struct bytes *words, size_t count)
                    bytes_str("help COMMAND tells what it does; TAB completes its name.\n"
                              "help @GROUP tells that of its commands: @string, @generic, ...\n"));
     else
-        explain_name(c, buf_bytes(&name));
+        s = explain_name(c, buf_bytes(&name));
     buf_deinit(&name);
     flush(c);
+    return s;
 }
 
 /* A command, or a question about commands. */
@@ -245,8 +253,7 @@ static struct status run_or_explain(struct cli *c, const struct bytes *argv, siz
 {
     if (argc == 0 || !(is_word(argv[0], "help") || is_word(argv[0], "?")))
         return run(c, argv, argc);
-    explain(c, argv + 1, argc - 1);
-    return status_ok();
+    return explain(c, argv + 1, argc - 1);
 }
 
 /* A line's words; *out_leaves: nothing is to come after it. */
@@ -489,7 +496,7 @@ static void run_person(struct cli *c)
 {
     enum cli_edit_result result = CLI_EDIT_MORE;
 
-    load_docs(c);
+    status_ignore(load_docs(c), "it is said; then there are no hints");
     load_history(c);
     while (result != CLI_EDIT_END) {
         result = type_line(c);

@@ -80,6 +80,9 @@ def checks_of_words_that_are_not_sent(server):
     code, text = ran([VARVE, "cli"], server, stdin=b"multi\nhelp get\nset x 1\nexec\n")
     assert code == 0 and text.endswith(b"\nOK\n") and text.count(b"QUEUED") == 1, text
     assert ran([VARVE, "cli"], server, "info", "errorstats") == sent_before, "help was sent"
+    ran([VARVE, "cli"], server, "config", "set", "requirepass", "secret")
+    assert b"does not tell" in ran([VARVE, "cli"], server, "help", "set")[1]
+    assert ran([VARVE, "cli"], server, "-a", "secret", "config", "set", "requirepass", "")[0] == 0
     for leaving in b"ping\nquit\nping", b"ping\nEXIT now\nping", b"clear\nping":
         got = ran([VARVE, "cli"], server, stdin=leaving)
         assert got == ran(["redis-cli"], server, stdin=leaving), (leaving, got)
@@ -90,6 +93,7 @@ def checks_of_failures(server):
     assert ran([VARVE, "cli"], server, "-p")[0] == 2
     assert ran([VARVE, "cli"], server, "-p", "x")[0] == 2
     assert ran([VARVE, "cli"], server, "-p", "1", "ping")[0] == 1
+    assert ran([VARVE, "cli"], server, "-p", "1", "help", "set")[0] == 1
     assert ran([VARVE, "cli"], server, "-a", "wrong", "ping")[1] == b"PONG\n"
 
 
