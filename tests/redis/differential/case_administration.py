@@ -259,8 +259,8 @@ def messages_while_replies_are_off(pair):
 
 
 def what_a_client_said_last(pair):
-    """cmd= of CLIENT LIST, as another client sees it: the command, refused or not. Each has a name of
-    its own, as a server may not have missed those before."""
+    """cmd= of CLIENT LIST, as another client sees it: the command, refused or not. Each has a name
+    of its own, as a server may not have missed those before."""
     for i, line in enumerate(lines_in(SAID_LAST)):
         seen = []
         client, watcher = pair.connect(), pair.connect()
