@@ -13,59 +13,71 @@ static uint32_t rotate(uint32_t x, int by)
     return x << by | x >> (32 - by);
 }
 
-/* The function and the constant of a round: there are four of each. */
-static uint32_t mix(int round, uint32_t b, uint32_t c, uint32_t d)
+/* One round over a, b, c, d, e; mixed: the round's function of b, c, d, its constant and word. */
+static void turn(uint32_t v[5], uint32_t mixed)
 {
-    switch (round / 20) {
-    case 0:
-        return ((b & c) | (~b & d)) + 0x5a827999;
-    case 1:
-        return (b ^ c ^ d) + 0x6ed9eba1;
-    case 2:
-        return ((b & c) | (b & d) | (c & d)) + 0x8f1bbcdc;
-    default:
-        return (b ^ c ^ d) + 0xca62c1d6;
-    }
+    uint32_t a = rotate(v[0], 5) + v[4] + mixed;
+
+    v[4] = v[3];
+    v[3] = v[2];
+    v[2] = rotate(v[1], 30);
+    v[1] = v[0];
+    v[0] = a;
+}
+
+static uint32_t choice(const uint32_t v[5])
+{
+    return (v[1] & v[2]) | (~v[1] & v[3]);
+}
+
+static uint32_t parity(const uint32_t v[5])
+{
+    return v[1] ^ v[2] ^ v[3];
+}
+
+static uint32_t majority(const uint32_t v[5])
+{
+    return (v[1] & v[2]) | (v[1] & v[3]) | (v[2] & v[3]);
 }
 
 static void take_block(struct resp_sha1 *s, const uint8_t *block)
 {
     uint32_t w[ROUNDS];
-    uint32_t a = s->state[0];
-    uint32_t b = s->state[1];
-    uint32_t c = s->state[2];
-    uint32_t d = s->state[3];
-    uint32_t e = s->state[4];
+    uint32_t v[5];
+    int i = 0;
 
-    for (int i = 0; i < 16; i++)
+    for (; i < 16; i++)
         w[i] = get_u32_be(block + 4 * i);
-    for (int i = 16; i < ROUNDS; i++)
+    for (; i < ROUNDS; i++)
         w[i] = rotate(w[i - 3] ^ w[i - 8] ^ w[i - 14] ^ w[i - 16], 1);
-    for (int i = 0; i < ROUNDS; i++) {
-        uint32_t next = rotate(a, 5) + mix(i, b, c, d) + e + w[i];
-        e = d;
-        d = c;
-        c = rotate(b, 30);
-        b = a;
-        a = next;
-    }
-    s->state[0] += a;
-    s->state[1] += b;
-    s->state[2] += c;
-    s->state[3] += d;
-    s->state[4] += e;
+    memcpy(v, s->state, sizeof v);
+    for (i = 0; i < 20; i++)
+        turn(v, choice(v) + 0x5a827999 + w[i]);
+    for (; i < 40; i++)
+        turn(v, parity(v) + 0x6ed9eba1 + w[i]);
+    for (; i < 60; i++)
+        turn(v, majority(v) + 0x8f1bbcdc + w[i]);
+    for (; i < ROUNDS; i++)
+        turn(v, parity(v) + 0xca62c1d6 + w[i]);
+    for (i = 0; i < 5; i++)
+        s->state[i] += v[i];
 }
 
+/* Whole blocks are taken where they are. */
 void resp_sha1_add(struct resp_sha1 *s, struct bytes bytes)
 {
     while (bytes.size > 0) {
         size_t held = s->size_bytes % RESP_SHA1_BLOCK;
         size_t some = RESP_SHA1_BLOCK - held < bytes.size ? RESP_SHA1_BLOCK - held : bytes.size;
-        memcpy(s->block + held, bytes.data, some);
+        if (some == RESP_SHA1_BLOCK) {
+            take_block(s, bytes.data);
+        } else {
+            memcpy(s->block + held, bytes.data, some);
+            if (held + some == RESP_SHA1_BLOCK)
+                take_block(s, s->block);
+        }
         s->size_bytes += some;
         bytes = bytes_skip(bytes, some);
-        if (held + some == RESP_SHA1_BLOCK)
-            take_block(s, s->block);
     }
 }
 
