@@ -36,7 +36,7 @@ SKIPPED = 77
 BUILD_LIMIT_S = 1200
 TEST_LIMIT_S = 1500
 SCRIPT_LIMIT_S = 1500
-FUZZ_HANGS_S = 10
+FUZZ_HANGS_S = 25
 COUNTED = re.compile(r"^(?:\w+: )?(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$")
 
 
