@@ -189,6 +189,7 @@ Test(resp_dump, what_follows_a_string_is_passed_over)
         ROW("\x00\x0fhello", "hello\x0a\x00\xa0K\xec\xf7\xb3\x12\xab\x91"),
         ROW("\x00\xc0", "10"),
         ROW("\x00\xc0\x01\x02", "1"),
+        ROW("\x00\xc1", "10"),
         ROW("\x00\xc1\x01", "2561"),
         ROW("\x00\xc2\x01\x02", "655873"),
         ROW("\x00\xc3\x04\x05\x00"
@@ -207,6 +208,13 @@ Test(resp_dump, what_follows_a_string_is_passed_over)
         seal(&p, bytes_of(rows[i].body, rows[i].size), 10);
         cr_assert_eq(read_payload(&p, ROOM, &out), ST_OK, "row %zu", i);
         cr_assert(bytes_equal(out, bytes_of(rows[i].string, rows[i].string_size)), "row %zu", i);
+    }
+    /* The foot alone is behind a number's kind, or its version would have to be such a kind. */
+    for (uint8_t kind = 0xc0; kind <= 0xc2; kind++) {
+        seal(&p, bytes_of("\x00", 1), kind);
+        cr_assert_eq(read_payload(&p, ROOM, &out), ST_INVALID, "kind %x", kind);
+        seal(&p, bytes_str(""), (uint16_t)(kind << 8));
+        cr_assert_eq(read_payload(&p, ROOM, &out), ST_INVALID, "kind %x", kind);
     }
     memset(p.bytes, 0, RESP_DUMP_FOOT); /* All foot, and its checksum is right. */
     p.size = RESP_DUMP_FOOT;
