@@ -8,6 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* Of the store's clock: no transcript pauses its clients for longer than that. */
+enum { PAUSE_MAX_MS = 1000 };
+
 static struct gateway *of(struct resp_host *h)
 {
     return (struct gateway *)h;
@@ -306,6 +309,7 @@ static struct resp_session *client_of(struct gateway *g, size_t client)
 static void run(struct gateway *g, size_t client)
 {
     struct buf *out = &g->out[client];
+    uint64_t began_ms = g->store.now_ms;
     struct status st;
 
     do {
@@ -321,8 +325,10 @@ static void run(struct gateway *g, size_t client)
             map_store_drop(&g->store);
             CHECK(st.code != ST_AGAIN || out->size == before);
         }
-        if (st.code == ST_AGAIN && resp_session_is_postponed(s))
+        if (st.code == ST_AGAIN && resp_session_is_postponed(s)) {
             g->store.now_ms++;
+            CHECK(g->store.now_ms - began_ms <= PAUSE_MAX_MS);
+        }
         resp_settle(g->resp, succeeded(st), 0);
         if (st.code == ST_AGAIN && g->between != NULL)
             g->between(g, g->between_context);
