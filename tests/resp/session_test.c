@@ -174,6 +174,50 @@ Test(resp_session, client_list_has_the_fields_clients_parse)
     gateway_close(&g);
 }
 
+/* What CLIENT LIST says that the second client asked for last, once it has sent the line. */
+static void expect_last(struct gateway *g, const char *line, const char *command)
+{
+    char field[64];
+
+    (void)gateway_ask(g, 1, line);
+    (void)snprintf(field, sizeof field, " cmd=%s user=", command);
+    const char *list = gateway_ask(g, 0, "CLIENT LIST ID 2");
+    cr_assert_not_null(strstr(list, field), "after '%s': %s", line, list);
+}
+
+/* Refused or not, it is the last one. */
+Test(resp_session, client_list_names_commands_that_were_refused)
+{
+    struct gateway g;
+
+    gateway_open(&g);
+    expect(&g, "PING", "+PONG\r\n");
+    expect_last(&g, "", "NULL");
+    expect_last(&g, "GET a", "get");
+    expect_last(&g, "NOPE a", "NULL");
+    expect_last(&g, "SET a", "set");
+    expect_last(&g, "", "set");
+    expect_last(&g, "CLIENT KILL", "client|kill");
+    expect_last(&g, "CLIENT NOPE", "NULL");
+    expect_last(&g, "MULTI", "multi");
+    expect_last(&g, "INCR a", "incr");
+    expect_last(&g, "MULTI", "multi");
+    expect_last(&g, "WATCH a", "watch");
+    expect_last(&g, "SUBSCRIBE", "subscribe");
+    expect_last(&g, "NOPE", "NULL");
+    expect_last(&g, "EXEC", "exec");
+    expect_last(&g, "EXEC x", "exec");
+    expect_last(&g, "RESET", "reset");
+    g.password = "s";
+    (void)gateway_ask(&g, 0, "AUTH s");
+    expect_last(&g, "RESET", "reset");
+    expect_last(&g, "DBSIZE", "dbsize");
+    cr_assert_str_eq(gateway_ask(&g, 1, "DBSIZE"), NOAUTH);
+    expect_last(&g, "AUTH x", "auth");
+    expect_last(&g, "EXEC", "exec");
+    gateway_close(&g);
+}
+
 /* ---- INFO, CONFIG, SHUTDOWN ----------------------------------------------------------------- */
 
 /* The content of the string that the line is answered with. */
