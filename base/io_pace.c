@@ -23,6 +23,10 @@ enum { PEAK_DECAY = 16 };
  */
 enum { WINDOW_PEAKS = 8, TERM_MAX = 32, REST_MAX = 512, LOSS = 20 };
 
+/* A gap that counts is so many peaks long: in lockstep it is a part of one. And nobody pauses for
+ * less than GAP_MIN_NS. */
+enum { GAP_PEAKS = 2, GAP_MIN_NS = 1000 * 1000 };
+
 static uint32_t lesser(uint32_t a, uint32_t b)
 {
     return a < b ? a : b;
@@ -41,9 +45,29 @@ uint32_t io_pace_room(const struct io_pace *p)
     return p->under_way < limit ? lesser(p->held, limit - p->under_way) : 0;
 }
 
-void io_pace_start(struct io_pace *p)
+static void begin_window(struct io_pace *p, uint64_t now_ns)
+{
+    p->window_reads = 0;
+    p->window_ns = now_ns;
+}
+
+/* The longest gap that counts is twice as long from then on: one that comes with every bunch will
+ * soon count. */
+static void end_gap(struct io_pace *p, uint64_t now_ns)
+{
+    uint64_t max_ns = p->gap_max_ns > GAP_MIN_NS ? p->gap_max_ns : GAP_MIN_NS;
+
+    if (now_ns - p->returned_ns <= max_ns)
+        return;
+    p->gap_max_ns = 2 * max_ns;
+    begin_window(p, now_ns);
+}
+
+void io_pace_start(struct io_pace *p, uint64_t now_ns)
 {
     DCHECK(io_pace_room(p) > 0);
+    if (io_pace_is_idle(p))
+        end_gap(p, now_ns);
     p->held--;
     p->under_way++;
 }
@@ -95,9 +119,10 @@ void io_pace_return(struct io_pace *p, uint32_t count, uint64_t now_ns)
         judge(p, count);
     p->under_way -= count;
     p->window_reads += count;
+    p->returned_ns = now_ns;
     if (p->window_reads >= WINDOW_PEAKS * greater(p->wanted_peak, IO_PACE_LIMIT_MIN)) {
         decide(p, (now_ns - p->window_ns) / p->window_reads);
-        p->window_reads = 0;
-        p->window_ns = now_ns;
+        p->gap_max_ns = GAP_PEAKS * (now_ns - p->window_ns) / WINDOW_PEAKS;
+        begin_window(p, now_ns);
     }
 }

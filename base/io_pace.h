@@ -24,6 +24,9 @@
  *   4. Where a read is held at least IO_PACE_LIMIT_MIN are under way, and bunches out of so many
  *      are what is judged: as long as anything is held, the judgement goes on and can be revoked.
  *   5. Time decides whether a limit is kept, and nothing else: 1 to 4 hold whatever a clock says.
+ *   6. A gap in which no read is wanted, for far longer than a bunch takes, is in no window: the
+ *      one it would be in begins anew. Shorter gaps are what lockstep costs, and count. Where all
+ *      gaps are long they count after a few, so that windows end.
  *
  * Which of the held reads starts is the caller's to say; in the order they came, no read waits for
  * ever. Neither ring nor op nor clock is known here.
@@ -48,6 +51,8 @@ struct io_pace {
     /* The window: some bunches long, with a limit or without one from end to end. */
     uint32_t window_reads; /* That came back in it. */
     uint64_t window_ns;    /* When it began. */
+    uint64_t returned_ns;  /* When reads came back last. */
+    uint64_t gap_max_ns;   /* The longest gap that counts; 0: not known yet. */
     uint64_t free_cost_ns; /* Of a read, in the last window without a limit. */
     uint32_t term;         /* Windows since the limit was set. */
     uint32_t rest;         /* Windows before the next try; */
@@ -63,8 +68,15 @@ static inline void io_pace_want(struct io_pace *p)
 /* How many of the held reads may start now. */
 uint32_t io_pace_room(const struct io_pace *p);
 
-/* One of the held reads starts. Requires: io_pace_room(p) > 0. */
-void io_pace_start(struct io_pace *p);
+/* Nothing is under way: the next start ends a gap. */
+static inline bool io_pace_is_idle(const struct io_pace *p)
+{
+    return p->under_way == 0;
+}
+
+/* One of the held reads starts, at now_ns of the clock that io_pace_return is told; it is looked at
+ * only where io_pace_is_idle. Requires: io_pace_room(p) > 0. */
+void io_pace_start(struct io_pace *p, uint64_t now_ns);
 
 /* One of the held reads is given up. */
 static inline void io_pace_drop(struct io_pace *p)

@@ -176,9 +176,11 @@ static bool is_paced(const struct uring_ring *r, const struct io_op *op)
 static bool start_held(struct uring_ring *r)
 {
     uint32_t room = io_pace_room(&r->pace);
+    bool ends_gap = room > 0 && io_pace_is_idle(&r->pace);
+    uint64_t now_ns = ends_gap ? clock_ns(clock_system()) : 0;
 
     for (uint32_t i = 0; i < room; i++) {
-        io_pace_start(&r->pace);
+        io_pace_start(&r->pace, now_ns);
         enqueue(r, io_op_list_pop(&r->held));
     }
     return room > 0;

@@ -15,29 +15,29 @@ static uint32_t half(uint32_t count)
     return (count + 1) / 2;
 }
 
-static void start_all(struct io_pace *p)
+static void start_all(struct io_pace *p, uint64_t now_ns)
 {
     while (io_pace_room(p) > 0)
-        io_pace_start(p);
+        io_pace_start(p, now_ns);
 }
 
-static void want(struct io_pace *p, uint32_t count)
+static void want(struct io_pace *p, uint32_t count, uint64_t now_ns)
 {
     for (uint32_t i = 0; i < count; i++)
         io_pace_want(p);
-    start_all(p);
+    start_all(p, now_ns);
 }
 
 /* All that is under way comes back together, then as many are wanted as before: at so many ns a
  * read that came back, until it is limited or has had its chance. */
 static void lockstep(struct io_pace *p, uint32_t count, uint64_t *now_ns)
 {
-    want(p, count);
+    want(p, count, *now_ns);
     for (int i = 0; i < 100 && !p->is_limited; i++) {
         uint32_t back = p->under_way;
         *now_ns += back * (uint64_t)US;
         io_pace_return(p, back, *now_ns);
-        want(p, back);
+        want(p, back, *now_ns);
     }
     cr_assert(p->is_limited);
 }
@@ -48,7 +48,7 @@ Test(base_io_pace, a_new_pace_holds_nothing)
 {
     struct io_pace p = { 0 };
 
-    want(&p, MANY);
+    want(&p, MANY, 0);
     cr_assert_eq(p.held, 0);
     cr_assert_eq(p.under_way, MANY);
 }
@@ -63,7 +63,7 @@ Test(base_io_pace, half_of_what_is_wanted_is_under_way)
         uint32_t back = p.under_way;
         now_ns += back * (uint64_t)US;
         io_pace_return(&p, back, now_ns);
-        want(&p, back);
+        want(&p, back, now_ns);
         cr_assert_eq(p.under_way, half(count), "%u of %u", p.under_way, count);
         cr_assert_eq(p.held, count - half(count));
     }
@@ -75,7 +75,7 @@ Test(base_io_pace, few_reads_are_never_held)
     for (uint32_t count = 1; count <= IO_PACE_LIMIT_MIN; count++) {
         struct io_pace p = { 0 };
         for (uint64_t i = 0; i < 1000; i++) {
-            want(&p, count - p.under_way);
+            want(&p, count - p.under_way, i * US);
             cr_assert_eq(p.held, 0);
             io_pace_return(&p, count, i * US);
         }
@@ -91,13 +91,13 @@ Test(base_io_pace, a_lone_read_starts_at_once)
     lockstep(&p, 50, &now_ns);
     while (p.under_way > 0) {
         io_pace_return(&p, p.under_way, now_ns += 100 * US);
-        start_all(&p);
+        start_all(&p, now_ns);
     }
     cr_assert_eq(p.held, 0);
     for (int i = 0; i < 1000; i++) {
         io_pace_want(&p);
         cr_assert_eq(io_pace_room(&p), 1);
-        io_pace_start(&p);
+        io_pace_start(&p, now_ns);
         io_pace_return(&p, 1, now_ns += 60 * US);
     }
 }
@@ -107,11 +107,11 @@ Test(base_io_pace, a_straggler_does_not_hide_a_bunch)
     struct io_pace p = { 0 };
     uint64_t now_ns = 0;
 
-    want(&p, 50);
+    want(&p, 50, now_ns);
     for (int i = 0; i < 100 && !p.is_limited; i++) {
         io_pace_return(&p, 1, now_ns += 10 * US);
         io_pace_return(&p, 49, now_ns += 500 * US);
-        want(&p, 50);
+        want(&p, 50, now_ns);
     }
     cr_assert(p.is_limited);
 }
@@ -126,15 +126,15 @@ Test(base_io_pace, a_limit_goes_with_the_lockstep)
     lockstep(&p, 200, &now_ns);
     for (; p.is_limited && returns < MANY; returns++) {
         io_pace_return(&p, 1, now_ns += US);
-        want(&p, 1);
+        want(&p, 1, now_ns);
     }
     cr_assert_not(p.is_limited);
     cr_assert_leq(returns, 2 * 8 * 200, "%d", returns);
-    start_all(&p);
+    start_all(&p, now_ns);
     cr_assert_eq(p.held, 0);
     for (int i = 0; i < MANY; i++) {
         io_pace_return(&p, 1, now_ns += US);
-        want(&p, 1);
+        want(&p, 1, now_ns);
         cr_assert_eq(p.held, 0);
     }
 }
@@ -146,16 +146,94 @@ Test(base_io_pace, a_limit_that_costs_is_dropped_and_seldom_tried_again)
     uint64_t now_ns = 0;
     uint64_t limited[2] = { 0, 0 };
 
-    want(&p, 50);
+    want(&p, 50, now_ns);
     for (int i = 0; i < 100000; i++) {
         limited[i >= 50000] += p.is_limited;
         io_pace_return(&p, p.under_way, now_ns += 1000 * US);
-        start_all(&p);
-        want(&p, 50 - p.under_way - p.held);
+        start_all(&p, now_ns);
+        want(&p, 50 - p.under_way - p.held, now_ns);
     }
     cr_assert_gt(limited[0], 0);
     cr_assert_leq(limited[0], 500, "%llu bunches", (unsigned long long)limited[0]);
     cr_assert_leq(limited[1], 250, "%llu bunches", (unsigned long long)limited[1]);
+}
+
+/* ---- Pauses ---------------------------------------------------------------------------------- */
+
+/* COUNT reads in lockstep, whose bunches take so much of a read, without and with a limit; it takes
+ * PAUSE_NS longer until some bunch is asked for. */
+struct paused_lockstep {
+    uint32_t count;
+    uint64_t free_ns;
+    uint64_t limited_ns;
+    int pause_free;    /* Before which bunch that comes without a limit, from 1 on; 0: none. */
+    int pause_limited; /* The same of those with one. */
+    uint64_t pause_ns;
+};
+
+/* How often a limit was given up within so many bunches. */
+static int count_losses(const struct paused_lockstep *l, int bunches)
+{
+    struct io_pace p = { 0 };
+    uint64_t now_ns = 1000ull * MS; /* No clock begins with the pace. */
+    int seen[2] = { 0, 0 };
+    int losses = 0;
+
+    for (int i = 0; i < bunches; i++) {
+        bool was_limited = p.is_limited;
+        if (++seen[was_limited] == (was_limited ? l->pause_limited : l->pause_free)) {
+            while (p.held + p.under_way > 0) {
+                io_pace_return(&p, p.under_way, now_ns);
+                start_all(&p, now_ns);
+            }
+            now_ns += l->pause_ns;
+        }
+        want(&p, l->count - p.under_way - p.held, now_ns);
+        now_ns += p.under_way * (was_limited ? l->limited_ns : l->free_ns);
+        io_pace_return(&p, p.under_way, now_ns);
+        start_all(&p, now_ns);
+        losses += was_limited && !p.is_limited;
+    }
+    return losses;
+}
+
+/* A limit that gains stays, wherever a pause is; one that loses goes at once, though the window
+ * before it had a pause; and a pause is no loss. */
+Test(base_io_pace, a_pause_is_not_judged)
+{
+    enum { BUNCHES = 80, COUNT = 50 };
+    struct paused_lockstep l = { .count = COUNT, .free_ns = 2 * US, .limited_ns = US };
+    const uint64_t pauses_ns[] = { 3 * MS, 100 * MS, 3600000ull * MS };
+
+    cr_assert_eq(count_losses(&l, BUNCHES), 0);
+    for (size_t i = 0; i < 3; i++) {
+        l = (struct paused_lockstep) { .count = COUNT, .pause_ns = pauses_ns[i] };
+        l.free_ns = 2 * US;
+        l.limited_ns = US;
+        for (l.pause_limited = 1; l.pause_limited < 20; l.pause_limited++)
+            cr_assert_eq(count_losses(&l, BUNCHES), 0, "%d", l.pause_limited);
+        l.pause_limited = 0;
+        l.free_ns = US;
+        l.limited_ns = 2 * US;
+        for (l.pause_free = 1; l.pause_free < 10; l.pause_free++)
+            cr_assert_geq(count_losses(&l, BUNCHES), 1, "%d", l.pause_free);
+    }
+}
+
+/* If nothing but bunches and long gaps comes, lockstep is seen as ever, and tried. */
+Test(base_io_pace, gaps_that_are_always_long_count)
+{
+    for (uint64_t gap_ns = US; gap_ns < 3600000ull * MS; gap_ns *= 10) {
+        struct io_pace p = { 0 };
+        uint64_t now_ns = 0;
+        int bunches = 0;
+
+        for (; !p.is_limited; bunches++) {
+            cr_assert_lt(bunches, 100, "%llu", (unsigned long long)gap_ns);
+            want(&p, 50, now_ns += gap_ns);
+            io_pace_return(&p, 50, now_ns += 500 * US);
+        }
+    }
 }
 
 /* ---- Fairness -------------------------------------------------------------------------------- */
@@ -186,7 +264,7 @@ Test(base_io_pace, no_read_starves_whatever_comes_back)
             }
             cr_assert(p.held == 0 || p.under_way >= IO_PACE_LIMIT_MIN || io_pace_room(&p) > 0);
             for (; io_pace_room(&p) > 0; started++)
-                io_pace_start(&p);
+                io_pace_start(&p, rand_u64(&rand));
             cr_assert(p.held == 0 || p.under_way >= IO_PACE_LIMIT_MIN);
             cr_assert(started == wanted || back < due[started % 4096], "seed %u", (unsigned)seed);
             limited += p.is_limited;
@@ -198,7 +276,7 @@ Test(base_io_pace, no_read_starves_whatever_comes_back)
             back += n;
         }
         while (p.held + p.under_way > 0) {
-            start_all(&p);
+            start_all(&p, 0);
             io_pace_return(&p, 1, 0);
             back++;
         }

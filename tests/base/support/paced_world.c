@@ -59,7 +59,7 @@ static void start_held(struct paced_world *w)
             p->held--;
             p->under_way++;
         } else {
-            io_pace_start(p);
+            io_pace_start(p, w->now_ns);
         }
         if (w->disk == PACED_LOCKSTEP)
             lockstep_take(w, client, w->now_ns);
