@@ -4,8 +4,10 @@
  *     sim_raft_mutants                     those that few seeds find; what CI runs
  *     sim_raft_mutants --all [--seeds N]   the whole table, as docs/raft-mutants.md
  *     sim_raft_mutants [--median] --only NAME ...
+ *     sim_raft_mutants [--only NAME] --seed S [--trace FROM_MS]    one seed, with it or without any
  *
- * Each runs in a process of its own, since some end in a failed assertion: that is caught, too.
+ * Each runs in a process of its own, since some end in a failed assertion: that is caught, too. A
+ * hunt that ends as it should not is told as one line that replays it.
  */
 #include "tests/sim/mutants/mutants.h"
 
@@ -139,7 +141,15 @@ static uint64_t median_of(const struct mutant *m, uint64_t seeds)
     return found[MEDIAN_OF / 2];
 }
 
-static bool run_one(const struct mutant *m, uint64_t seeds, bool with_median)
+static void tell_replay(const char *name, const char *option, uint64_t number)
+{
+    printf("  replay: sim_raft_mutants --only %s --%s %llu\n", name, option,
+           (unsigned long long)number);
+}
+
+/* A row of the table; behind it, if the mutant got away, how to hunt it again. Returns the seeds
+ * that it took, or 0. */
+static uint64_t run_one(const struct mutant *m, uint64_t seeds, bool with_median)
 {
     struct catch c;
     char checker[64];
@@ -153,7 +163,9 @@ static bool run_one(const struct mutant *m, uint64_t seeds, bool with_median)
         printf("%llu ", (unsigned long long)median_of(m, seeds));
     printf("| %s |\n", checker_of(&c, checker, sizeof checker));
     (void)fflush(stdout);
-    return c.seeds != 0;
+    if (c.seeds == 0)
+        tell_replay(m->name, "seeds", seeds);
+    return c.seeds;
 }
 
 static bool is_rare(const struct mutant *m)
@@ -174,8 +186,9 @@ static bool is_healthy(void)
     catch_one(&none, 1, SEEDS_HEALTHY, &c);
     if (c.seeds == 0 && !c.has_died && c.tried == SEEDS_HEALTHY)
         return true;
-    printf("without a mutant seed %llu is caught, by %s\n", (unsigned long long)c.tried,
-           checker_of(&c, checker, sizeof checker));
+    printf("without a mutant seed %llu is caught, by %s\n  replay: sim_raft_mutants --seed %llu\n",
+           (unsigned long long)c.tried, checker_of(&c, checker, sizeof checker),
+           (unsigned long long)c.tried);
     return false;
 }
 
@@ -187,7 +200,7 @@ static int run_frequent(uint64_t seeds)
         if (is_rare(&mutants[i]))
             continue;
         hunted++;
-        missed += !run_one(&mutants[i], seeds, false);
+        missed += 0 == run_one(&mutants[i], seeds, false);
     }
     CHECK(hunted + RARE_COUNT == MUTANTS);
     printf("raft_mutants: %d of %d caught, %d rare ones not hunted\n", hunted - missed, hunted,
@@ -207,39 +220,93 @@ static int run_all(uint64_t seeds)
         "| mutant | what it does | seeds | median of 5 | caught by |\n|---|---|---:|---:|---|\n",
         SECONDS);
     for (int i = 0; i < MUTANTS; i++)
-        missed += !run_one(&mutants[i], seeds,
-                           i % MEDIAN_EVERY == MEDIAN_AT && i / MEDIAN_EVERY < MEDIANS);
+        missed += 0 == run_one(&mutants[i], seeds,
+                               i % MEDIAN_EVERY == MEDIAN_AT && i / MEDIAN_EVERY < MEDIANS);
     printf("\n%d of %d are caught.\n", MUTANTS - missed, MUTANTS);
     return missed > 0;
 }
 
+static const struct mutant *find_mutant(const char *name)
+{
+    for (int i = 0; i < MUTANTS; i++) {
+        if (strcmp(name, mutants[i].name) == 0)
+            return &mutants[i];
+    }
+    return NULL;
+}
+
+/* The seed alone, in this process: what it ends with is seen. */
+static int replay(const struct mutant *m, uint64_t seed, uint64_t trace_from_us)
+{
+    struct campaign one = { .first_seed = seed, .seconds = SECONDS };
+
+    if (m != NULL) {
+        one.bugs = m->bugs;
+        raft_mutant = m->core;
+    }
+    return campaign_replay(&one, NULL, trace_from_us) ? 0 : 1;
+}
+
+struct request {
+    uint64_t seeds;
+    uint64_t seed;
+    uint64_t trace_from_us;
+    bool is_all;
+    bool with_median;
+    const struct mutant *named[NAMES_MAX];
+    int name_count;
+};
+
+/* What is not given is zero. False after telling what is no option. */
+static bool read_request(int argc, char **argv, struct request *r)
+{
+    *r = (struct request) { .trace_from_us = UINT64_MAX };
+    for (int i = 1; i < argc; i++) {
+        const char *value = i + 1 < argc ? argv[i + 1] : "0";
+        uint64_t number = strtoull(value, NULL, 10);
+        const struct mutant *m = find_mutant(argv[i]);
+        if (strcmp(argv[i], "--all") == 0) {
+            r->is_all = true;
+        } else if (strcmp(argv[i], "--median") == 0) {
+            r->with_median = true;
+        } else if (strcmp(argv[i], "--seeds") == 0) {
+            r->seeds = number;
+            i++;
+        } else if (strcmp(argv[i], "--seed") == 0) {
+            r->seed = number;
+            i++;
+        } else if (strcmp(argv[i], "--trace") == 0) {
+            r->trace_from_us = number * 1000;
+            i++;
+        } else if (m != NULL && r->name_count < NAMES_MAX) {
+            r->named[r->name_count++] = m;
+        } else if (strcmp(argv[i], "--only") != 0) {
+            printf("no such mutant or option: %s\n", argv[i]);
+            return false;
+        }
+    }
+    return true;
+}
+
 int main(int argc, char **argv)
 {
-    uint64_t seeds = 0; /* Not given. */
-    bool is_all = false;
-    bool with_median = false;
-    const char *names[NAMES_MAX];
-    int name_count = 0;
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--all") == 0)
-            is_all = true;
-        else if (strcmp(argv[i], "--median") == 0)
-            with_median = true;
-        else if (strcmp(argv[i], "--seeds") == 0 && i + 1 < argc)
-            seeds = strtoull(argv[++i], NULL, 10);
-        else if (strcmp(argv[i], "--only") != 0 && name_count < NAMES_MAX)
-            names[name_count++] = argv[i];
-    }
-    if (name_count == 0 && !is_all)
-        return run_frequent(seeds == 0 ? SEEDS_FEW : seeds);
-    seeds = seeds == 0 ? SEEDS_MAX : seeds;
-    if (is_all)
-        return run_all(seeds);
+    struct request r;
     int missed = 0;
-    for (int i = 0; i < MUTANTS; i++) {
-        for (int j = 0; j < name_count; j++)
-            missed +=
-                strcmp(names[j], mutants[i].name) == 0 && !run_one(&mutants[i], seeds, with_median);
+
+    if (!read_request(argc, argv, &r))
+        return 2;
+    if (r.seed != 0)
+        return replay(r.named[0], r.seed, r.trace_from_us);
+    if (r.name_count == 0 && !r.is_all)
+        return run_frequent(r.seeds == 0 ? SEEDS_FEW : r.seeds);
+    uint64_t seeds = r.seeds == 0 ? SEEDS_MAX : r.seeds;
+    if (r.is_all)
+        return run_all(seeds);
+    for (int i = 0; i < r.name_count; i++) {
+        uint64_t caught_by = run_one(r.named[i], seeds, r.with_median);
+        missed += caught_by == 0;
+        if (caught_by != 0)
+            tell_replay(r.named[i]->name, "seed", caught_by);
     }
     return missed > 0;
 }

@@ -156,7 +156,9 @@ static void run_share(const struct campaign *c, uint32_t job, struct totals *t)
         t->twice++;
         if (again.hash != v.hash) {
             t->failures++;
-            printf("seed %" PRIu64 ": two runs, two hashes\n", seed);
+            printf("seed %" PRIu64 ": two runs, two hashes\n  replay, twice: sim_raft_sim_prog "
+                   "--seed %" PRIu64 " --seconds %" PRIu64 " --off %u\n",
+                   seed, seed, c->seconds, c->off);
         }
     }
     free(p);
