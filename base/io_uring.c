@@ -31,6 +31,7 @@
 #include "base/io_busy_poll.h"
 #include "base/io_pace.h"
 #include "base/io_regions.h"
+#include "base/process.h"
 
 enum { SUBMISSIONS_MAX = 512, NS_PER_S = 1000 * 1000 * 1000, RETRY_NS = 1000 * 1000 };
 
@@ -405,12 +406,11 @@ static int enter_busily(struct uring_ring *r, uint64_t timeout_ns)
     return result;
 }
 
-/* With one processor whoever has the news cannot run while somebody looks for it. */
+/* With one processor whoever has the news cannot run while somebody looks for it; with a quota of
+ * one, looking is taken from the time that it may run. */
 static bool has_processors(void)
 {
-    cpu_set_t set;
-
-    return sched_getaffinity(0, sizeof set, &set) != 0 || CPU_COUNT(&set) > 1;
+    return process_processors_milli() > PROCESS_ONE_PROCESSOR;
 }
 
 /* The kernel had no memory for submissions. Once something completed it may have; if nothing is

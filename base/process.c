@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,8 +14,10 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/cgroup.h"
+#include "base/small_file.h"
 
-enum { SMALL_FILE = 4096, US_PER_S = 1000000, MS_PER_S = 1000, KIB = 1024 };
+enum { US_PER_S = 1000000, MS_PER_S = 1000, KIB = 1024 };
 
 uint64_t process_id(void)
 {
@@ -26,19 +29,6 @@ const char *process_variable(const char *name)
     return getenv(name);
 }
 
-/* Read a small file of the kernel's as text; false if there is none. */
-static bool read_small(const char *path, char text[SMALL_FILE])
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-    if (fd < 0)
-        return false;
-    ssize_t n = read(fd, text, SMALL_FILE - 1);
-    (void)close(fd);
-    text[n > 0 ? n : 0] = '\0';
-    return n > 0;
-}
-
 static uint64_t us_of(const struct timeval *t)
 {
     return (uint64_t)t->tv_sec * US_PER_S + (uint64_t)t->tv_usec;
@@ -46,7 +36,7 @@ static uint64_t us_of(const struct timeval *t)
 
 void process_usage(struct process_usage *out)
 {
-    char text[SMALL_FILE];
+    char text[SMALL_FILE_SIZE];
     struct rusage own;
     struct rusage children;
     struct rusage thread;
@@ -67,76 +57,32 @@ void process_usage(struct process_usage *out)
         out->thread_user_us = us_of(&thread.ru_utime);
         out->thread_system_us = us_of(&thread.ru_stime);
     }
-    if (read_small("/proc/self/statm", text) && sscanf(text, "%llu %llu", &pages, &resident) == 2)
+    if (small_file_read("/proc/self/statm", text) &&
+        sscanf(text, "%llu %llu", &pages, &resident) == 2)
         out->resident_bytes = resident * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
 /* ---- Limits ---------------------------------------------------------------------------------- */
 
-static void lower(uint64_t *limit, const char *path)
-{
-    char text[SMALL_FILE];
-    char *end;
-
-    if (!read_small(path, text) || text[0] < '0' || text[0] > '9')
-        return; /* "max" */
-    unsigned long long value = strtoull(text, &end, 10);
-    if (value > 0 && value < *limit)
-        *limit = value;
-}
-
-/* The limits of a group and of all above it, in the tree that is mounted at root. */
-static void lower_to_group(uint64_t *limit, const char *root, const char *group, const char *file)
-{
-    char path[2 * SMALL_FILE];
-
-    for (size_t size = strlen(group);; size--) {
-        if (size == 0 || group[size] == '/' || group[size] == '\0') {
-            (void)snprintf(path, sizeof path, "%s%.*s/%s", root, (int)size, group, file);
-            lower(limit, path);
-        }
-        if (size == 0)
-            return;
-    }
-}
-
-/*
- * A line of /proc/self/cgroup is "id:controllers:group". Version 1 has a tree for memory; version 2
- * has one tree for all, without a name, which may be mounted beside those of version 1.
- */
-static void lower_to_line(uint64_t *limit, char *line)
-{
-    char *controllers = strchr(line, ':');
-    char *group = controllers == NULL ? NULL : strchr(controllers + 1, ':');
-
-    if (group == NULL)
-        return;
-    *group++ = '\0';
-    if (*++controllers == '\0') {
-        lower_to_group(limit, "/sys/fs/cgroup", group, "memory.max");
-        lower_to_group(limit, "/sys/fs/cgroup/unified", group, "memory.max");
-    } else if (strstr(controllers, "memory") != NULL) {
-        lower_to_group(limit, "/sys/fs/cgroup/memory", group, "memory.limit_in_bytes");
-    }
-}
-
-static void lower_to_groups(uint64_t *limit)
-{
-    char text[SMALL_FILE];
-    char *rest;
-
-    if (!read_small("/proc/self/cgroup", text))
-        return;
-    for (char *line = strtok_r(text, "\n", &rest); line != NULL; line = strtok_r(NULL, "\n", &rest))
-        lower_to_line(limit, line);
-}
-
 uint64_t process_memory_limit(void)
 {
-    uint64_t limit = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+    uint64_t all = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+    struct cgroup_limits limits;
 
-    lower_to_groups(&limit);
-    return limit;
+    cgroup_limits("", &limits);
+    return limits.memory_bytes < all ? limits.memory_bytes : all;
+}
+
+uint64_t process_processors_milli(void)
+{
+    uint64_t all = UINT64_MAX;
+    struct cgroup_limits limits;
+    cpu_set_t set;
+
+    if (sched_getaffinity(0, sizeof set, &set) == 0)
+        all = (uint64_t)CPU_COUNT(&set) * PROCESS_ONE_PROCESSOR;
+    cgroup_limits("", &limits);
+    return limits.processors_milli < all ? limits.processors_milli : all;
 }
 
 uint64_t process_raise_file_limit(uint64_t want)

@@ -29,6 +29,11 @@ void process_usage(struct process_usage *out);
 /* Memory this process may use: the machine's, or the least limit of its control groups. */
 uint64_t process_memory_limit(void);
 
+/* Processors this process may keep busy, in thousandths: those it may run on, or the least quota of
+ * its control groups. UINT64_MAX where the kernel does not say. */
+enum { PROCESS_ONE_PROCESSOR = 1000 };
+uint64_t process_processors_milli(void);
+
 /* Allow at least want open files if that can be had; returns how many are allowed. */
 uint64_t process_raise_file_limit(uint64_t want);
 

@@ -182,8 +182,9 @@ static const struct config_parameter TABLE[] = {
     YES_NO(
         "busy-poll", busy_poll, "yes", CONFIG_REPEAT,
         "With io_uring and more than one processor: while waits are shorter than 100 us, look for "
-        "news and yield instead of sleeping. no: spend no processor time on waiting, as where it "
-        "is limited or shared."),
+        "news and yield instead of sleeping; not where control groups leave the process one "
+        "processor or less when it starts. no: spend no processor time on waiting, as where it is "
+        "shared."),
 
     /* ---- Memory ---- */
     MEMORY("maxmemory", maxmemory, "0", 0, INT64_MAX, CONFIG_MUTABLE,
