@@ -337,14 +337,22 @@ static struct status fill_batch(struct txn_evaluator *e)
     return s;
 }
 
-/* Later evaluations see the writes. */
-static struct status fill_pending(struct txn_evaluator *e, uint64_t ticket)
+/* Later evaluations see the writes. Without memory for copies the command's own rows and ranges go
+ * over: the batch holds the writes and will be applied, so an overlay that lacked them would answer
+ * wrongly. Requires: pending is prepared. */
+static void fill_pending(struct txn_evaluator *e, uint64_t ticket)
 {
-    for (const struct txn_range *r = e->command.ranges; r != NULL; r = r->next)
-        TRY(txn_overlay_write_range(&e->pending, bytes_of(r->bytes, r->begin_size),
-                                    bytes_of(r->bytes + r->begin_size, r->end_size), ticket,
-                                    !e->has_doubts));
-    for (const struct txn_row *r = e->command.dirty.oldest; r != NULL; r = r->newer) {
+    struct txn_range *older;
+    struct txn_row *newer;
+
+    for (struct txn_range *r = e->command.ranges; r != NULL; r = older) {
+        older = r->next;
+        if (failed(txn_overlay_write_range(&e->pending, bytes_of(r->bytes, r->begin_size),
+                                           bytes_of(r->bytes + r->begin_size, r->end_size), ticket,
+                                           !e->has_doubts)))
+            txn_overlay_adopt_range(&e->pending, &e->command, r, ticket, !e->has_doubts);
+    }
+    for (struct txn_row *r = e->command.dirty.oldest; r != NULL; r = newer) {
         const struct txn_write w = { .key = txn_row_key(r),
                                      .hash = r->hash,
                                      .value = txn_row_value(r),
@@ -352,9 +360,10 @@ static struct status fill_pending(struct txn_evaluator *e, uint64_t ticket)
                                      .ticket = ticket,
                                      .type = r->type,
                                      .is_delete = r->is_delete };
-        TRY(txn_overlay_write(&e->pending, &w));
+        newer = r->newer;
+        if (failed(txn_overlay_write(&e->pending, &w)))
+            txn_overlay_adopt(&e->pending, &e->command, r, ticket);
     }
-    return status_ok();
 }
 
 struct status txn_keep(struct txn_evaluator *e, uint64_t *out_ticket)
@@ -366,13 +375,12 @@ struct status txn_keep(struct txn_evaluator *e, uint64_t *out_ticket)
     }
     struct status s = ensure_open(e);
     if (succeeded(s))
+        s = txn_overlay_prepare(&e->pending);
+    if (succeeded(s))
         s = fill_batch(e);
     if (succeeded(s)) {
         note_seen(e, open_ticket(e));
-        s = fill_pending(e, open_ticket(e));
-        /* The batch holds the writes and will be applied: an overlay that lacks them would answer
-         * wrongly. Nothing is lost but the process has no memory to go on with. */
-        CHECK(succeeded(s));
+        fill_pending(e, open_ticket(e));
     }
     end_command(e, out_ticket);
     return s;

@@ -137,6 +137,11 @@ static struct status make_table(struct txn_overlay *o)
     return status_ok();
 }
 
+struct status txn_overlay_prepare(struct txn_overlay *o)
+{
+    return o->bucket_count > 0 ? status_ok() : make_table(o);
+}
+
 /* One bucket more: half of the rows of the one that is split. Without memory for it the chains are
  * longer, that is all. */
 static void grow_table(struct txn_overlay *o)
@@ -233,11 +238,27 @@ static struct txn_row *take_row(struct txn_overlay *o, size_t key_size, size_t v
     return r;
 }
 
+static void join_table(struct txn_overlay *o, struct txn_row *r)
+{
+    if (o->row_count >= o->bucket_count)
+        grow_table(o);
+    join_bucket(bucket_of(o, r->hash), r);
+    o->row_count++;
+}
+
+/* Out of table and list. */
+static void take_out(struct txn_overlay *o, struct txn_row *r)
+{
+    leave_bucket(bucket_of(o, r->hash), r);
+    unlink_row(o, r);
+    o->row_count--;
+}
+
 /* A row of the table, in no list yet. */
 static struct txn_row *make_row(struct txn_overlay *o, struct bytes key, uint64_t hash,
                                 size_t value_size)
 {
-    if (o->bucket_count == 0 && failed(make_table(o)))
+    if (failed(txn_overlay_prepare(o)))
         return NULL;
     struct txn_row *r = take_row(o, key.size, value_size);
     if (r == NULL)
@@ -245,18 +266,13 @@ static struct txn_row *make_row(struct txn_overlay *o, struct bytes key, uint64_
     if (key.size > 0)
         memcpy(r->bytes, key.data, key.size);
     r->hash = hash;
-    if (o->row_count >= o->bucket_count)
-        grow_table(o);
-    join_bucket(bucket_of(o, hash), r);
-    o->row_count++;
+    join_table(o, r);
     return r;
 }
 
 static void remove_row(struct txn_overlay *o, struct txn_row *r)
 {
-    leave_bucket(bucket_of(o, r->hash), r);
-    unlink_row(o, r);
-    o->row_count--;
+    take_out(o, r);
     free_row(o, r);
 }
 
@@ -406,21 +422,10 @@ struct status txn_overlay_write(struct txn_overlay *o, const struct txn_write *w
     return status_ok();
 }
 
-struct status txn_overlay_write_range(struct txn_overlay *o, struct bytes begin, struct bytes end,
-                                      uint64_t ticket, bool is_final)
+static void join_range(struct txn_overlay *o, struct txn_range *range, bool is_final)
 {
-    if (begin.size > LSM_USER_KEY_MAX || end.size > LSM_USER_KEY_MAX)
-        return status_of(ST_LIMIT);
-    struct txn_range *range = alloc_bytes(o->env->alloc, sizeof *range + begin.size + end.size);
-    if (range == NULL)
-        return status_of(ST_NO_MEMORY);
-    *range = (struct txn_range) { .next = o->ranges,
-                                  .ticket = ticket,
-                                  .begin_size = (uint32_t)begin.size,
-                                  .end_size = (uint32_t)end.size };
-    memcpy(range->bytes, begin.data, begin.size);
-    memcpy(range->bytes + begin.size, end.data, end.size);
     hold(o, range_bytes(range));
+    range->next = o->ranges;
     o->ranges = range;
     o->has_repeats = true;
     if (!is_final)
@@ -431,7 +436,52 @@ struct status txn_overlay_write_range(struct txn_overlay *o, struct bytes begin,
             remove_row(o, r);
         r = newer;
     }
+}
+
+struct status txn_overlay_write_range(struct txn_overlay *o, struct bytes begin, struct bytes end,
+                                      uint64_t ticket, bool is_final)
+{
+    if (begin.size > LSM_USER_KEY_MAX || end.size > LSM_USER_KEY_MAX)
+        return status_of(ST_LIMIT);
+    struct txn_range *range = alloc_bytes(o->env->alloc, sizeof *range + begin.size + end.size);
+    if (range == NULL)
+        return status_of(ST_NO_MEMORY);
+    *range = (struct txn_range) { .ticket = ticket,
+                                  .begin_size = (uint32_t)begin.size,
+                                  .end_size = (uint32_t)end.size };
+    memcpy(range->bytes, begin.data, begin.size);
+    memcpy(range->bytes + begin.size, end.data, end.size);
+    join_range(o, range, is_final);
     return status_ok();
+}
+
+void txn_overlay_adopt(struct txn_overlay *o, struct txn_overlay *from, struct txn_row *r,
+                       uint64_t ticket)
+{
+    struct txn_row *old = find(o, txn_row_key(r), r->hash);
+
+    CHECK(!r->is_clean && o->bucket_count > 0);
+    take_out(from, r);
+    let_go(from, row_bytes(r));
+    hold(o, row_bytes(r));
+    if (old != NULL)
+        remove_row(o, old);
+    r->ticket = ticket;
+    join_table(o, r);
+    link_newest(&o->dirty, r);
+}
+
+void txn_overlay_adopt_range(struct txn_overlay *o, struct txn_overlay *from,
+                             struct txn_range *range, uint64_t ticket, bool is_final)
+{
+    struct txn_range **link = &from->ranges;
+
+    while (*link != range)
+        link = &(*link)->next;
+    *link = range->next;
+    let_go(from, range_bytes(range));
+    range->ticket = ticket;
+    join_range(o, range, is_final);
 }
 
 /* Is there room for a row without another's leaving? */

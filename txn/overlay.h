@@ -138,6 +138,16 @@ MUST_CHECK struct status txn_overlay_write(struct txn_overlay *o, const struct t
  * again, so clean rows need not be doubted. */
 MUST_CHECK struct status txn_overlay_write_range(struct txn_overlay *o, struct bytes begin,
                                                  struct bytes end, uint64_t ticket, bool is_final);
+
+/* So that the next row can join whatever memory is left: txn_overlay_adopt needs none. */
+MUST_CHECK struct status txn_overlay_prepare(struct txn_overlay *o);
+/* What txn_overlay_write has no memory for: a dirty row of another overlay comes over as it is, in
+ * place of any of its key. Requires: o is prepared. */
+void txn_overlay_adopt(struct txn_overlay *o, struct txn_overlay *from, struct txn_row *r,
+                       uint64_t ticket);
+/* The same for a range. */
+void txn_overlay_adopt_range(struct txn_overlay *o, struct txn_overlay *from,
+                             struct txn_range *range, uint64_t ticket, bool is_final);
 /* The tree answered this for key: keep it if there is room, or if the key was asked for lately.
  * Copied. */
 void txn_overlay_remember(struct txn_overlay *o, struct bytes key, uint64_t hash,

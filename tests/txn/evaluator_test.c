@@ -778,6 +778,113 @@ static uint64_t put_one(struct fixture *f, unsigned i)
     return ticket;
 }
 
+enum { KEPT_KEYS = 4 };
+
+/* What the evaluator answers for each of the first keys: the first byte, 0 if there is none. */
+static void read_all(struct fixture *f, char out[KEPT_KEYS])
+{
+    char room[KEY_SIZE];
+    struct lsm_value v;
+    uint64_t ticket;
+
+    txn_begin(f->evaluator, &f->waiters[0].reader);
+    for (unsigned i = 0; i < KEPT_KEYS; i++) {
+        struct status s = txn_get(f->evaluator, key_of(f, i, room), 0, &v);
+        cr_assert(succeeded(s) || s.code == ST_NOT_FOUND);
+        out[i] = succeeded(s) ? (char)v.value.data[0] : 0;
+    }
+    txn_drop(f->evaluator, &ticket);
+    lsm_reader_reset(&f->waiters[0].reader);
+}
+
+/* Key 0 grows, 1 is new, 2 goes, and 3 by a range. */
+static struct status change_all(struct fixture *f, uint64_t *out_ticket)
+{
+    static const uint8_t large[2000] = { 'b' };
+    char rooms[2][KEY_SIZE];
+    struct txn_evaluator *e = f->evaluator;
+    struct lsm_put put = { .key = key_of(f, 0, rooms[0]), .value = bytes_of(large, sizeof large) };
+
+    txn_begin(e, &f->waiters[0].reader);
+    struct status s =
+        txn_delete_range(e, key_of(f, 3, rooms[0]), key_of(f, KEPT_KEYS, rooms[1]), false);
+    put.key = key_of(f, 0, rooms[0]);
+    if (succeeded(s))
+        s = txn_put(e, &put);
+    put.key = key_of(f, 1, rooms[0]);
+    if (succeeded(s))
+        s = txn_put(e, &put);
+    if (succeeded(s))
+        s = txn_delete(e, key_of(f, 2, rooms[0]));
+    if (succeeded(s))
+        return txn_keep(e, out_ticket);
+    txn_drop(e, out_ticket);
+    return s;
+}
+
+/* Whichever allocation fails, alone or with all behind it: the command is refused and nothing
+ * happened, or it is kept, seen by those after it, and applied. */
+static bool keep_without_memory(uint64_t fail_at, bool for_ever)
+{
+    static struct fixture f;
+    static const char BEFORE[KEPT_KEYS] = { 'v', 0, 'v', 'v' };
+    static const char AFTER[KEPT_KEYS] = { 'b', 'b', 0, 0 };
+    struct alloc_test alloc;
+    char seen[KEPT_KEYS];
+    uint64_t ticket;
+
+    alloc_test_init(&alloc);
+    f = (struct fixture) { .sim = io_sim_create(NULL, NULL), .rows_bytes = 64 << 10 };
+    open_store(&f);
+    (void)put_one(&f, 0);
+    (void)put_one(&f, 2);
+    (void)put_one(&f, 3);
+    while (under_way(&f) > 0) {
+        advance(&f);
+        pump(&f, 1000 * 1000);
+    }
+    txn_evaluator_destroy(f.evaluator);
+    struct env env = f.store.env;
+    env.alloc = &alloc.alloc;
+    f.pipeline.env = &env;
+    MUST(txn_evaluator_create(&f.pipeline, 0, f.rows_bytes, 7, &f.evaluator));
+    alloc.calls = 0;
+    alloc.fail_at = fail_at;
+    alloc.fail_for_ever = for_ever;
+    struct status s = change_all(&f, &ticket);
+    bool has_failed = alloc.calls >= fail_at;
+    alloc.is_paused = true;
+    cr_assert(succeeded(s) || s.code == ST_NO_MEMORY, "call %llu", (unsigned long long)fail_at);
+    read_all(&f, seen);
+    cr_assert_arr_eq(seen, succeeded(s) ? AFTER : BEFORE, KEPT_KEYS, "call %llu",
+                     (unsigned long long)fail_at);
+    MUST(txn_end_turn(f.evaluator));
+    while (under_way(&f) > 0) {
+        advance(&f);
+        pump(&f, 1000 * 1000);
+    }
+    read_all(&f, seen);
+    cr_assert_arr_eq(seen, succeeded(s) ? AFTER : BEFORE, KEPT_KEYS, "call %llu",
+                     (unsigned long long)fail_at);
+    txn_evaluator_destroy(f.evaluator);
+    cr_assert_eq(alloc.live_bytes, 0);
+    f.pipeline.env = &f.store.env;
+    MUST(txn_evaluator_create(&f.pipeline, 0, f.rows_bytes, 7, &f.evaluator));
+    close_store(&f);
+    io_sim_destroy(f.sim);
+    return has_failed;
+}
+
+Test(txn_evaluator, a_command_is_kept_whole_or_not_at_all_without_memory)
+{
+    for (int for_ever = 0; for_ever <= 1; for_ever++) {
+        uint64_t fail_at = 1;
+        while (keep_without_memory(fail_at, for_ever != 0))
+            fail_at++;
+        cr_assert_gt(fail_at, 10);
+    }
+}
+
 /* The ticket of a read, and whether something was there. */
 static uint64_t read_one(struct fixture *f, unsigned i, bool *out_is_there)
 {
