@@ -50,7 +50,8 @@ struct uring_ring {
     struct io_pace pace;
     uint32_t reads_back;       /* Not told to the pace yet. */
     struct io_regions regions; /* What the kernel has pinned. */
-    size_t in_flight;          /* Ops in the submission queue or the kernel. */
+    size_t in_flight;          /* Ops in the submission queue or the kernel; */
+    size_t in_devices;         /* ... those of files. */
     struct io_busy_poll busy_poll;
     bool paces_reads;
     bool polls_busily;
@@ -158,6 +159,7 @@ static bool try_enqueue(struct uring_ring *r, struct io_op *op)
         sqe->flags |= IOSQE_ASYNC;
     io_uring_sqe_set_data(sqe, op);
     r->in_flight++;
+    r->in_devices += !io_host_is_socket_op(op);
     return true;
 }
 
@@ -285,6 +287,7 @@ static void complete(struct uring_ring *r, struct io_op *op, const struct io_uri
     int res = cqe->res;
 
     r->in_flight--;
+    r->in_devices -= !io_host_is_socket_op(op);
     if (op->opcode == IO_OP_RECV)
         ((struct host_socket *)op->socket)->is_drained =
             (cqe->flags & IORING_CQE_F_SOCK_NONEMPTY) == 0;
@@ -391,7 +394,8 @@ static int enter_busily(struct uring_ring *r, uint64_t timeout_ns)
         return result;
     uint64_t begin_ns = clock_ns(clock_system());
     uint64_t elapsed_ns = 0;
-    bool looks = io_busy_poll_begin(p, begin_ns);
+    bool looks = io_busy_poll_begin(
+        p, r->in_devices > 0 ? IO_BUSY_POLL_DEVICE : IO_BUSY_POLL_CLIENT, begin_ns);
     while (looks && elapsed_ns < timeout_ns && !has_news(r)) {
         (void)sched_yield();
         uint64_t now_ns = clock_ns(clock_system());
@@ -576,7 +580,7 @@ static void drain(struct uring_ring *r)
         turn(&r->host, 100 * (uint64_t)RETRY_NS);
     }
     follow_up(r);
-    CHECK(r->pace.under_way == 0);
+    CHECK(r->pace.under_way == 0 && r->in_devices == 0);
 }
 
 static void ring_destroy(struct io_ring *ring)

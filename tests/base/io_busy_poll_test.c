@@ -6,6 +6,8 @@
 #include "base/io_busy_poll.h"
 
 enum { US = 1000, SHORT_NS = 20 * US, LOOK_NS = US, LONG_NS = 1000 * US, MANY = 64 };
+/* Of a device: longer than one may wait for clients. */
+enum { WRITE_NS = IO_BUSY_POLL_CLIENT_NS + SHORT_NS };
 
 struct world {
     struct io_busy_poll poll;
@@ -14,11 +16,12 @@ struct world {
 };
 
 /* A thread that has nothing to do for wait_ns, and looks each look_ns if it may. */
-static void live_through(struct world *w, uint64_t wait_ns, uint64_t look_ns)
+static void wait_for(struct world *w, enum io_busy_poll_wait wait, uint64_t wait_ns,
+                     uint64_t look_ns)
 {
     uint64_t news_ns = w->now_ns + wait_ns;
     uint64_t begin_ns = w->now_ns;
-    bool looks = io_busy_poll_begin(&w->poll, w->now_ns);
+    bool looks = io_busy_poll_begin(&w->poll, wait, w->now_ns);
 
     while (looks && w->now_ns < news_ns) {
         w->now_ns += look_ns;
@@ -29,6 +32,11 @@ static void live_through(struct world *w, uint64_t wait_ns, uint64_t look_ns)
         w->now_ns = news_ns;
     io_busy_poll_end(&w->poll, w->now_ns);
     w->now_ns += US;
+}
+
+static void live_through(struct world *w, uint64_t wait_ns, uint64_t look_ns)
+{
+    wait_for(w, IO_BUSY_POLL_CLIENT, wait_ns, look_ns);
 }
 
 /* How many short waits it sleeps through before it looks. */
@@ -84,7 +92,7 @@ Test(base_io_busy_poll, waits_that_are_a_little_too_long_are_slept_through)
     struct world w = busy_world();
 
     for (int i = 0; i < MANY; i++)
-        live_through(&w, IO_BUSY_POLL_MEAN_NS + SHORT_NS, LOOK_NS);
+        live_through(&w, IO_BUSY_POLL_CLIENT_NS + SHORT_NS, LOOK_NS);
     cr_assert_eq(w.looked_ns, 0);
 }
 
@@ -93,7 +101,58 @@ Test(base_io_busy_poll, looking_has_an_end)
     struct world w = busy_world();
 
     live_through(&w, LONG_NS, LOOK_NS);
-    cr_assert_eq(w.looked_ns, IO_BUSY_POLL_LIMIT_NS);
+    cr_assert_eq(w.looked_ns, 2 * IO_BUSY_POLL_CLIENT_NS);
+}
+
+/* One client that says the next command at once: a write, and a wait for the client, in turn. */
+Test(base_io_busy_poll, a_write_between_short_waits_is_looked_through)
+{
+    struct world w = busy_world();
+
+    for (int i = 0; i < MANY; i++) {
+        wait_for(&w, IO_BUSY_POLL_DEVICE, WRITE_NS, LOOK_NS);
+        if (i > MANY / 2)
+            cr_assert_eq(w.looked_ns, WRITE_NS);
+        live_through(&w, SHORT_NS, LOOK_NS);
+        cr_assert_eq(w.looked_ns, SHORT_NS);
+    }
+    wait_for(&w, IO_BUSY_POLL_DEVICE, LONG_NS, LOOK_NS);
+    cr_assert_eq(w.looked_ns, 2 * IO_BUSY_POLL_DEVICE_NS);
+}
+
+Test(base_io_busy_poll, writes_of_a_client_that_thinks_are_slept_through)
+{
+    struct world w = busy_world();
+
+    for (int i = 0; i < MANY; i++) {
+        wait_for(&w, IO_BUSY_POLL_DEVICE, WRITE_NS, LOOK_NS);
+        if (i > MANY / 2)
+            cr_assert_eq(w.looked_ns, 0);
+        live_through(&w, IO_BUSY_POLL_CLIENT_NS + SHORT_NS, LOOK_NS);
+    }
+}
+
+/* Many clients: a write is always under way, and yet news are frequent. */
+Test(base_io_busy_poll, short_waits_with_a_write_under_way_are_looked_through)
+{
+    struct world w = { .now_ns = 1 };
+
+    io_busy_poll_init(&w.poll);
+    for (int i = 0; i < MANY; i++)
+        wait_for(&w, IO_BUSY_POLL_DEVICE, SHORT_NS, LOOK_NS);
+    cr_assert_eq(w.looked_ns, SHORT_NS);
+}
+
+Test(base_io_busy_poll, a_slow_disk_is_slept_through_and_clients_are_not)
+{
+    struct world w = busy_world();
+
+    for (int i = 0; i < MANY; i++) {
+        wait_for(&w, IO_BUSY_POLL_DEVICE, LONG_NS, LOOK_NS);
+        cr_assert_eq(w.looked_ns, 0);
+        live_through(&w, SHORT_NS, LOOK_NS);
+        cr_assert_eq(w.looked_ns, SHORT_NS);
+    }
 }
 
 Test(base_io_busy_poll, one_long_wait_ends_it_until_waits_are_short_again)
