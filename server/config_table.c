@@ -129,7 +129,8 @@ static const struct config_parameter TABLE[] = {
     NUMBER("timeout", timeout, "0", 0, INT32_MAX, CONFIG_MUTABLE,
            "Close a connection after so many seconds without a command; 0 never."),
     NUMBER("maxclients", maxclients, "10000", 1, 1000000, CONFIG_MUTABLE,
-           "Connections at a time; further ones get an error."),
+           "Connections at a time; further ones get an error. Where fewer files may be open "
+           "(ulimit -n), fewer."),
     YES_NO("protected-mode", protected_mode, "yes", CONFIG_MUTABLE,
            "Without a password, serve this machine's clients only."),
     TEXT("requirepass", CONFIG_TEXT, requirepass, "", CONFIG_MUTABLE | CONFIG_SECRET,

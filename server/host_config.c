@@ -1,5 +1,6 @@
 /* CONFIG, as the gateway asks for it. */
 #include "server/config_source.h"
+#include "server/file_limit.h"
 #include "server/server.h"
 
 static struct server *server_of(struct resp_host *h)
@@ -148,6 +149,28 @@ static struct status listen_anew(struct server *s, const struct resp_config_pair
     return status_of(ST_INVALID);
 }
 
+/* More clients need more open files. */
+static struct status allow_clients(const struct server *s, const struct resp_config_pair *pairs,
+                                   size_t count, size_t *out_bad, struct errbuf *why)
+{
+    uint64_t files;
+
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(server_config_find(pairs[i].name)->name, "maxclients") != 0)
+            continue;
+        uint64_t possible = file_limit_raise(s->config.maxclients, &files);
+        if (possible == s->config.maxclients)
+            break;
+        *out_bad = i;
+        errbuf_set(why,
+                   "The operating system is not able to handle the specified number of clients, "
+                   "try with %llu",
+                   (unsigned long long)possible);
+        return status_of(ST_INVALID);
+    }
+    return status_ok();
+}
+
 /* What was sized at the start is not sized anew. */
 static void say_later(const struct server *s, const struct resp_config_pair *pairs, size_t count)
 {
@@ -180,6 +203,8 @@ struct status server_host_config_set(struct resp_host *h, const struct resp_sess
         st = status_of(ST_INVALID);
     if (done > 0)
         *out_bad = done - 1;
+    if (succeeded(st))
+        st = allow_clients(s, pairs, count, out_bad, why);
     if (succeeded(st))
         st = listen_anew(s, pairs, count, out_bad, why);
     if (failed(st)) {

@@ -8,12 +8,12 @@
 #include "cache/cache.h"
 
 #include "server/checkpoint.h"
+#include "server/file_limit.h"
 
 #include <stdio.h>
 #include <string.h>
 
 enum {
-    FILES_BESIDE_CLIENTS = 1024,
     RING_ENTRIES = 4096,
     ADDRESS_SIZE = 128,
     PATIENCE_SHARE = 32, /* Of all, what clients that send and do not read may take in replies. */
@@ -184,15 +184,15 @@ static struct status open_log(struct server *s, struct errbuf *err)
 /* As many clients as files can be open for. */
 static void limit_clients(struct server *s)
 {
-    uint64_t want = s->config.maxclients + FILES_BESIDE_CLIENTS;
-    uint64_t have = process_raise_file_limit(want);
+    uint64_t files;
+    uint64_t possible = file_limit_raise(s->config.maxclients, &files);
 
-    if (have >= want)
+    if (possible == s->config.maxclients)
         return;
-    s->config.maxclients = have > FILES_BESIDE_CLIENTS + 1 ? have - FILES_BESIDE_CLIENTS : 1;
+    s->config.maxclients = possible;
     log_warning(s->env.log,
                 "maxclients has been reduced to %llu: only %llu files may be open (ulimit -n).",
-                (unsigned long long)s->config.maxclients, (unsigned long long)have);
+                (unsigned long long)possible, (unsigned long long)files);
 }
 
 static bool is_initial(const struct server *s, const struct config_parameter *p)

@@ -42,7 +42,6 @@ struct server {
     struct lsm_options lsm_options; /* As chosen from config. */
     uint64_t cache_bytes;
     uint64_t rows_bytes;
-    uint64_t maxclients_possible; /* By the limit of open files. */
     uint64_t started_wall_ms;
     char run_id[SERVER_RUN_ID + 1];
     char dir[4096]; /* Absolute. */
