@@ -8,7 +8,7 @@ const char *const cli_flags_help =
     "With a command: sends it and prints the answer. Without: takes a command a line, from you or\n"
     "from standard input.\n"
     "\n"
-    "  -h ADDRESS     of the server; 127.0.0.1\n"
+    "  -h HOST        of the server, its name or address; 127.0.0.1\n"
     "  -p PORT        of it; 6379\n"
     "  -s PATH        its unix socket instead\n"
     "  -a PASSWORD    to say first; or in the variable REDISCLI_AUTH, where nobody sees it\n"

@@ -110,23 +110,66 @@ void cli_link_deinit(struct cli_link *l)
     buf_deinit(&l->out);
 }
 
-struct status cli_link_connect(struct cli_link *l, const char *address, uint16_t port)
-{
-    bool is_here = strcmp(address, "localhost") == 0;
-    struct status s = io_connect(l->io, is_here ? "127.0.0.1" : address, port, &l->socket);
-
-    buf_reset(&l->in);
-    l->taken = 0;
-    if (failed(s))
-        errbuf_set(&l->err, "%s",
-                   s.code == ST_INVALID ? "the address is not a numeric one" : status_text(s));
-    return s;
-}
-
 void cli_link_disconnect(struct cli_link *l)
 {
     io_socket_close(l->socket);
     l->socket = NULL;
+}
+
+/* The next address of those that are left. */
+static struct status connect_to_next(struct cli_link *l)
+{
+    struct status s = status_of(ST_NOT_FOUND);
+
+    cli_link_disconnect(l);
+    while (failed(s) && l->tried < l->addresses.count)
+        s = io_connect(l->io, l->addresses.text[l->tried++], l->port, &l->socket);
+    if (failed(s))
+        errbuf_set(&l->err, "%s", status_text(s));
+    return s;
+}
+
+struct status cli_link_connect_to(struct cli_link *l, const struct resolve_addresses *addresses,
+                                  uint16_t port)
+{
+    buf_reset(&l->in);
+    l->taken = 0;
+    l->has_sent = false;
+    l->addresses = *addresses;
+    l->tried = 0;
+    l->port = port;
+    return connect_to_next(l);
+}
+
+static struct status connect_to_path(struct cli_link *l, const char *path)
+{
+    struct status s = io_connect(l->io, path, 0, &l->socket);
+
+    buf_reset(&l->in);
+    l->taken = 0;
+    l->addresses.count = 0;
+    l->tried = 0;
+    if (failed(s))
+        errbuf_set(&l->err, "%s",
+                   s.code == ST_INVALID ? "no socket can have this path" : status_text(s));
+    return s;
+}
+
+struct status cli_link_connect(struct cli_link *l, const char *host, uint16_t port)
+{
+    struct resolve_addresses addresses;
+
+    if (strchr(host, '/') != NULL)
+        return connect_to_path(l, host);
+    TRY(resolve_host(host, &l->err, &addresses));
+    return cli_link_connect_to(l, &addresses, port);
+}
+
+static struct status send_out(struct cli_link *l)
+{
+    struct io_op op = { .opcode = IO_OP_SEND, .data = l->out.data, .size = l->out.size };
+
+    return run(l, &op);
 }
 
 struct status cli_link_send(struct cli_link *l, const struct bytes *argv, size_t argc)
@@ -142,10 +185,15 @@ struct status cli_link_send(struct cli_link *l, const struct bytes *argv, size_t
         errbuf_set(&l->err, "the command is too large");
         return status_of(ST_LIMIT);
     }
-    struct io_op op = { .opcode = IO_OP_SEND, .data = l->out.data, .size = l->out.size };
-    struct status s = run(l, &op);
+    struct status s = send_out(l);
+    while (failed(s) && !l->has_sent && l->tried < l->addresses.count) {
+        s = connect_to_next(l);
+        if (succeeded(s))
+            s = send_out(l);
+    }
     if (failed(s))
         cli_link_disconnect(l);
+    l->has_sent = succeeded(s);
     return s;
 }
 

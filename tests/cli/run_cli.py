@@ -63,7 +63,8 @@ def checks_beside_redis_cli(server):
         assert got == expected, f"{form}: {got}, redis-cli {expected}"
     for words, stdin in [(["-x", "set", "last"], b"from\nstandard input\n"),
                          (["get", "last"], None), (["-n", "5", "set", "in", "five"], None),
-                         (["-n", "5", "get", "in"], None)]:
+                         (["-n", "5", "get", "in"], None),
+                         (["-h", "localhost", "get", "in"], None)]:
         got = ran([VARVE, "cli"], server, *words, stdin=stdin)
         assert got == ran(["redis-cli"], server, *words, stdin=stdin), (words, got)
     return count
@@ -94,6 +95,7 @@ def checks_of_failures(server):
     assert ran([VARVE, "cli"], server, "-p", "x")[0] == 2
     assert ran([VARVE, "cli"], server, "-p", "1", "ping")[0] == 1
     assert ran([VARVE, "cli"], server, "-p", "1", "help", "set")[0] == 1
+    assert ran([VARVE, "cli"], server, "-h", "x" * 300, "ping")[0] == 1  # No label is so long.
     assert ran([VARVE, "cli"], server, "-a", "wrong", "ping")[1] == b"PONG\n"
 
 
