@@ -73,7 +73,7 @@ struct status resp_cmd_lolwut(struct resp_call *call)
     take_size(call, first, YEARS_MAX, &years);
     take_size(call, first + 1, COLUMNS_MAX, &columns);
     buf_init(&text, call->resp->options.alloc, call->resp->options.iteration_max_bytes);
-    for (size_t i = 0; i < years; i++)
+    for (size_t i = 0; i < years && !text.is_failed; i++)
         append_layer(&state, columns, &text);
     buf_append_format(&text, "\n%zu years of mud. varve, as Redis ver. %s\n", years,
                       RESP_REDIS_VERSION);

@@ -2,8 +2,11 @@
 
 #include "base/check.h"
 #include "base/hash.h"
+#include "resp/keys.h"
 
 #include <stdlib.h>
+
+enum { ROW_BYTES = 256 }; /* What it costs to go over a row. */
 
 static struct map_store *of(struct store *s)
 {
@@ -109,16 +112,25 @@ static bool load(struct map_store *m, struct bytes key)
     return false;
 }
 
+/* Reads of so many bytes more. */
+static struct status account(struct map_store *m, uint64_t bytes)
+{
+    m->read_bytes += bytes;
+    return status_of(m->read_max_bytes == 0 || m->read_bytes <= m->read_max_bytes ? ST_OK : ST_IO);
+}
+
 static struct status get(struct store *s, struct bytes key, unsigned flags, struct store_row *out)
 {
     struct map_store *m = of(s);
 
     m->gets++;
+    TRY(account(m, RESP_CHUNK_BYTES));
     if (!load(m, key))
         return status_of(ST_AGAIN);
     struct map_row *row = see(m, key);
     if (row == NULL)
         return status_of(ST_NOT_FOUND);
+    TRY(account(m, row->value.size));
     bool is_apart = flags & STORE_META && row->value.size >= 2048;
     *out = (struct store_row) { .value = is_apart ? bytes_of(NULL, 0) : row->value,
                                 .size = row->value.size,
@@ -361,6 +373,7 @@ static struct status cursor_open(struct store *s, struct bytes lower, struct byt
 
     if (!load(m, ticket))
         return status_of(ST_AGAIN);
+    TRY(account(m, RESP_CHUNK_BYTES));
     struct store_cursor *c = calloc(1, sizeof *c);
     CHECK(c != NULL);
     c->map = m;
@@ -369,6 +382,7 @@ static struct status cursor_open(struct store *s, struct bytes lower, struct byt
     for (size_t i = 0; i < m->committed.count; i++) {
         if (!m->committed.rows[i].is_deleted)
             insert(&c->rows, m->committed.rows[i]);
+        m->read_bytes += ROW_BYTES + m->committed.rows[i].value.size;
     }
     c->next = lower_bound(&c->rows, lower);
     m->open_cursors++;
@@ -384,6 +398,7 @@ static struct status cursor_next(struct store_cursor *c, struct bytes *out_key,
     struct map_row *row = &c->rows.rows[c->next];
     if (!load(c->map, row->key))
         return status_of(ST_AGAIN);
+    TRY(account(c->map, ROW_BYTES + row->value.size));
     c->next++;
     *out_key = row->key;
     *out_row =

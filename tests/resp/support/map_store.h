@@ -66,6 +66,11 @@ struct map_store {
     struct map_rows wanted;
     struct map_rows loaded;
 
+    /* What was read, at least a chunk's work a row; once that is more than read_max_bytes, reads
+     * fail (IO). 0: they never do. */
+    uint64_t read_bytes;
+    uint64_t read_max_bytes;
+
     /* The write numbered fail_at (1 is the next) of those to come answers fail_with. */
     size_t fail_at;
     enum status_code fail_with;
