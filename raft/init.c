@@ -10,6 +10,8 @@ enum {
     EFFECTS = 64 + 2 * RAFT_MEMBERS_MAX,
     POOL_BATCHES = 4,
     POOL_SPARE = 8, /* A leader's own entries, beside a batch. */
+    COUNT_MAX = 1 << 20,
+    TERMS = 128,
 };
 
 /* ---- Options -------------------------------------------------------------------------------- */
@@ -34,7 +36,7 @@ static struct raft_config with_defaults(const struct raft_config *config)
     c.message_bytes = or_default(c.message_bytes, 1 << 20);
     c.inflight_messages = or_default(c.inflight_messages, 64);
     c.reads = or_default(c.reads, 256);
-    c.terms = or_default(c.terms, 128);
+    c.terms = or_default(c.terms, TERMS);
     if (c.cache_bytes == 0)
         c.cache_bytes = 1 << 20;
     if (c.inflight_bytes == 0)
@@ -46,7 +48,6 @@ static struct raft_config with_defaults(const struct raft_config *config)
 
 static bool config_makes_sense(const struct raft_config *c)
 {
-    enum { COUNT_MAX = 1 << 20 };
     uint64_t lost = (uint64_t)c->election_us * c->lease_drift_ppm / 1000000 + c->lease_slack_us;
 
     return c->id != 0 && c->heartbeat_us > 0 && c->heartbeat_us < c->election_us &&
@@ -213,15 +214,27 @@ static struct status check_entries(const struct raft_restore *s, uint32_t window
     return status_ok();
 }
 
-static struct status check_limits(const struct raft_config *c, const struct raft_restore *s,
-                                  struct errbuf *err)
+/* Of what is committed only the last term, which may go on. */
+static uint32_t terms_needed(const struct raft_restore *s)
 {
     uint32_t needed = 0;
 
-    /* Of what is committed only the last term, which may go on. */
     for (uint32_t i = 0; i < s->start_count; i++)
         needed += i + 1 == s->start_count || s->starts[i + 1].first > s->hard.commit;
-    if (s->entry_count > c->window_entries || needed > c->terms) {
+    return needed;
+}
+
+uint32_t raft_terms_wanted(const struct raft_restore *restore)
+{
+    uint32_t needed = terms_needed(restore);
+
+    return needed < COUNT_MAX - TERMS ? needed + TERMS : COUNT_MAX;
+}
+
+static struct status check_limits(const struct raft_config *c, const struct raft_restore *s,
+                                  struct errbuf *err)
+{
+    if (s->entry_count > c->window_entries || terms_needed(s) > c->terms) {
         errbuf_set(err, "raft state: more entries or terms than there is room for");
         return status_of(ST_LIMIT);
     }

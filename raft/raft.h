@@ -570,7 +570,7 @@ struct raft_config {
     uint64_t inflight_bytes;    /* The same in bytes of payload; default 8 MiB. */
     uint64_t uncommitted_bytes; /* Proposed and not committed; default 8 MiB. */
     uint32_t reads;             /* Waiting batches of reads; default 256. */
-    uint32_t terms;             /* Distinct terms remembered of the log; default 128. */
+    uint32_t terms;             /* Of the log, remembered; default 128 (raft_terms_wanted). */
 };
 
 struct raft_term_start {
@@ -598,6 +598,14 @@ struct raft_restore {
 };
 
 struct raft;
+
+/*
+ * How many terms to remember: those above the commit index and 128 more, which is the default for a
+ * new replica. A replica that is restored with so many can campaign, however many elections before
+ * led to nothing; one that has used them up while it ran (its campaigns are refused, WINDOW_FULL,
+ * with nothing committed) can again once it is restored.
+ */
+uint32_t raft_terms_wanted(const struct raft_restore *restore);
 
 /* Bytes that raft_init() needs, aligned as malloc's; 0 if config makes no sense. */
 size_t raft_size(const struct raft_config *config);

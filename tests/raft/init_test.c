@@ -192,6 +192,49 @@ Test(raft_init, terms_that_fill_the_list_can_be_restored)
     cr_assert_eq(v.last_term, 5);
 }
 
+/* Whether a replica that remembers so many terms campaigns. */
+static enum raft_reason campaign(const struct disk *d, uint32_t terms)
+{
+    struct raft_config wide = config;
+    struct errbuf err = { "" };
+    struct raft_effects fx;
+    struct raft *r;
+
+    wide.terms = terms;
+    void *memory = malloc(raft_size(&wide));
+    void *fx_memory = malloc(raft_effects_size(&wide));
+    raft_effects_init(&fx, &wide, fx_memory);
+    cr_assert(succeeded(raft_init(&wide, &d->restore, 1000, memory, &err, &r)), "%s", err.text);
+    raft_step(r, 1000, &(struct raft_event) { .kind = RAFT_EVENT_CAMPAIGN }, &fx);
+    enum raft_reason verdict = fx.verdict;
+    free(memory);
+    free(fx_memory);
+    return verdict;
+}
+
+/* However many elections led to nothing, a restart makes room for more. */
+Test(raft_init, a_replica_restored_with_the_terms_it_wants_campaigns)
+{
+    struct raft_restore fresh = { .last = 0 };
+    struct raft_restore endless = { .start_count = 3 << 20 };
+    struct disk d;
+
+    cr_assert_eq(raft_terms_wanted(&fresh), 128);
+    setup_terms(&d, 4);
+    cr_assert_eq(campaign(&d, 4), RAFT_WINDOW_FULL);
+    cr_assert_eq(raft_terms_wanted(&d.restore), 4 + 128);
+    cr_assert_eq(campaign(&d, raft_terms_wanted(&d.restore)), RAFT_OK);
+    d.restore.hard.commit = 5; /* Entry 6 begins the first term that is not committed. */
+    cr_assert_eq(raft_terms_wanted(&d.restore), 3 + 128);
+
+    struct raft_term_start *starts = malloc(endless.start_count * sizeof *starts);
+    for (uint32_t i = 0; i < endless.start_count; i++)
+        starts[i] = (struct raft_term_start) { .term = 1 + i, .first = 1 + i };
+    endless.starts = starts;
+    cr_assert_eq(raft_terms_wanted(&endless), 1 << 20);
+    free(starts);
+}
+
 Test(raft_init, options_that_make_no_sense_have_no_size)
 {
     struct raft_config c = config;

@@ -147,14 +147,6 @@ bool cluster_start(struct cluster *c, struct node *n, uint64_t seed, struct errb
     n->config.seed = seed;
     n->config.rank = n->rank;
     n->space = RAFT_DISK_IS_OK;
-    size_t size = raft_size(&n->config);
-    CHECK(size > 0);
-    if (n->memory_size < size) {
-        free(n->memory);
-        n->memory = malloc(size);
-        n->memory_size = size;
-        CHECK(n->memory != NULL);
-    }
     struct raft_term_start *starts = malloc((d->count + 1) * sizeof starts[0]);
     CHECK(starts != NULL);
     raft_index last = disk_last(d);
@@ -181,6 +173,16 @@ bool cluster_start(struct cluster *c, struct node *n, uint64_t seed, struct errb
         .entry_count = (uint32_t)(last - from),
         .change = change,
     };
+    if (c->config.terms == 0)
+        n->config.terms = raft_terms_wanted(&restore);
+    size_t size = raft_size(&n->config);
+    CHECK(size > 0);
+    if (n->memory_size < size) {
+        free(n->memory);
+        n->memory = malloc(size);
+        n->memory_size = size;
+        CHECK(n->memory != NULL);
+    }
     uint64_t clock = node_clock(n, c->now);
     n->clock_us = clock > n->clock_us ? clock : n->clock_us;
     struct status s = raft_init(&n->config, &restore, n->clock_us, n->memory, err, &n->raft);
