@@ -402,6 +402,22 @@ static bool is_done(struct fetch *f, const struct read *r)
     return done;
 }
 
+void fetch_settle(struct fetch *f)
+{
+    enum { FEW = 64 };
+    struct fetch_block block;
+    struct fetch_want *next;
+
+    if (f->want_count <= FEW || !fetch_is_ready(f))
+        return;
+    for (struct fetch_want *w = f->wants; w != NULL; w = next) {
+        next = w->next;
+        if (failed(w->read->status) || failed(end_want(f, &w->read->request, w, &block)))
+            continue;
+        f->pins[f->pin_count - 1].count = 0;
+    }
+}
+
 /* Where the block is pinned, FETCH_NO_PIN if it is not; *out_want is who waits for it, or NULL. */
 static uint32_t find_own(const struct fetch *f, const struct fetch_request *request,
                          struct fetch_want **out_want)

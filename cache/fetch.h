@@ -80,7 +80,7 @@ struct fetch_pin {
     struct fetch_loose *loose; /* NULL: the cache's. */
     uint32_t slot;
     uint32_t size;
-    uint32_t count; /* Gets, less releases. */
+    uint32_t count; /* Gets, less releases; 0: not taken yet. */
 };
 
 /* See cache/fetch_index.h. */
@@ -120,6 +120,13 @@ MUST_CHECK struct status fetch_get(struct fetch *f, const struct fetch_request *
 /* As fetch_get, if that needs no device read; else false, and nothing is recorded. */
 bool fetch_find(struct fetch *f, const struct fetch_request *request,
                 struct fetch_block *out_block);
+
+/*
+ * Before an operation is called again, of which there may be many: what has been read for it and
+ * will not be taken by this call is pinned all the same, as a pin is a twentieth of a read that is
+ * kept. A read that failed stays, to be heard of. Does nothing for a few blocks.
+ */
+void fetch_settle(struct fetch *f);
 
 /* Blocks of a file that were asked for and not taken since are not wanted any more. */
 void fetch_forget(struct fetch *f, uint64_t file_id);

@@ -10,6 +10,7 @@
  */
 #include "resp/cmd.h"
 
+#include "resp/command.h"
 #include "resp/entry.h"
 #include "resp/scan.h"
 #include "resp/session.h"
@@ -53,6 +54,7 @@ static struct status mix_content(struct resp_call *call, const struct resp_entry
     uint8_t hash[RESP_SHA1_BYTES];
     struct resp_sha1 sha1;
 
+    resp_string_prefetch(call, e, 0, e->size_bytes);
     resp_sha1_init(&sha1);
     for (uint64_t offset = 0; offset < e->size_bytes; offset += sizeof piece) {
         uint64_t left = e->size_bytes - offset;
@@ -90,18 +92,25 @@ static void reply_digest(struct resp_call *call, const uint8_t digest[RESP_SHA1_
     resp_reply_status(call->reply, hex);
 }
 
+static struct status reply_value_digest(struct resp_call *call, struct resp_entry *e, size_t arg,
+                                        void *context)
+{
+    uint8_t digest[RESP_SHA1_BYTES] = { 0 };
+
+    (void)arg;
+    (void)context;
+    if (e->is_live)
+        TRY(mix_value(call, e, digest));
+    reply_digest(call, digest);
+    return status_ok();
+}
+
 struct status resp_cmd_debug_digest_value(struct resp_call *call)
 {
+    struct resp_key_range range = { .first = 2, .end = call->argc, .step = 1 };
+
     resp_reply_array(call->reply, call->argc - 2);
-    for (size_t i = 2; i < call->argc; i++) {
-        uint8_t digest[RESP_SHA1_BYTES] = { 0 };
-        struct resp_entry e;
-        TRY(resp_entry_open(call, call->argv[i], RESP_ENTRY_VALUE, &e));
-        if (e.is_live)
-            TRY(mix_value(call, &e, digest));
-        reply_digest(call, digest);
-    }
-    return status_ok();
+    return resp_entry_visit_keys(call, range, RESP_ENTRY_VALUE, reply_value_digest, NULL);
 }
 
 /* ---- All databases -------------------------------------------------------------------------- */

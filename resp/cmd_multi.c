@@ -108,82 +108,93 @@ static struct status check_watched(struct resp_call *call, const struct resp_wat
     }
 }
 
-static struct status check_watches(struct resp_call *call)
+/* Positions of EXEC's steps: those of the watches, then the queue's. */
+static struct status check_watches(struct resp_call *call, struct resp_steps *steps)
 {
+    const struct resp_watches *w = &call->session->watches;
     struct resp_watched watched;
-    size_t offset = 0;
+    size_t offset = (size_t)steps->from;
 
-    while (resp_watches_next(&call->session->watches, &offset, &watched))
-        TRY(check_watched(call, &watched));
-    return status_ok();
+    if (steps->is_scouting && offset >= w->bytes.size)
+        return status_ok(); /* It scouts the queue. */
+    for (size_t here = offset; resp_watches_next(w, &offset, &watched); here = offset) {
+        struct status s = check_watched(call, &watched);
+        if (s.code == ST_CONFLICT)
+            return s;
+        TRY(resp_steps_note(steps, s, here, offset));
+    }
+    return resp_steps_end(steps);
 }
 
 /* ---- EXEC ----------------------------------------------------------------------------------- */
 
-/* Start the reads of the queued commands' keys, as far as one can tell. */
-static struct status prefetch_queue(struct resp_call *call)
+static struct status run_command(struct resp_call *call, const struct resp_queued *queued,
+                                 struct resp_overlay *overlay)
 {
-    enum { KEYS_MAX = 256 };
-    const struct resp_queue *q = &call->session->queue;
-    struct resp_queue_place place = { 0 };
-    struct bytes rows[KEYS_MAX];
-    struct resp_queued queued;
-    size_t count = 0;
+    struct resp_call inner = *call;
+    uint64_t errors = call->reply->errors;
 
-    if (q->count < 2)
+    inner.command = queued->command;
+    inner.argv = queued->argv;
+    inner.argc = queued->argc;
+    inner.overlay = overlay;
+    inner.redacted = 0;
+    struct status s = resp_call_run(&inner);
+    resp_session_forget_found(call->session);
+    TRY(s);
+    TRY(resp_call_note_run(call, &inner, errors));
+    call->hits = inner.hits;
+    call->misses = inner.misses;
+    call->expired = inner.expired;
+    call->changes = inner.changes;
+    return s;
+}
+
+/* Is there anything to be learned of a command's reads, and no harm done if it is taken back? What
+ * the others do is no row's business, or all rows'. */
+static bool may_scout(const struct resp_command *c)
+{
+    return c->run == resp_cmd_select ||
+           (c->keys != NULL && c->flags & (RESP_CMD_READONLY | RESP_CMD_WRITE));
+}
+
+/* What a scouted command replies is for nobody. */
+static struct status scout_command(struct resp_call *call, const struct resp_queued *queued,
+                                   struct resp_overlay *overlay)
+{
+    size_t replied = call->reply->out->size;
+
+    if (!may_scout(queued->command))
         return status_ok();
-    call->database_id =
-        call->store->ops->database_id(call->store, call->session->identity.database);
-    while (count < KEYS_MAX && succeeded(resp_queue_next(q, &place, call->arena, &queued))) {
-        const struct resp_key_spec *spec = NULL;
-        while ((spec = resp_command_next_spec(queued.command, spec)) != NULL) {
-            if (spec->flags & RESP_KEY_NOT_KEY)
-                continue;
-            struct resp_key_range range = resp_command_keys(spec, queued.argc);
-            for (size_t i = range.first; i < range.end && count < KEYS_MAX; i += range.step) {
-                struct resp_entry e;
-                TRY(resp_entry_init(call, queued.argv[i], &e));
-                rows[count++] = e.row_key;
-            }
-        }
-    }
-    if (count > 0)
-        call->store->ops->prefetch(call->store, rows, count, 0);
-    return status_ok();
+    struct status s = run_command(call, queued, overlay);
+    call->reply->out->size = replied;
+    return s;
 }
 
 /* Run the queue; what its commands do to the session is taken back by the caller on failure. */
-static struct status run_queue(struct resp_call *call)
+static struct status run_queue(struct resp_call *call, struct resp_steps *steps)
 {
     const struct resp_queue *q = &call->session->queue;
+    const size_t watched = call->session->watches.bytes.size;
     struct resp_overlay overlay = { 0 };
     struct resp_queue_place place = { 0 };
     struct resp_queued queued;
 
-    TRY(prefetch_queue(call));
+    if (steps->is_scouting) {
+        place.offset = (size_t)steps->from - watched;
+        call->session->identity.database = steps->scout->database;
+    }
     resp_reply_array(call->reply, q->count);
     for (;;) {
+        size_t here = place.offset;
         struct status s = resp_queue_next(q, &place, call->arena, &queued);
         if (s.code == ST_NOT_FOUND)
-            return status_ok();
-        if (failed(s))
-            return s;
-        struct resp_call inner = *call;
-        inner.command = queued.command;
-        inner.argv = queued.argv;
-        inner.argc = queued.argc;
-        inner.overlay = &overlay;
-        inner.redacted = 0;
-        uint64_t errors = call->reply->errors;
-        s = resp_call_run(&inner);
-        resp_session_forget_found(call->session);
-        if (failed(s))
-            return s;
-        TRY(resp_call_note_run(call, &inner, errors));
-        call->hits = inner.hits;
-        call->misses = inner.misses;
-        call->expired = inner.expired;
-        call->changes = inner.changes;
+            return resp_steps_end(steps);
+        TRY(s);
+        s = steps->is_scouting ? scout_command(call, &queued, &overlay)
+                               : run_command(call, &queued, &overlay);
+        steps->scout->database = call->session->identity.database;
+        TRY(resp_steps_note(steps, s, watched + here, watched + place.offset));
     }
 }
 
@@ -191,6 +202,7 @@ struct status resp_cmd_exec(struct resp_call *call)
 {
     struct resp_session *s = call->session;
     struct resp_identity before = s->identity;
+    struct resp_steps steps;
     struct buf names[RESP_NAMES];
     bool was_closing = s->is_closing;
 
@@ -200,7 +212,8 @@ struct status resp_cmd_exec(struct resp_call *call)
         resp_session_discard(s);
         return resp_fail(call, "EXECABORT Transaction discarded because of previous errors.");
     }
-    struct status st = check_watches(call);
+    resp_steps_begin(call, &steps);
+    struct status st = check_watches(call, &steps);
     if (st.code == ST_CONFLICT) {
         resp_session_discard(s);
         resp_reply_null_array(call->reply);
@@ -208,7 +221,7 @@ struct status resp_cmd_exec(struct resp_call *call)
     }
     resp_session_keep_names(s, names);
     if (succeeded(st))
-        st = run_queue(call);
+        st = run_queue(call, &steps);
     resp_session_settle_names(s, names, succeeded(st));
     if (failed(st)) {
         s->identity = before;

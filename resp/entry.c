@@ -8,12 +8,8 @@
 
 #include <stdlib.h>
 
-enum {
-    /* Keys whose reads are started at once: for each such window a command is run again. */
-    WINDOW = 4096,
-    /* Up to so many chunks an object is removed row by row; a range delete costs readers more. */
-    POINT_DELETES_MAX = 64,
-};
+/* Up to so many chunks an object is removed row by row; a range delete costs readers more. */
+enum { POINT_DELETES_MAX = 64 };
 
 static struct status init(struct resp_call *call, uint32_t database_id, struct bytes key,
                           struct resp_entry *out)
@@ -143,31 +139,28 @@ struct status resp_entry_visit(struct resp_call *call, enum resp_entry_part part
                                  visit, context);
 }
 
+static struct status visit_key(struct resp_call *call, enum resp_entry_part part, size_t arg,
+                               resp_entry_visitor *visit, void *context)
+{
+    struct resp_entry e;
+
+    TRY(resp_entry_open(call, call->argv[arg], part, &e));
+    return visit(call, &e, arg, context);
+}
+
 struct status resp_entry_visit_keys(struct resp_call *call, struct resp_key_range range,
                                     enum resp_entry_part part, resp_entry_visitor *visit,
                                     void *context)
 {
-    size_t count = (range.end - range.first + range.step - 1) / range.step;
-    size_t window = count < WINDOW ? count : WINDOW;
-    struct resp_entry *entries = arena_take(call->arena, window * sizeof *entries);
-    struct bytes *rows = arena_take(call->arena, window * sizeof *rows);
+    struct resp_steps steps;
 
-    if (entries == NULL || rows == NULL)
-        return status_of(ST_NO_MEMORY);
-    for (size_t arg = range.first; count > 0; count -= window, arg += window * range.step) {
-        window = count < window ? count : window;
-        for (size_t i = 0; i < window; i++) {
-            TRY(resp_entry_init(call, call->argv[arg + i * range.step], &entries[i]));
-            rows[i] = entries[i].row_key;
-        }
-        if (window > 1)
-            call->store->ops->prefetch(call->store, rows, window, store_flags_of(part));
-        for (size_t i = 0; i < window; i++) {
-            TRY(resp_entry_load(call, part, &entries[i]));
-            TRY(visit(call, &entries[i], arg + i * range.step, context));
-        }
+    resp_steps_begin(call, &steps);
+    size_t arg = steps.from == 0 ? range.first : (size_t)steps.from;
+    for (; arg < range.end; arg += range.step) {
+        struct status s = visit_key(call, part, arg, visit, context);
+        TRY(resp_steps_note(&steps, s, arg, arg + range.step));
     }
-    return status_ok();
+    return resp_steps_end(&steps);
 }
 
 /* Keep in mind that this row was written. */

@@ -60,8 +60,8 @@ MUST_CHECK struct status resp_entry_lookup(struct resp_call *call, struct bytes 
 
 /*
  * Load the entry of each key of the request's first key specification, in order, and hand it to
- * visit; reads are started many at a time. A key that is named twice is loaded again, and seen as
- * the first visit left it.
+ * visit. What has to wait is scouted (resp/scout.h): AGAIN, and some of them were visited. A key
+ * that is named twice is loaded again, and seen as the first visit left it.
  */
 typedef struct status resp_entry_visitor(struct resp_call *call, struct resp_entry *e, size_t arg,
                                          void *context);

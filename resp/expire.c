@@ -43,9 +43,12 @@ static struct status expire_row(struct resp_call *call, struct bytes row,
     return resp_entry_remove(call, &e);
 }
 
+/* Of rows whose keys are not in memory all reads are begun before it answers AGAIN. */
 static struct status expire_rows(struct resp_call *call, struct store_cursor *cursor,
                                  size_t rows_max, size_t *out_removed, uint64_t *out_next_ms)
 {
+    struct status waited = status_ok();
+    uint64_t next_ms = call->now_ms;
     size_t removed = 0;
 
     for (size_t rows = 0; rows < rows_max; rows++) {
@@ -54,22 +57,24 @@ static struct status expire_rows(struct resp_call *call, struct store_cursor *cu
         struct resp_row_key key;
         struct status s = call->store->ops->cursor_next(cursor, &row, &value);
         if (s.code == ST_NOT_FOUND) {
-            *out_removed = removed;
-            *out_next_ms = 0;
-            return status_ok();
+            next_ms = 0;
+            break;
         }
-        if (failed(s))
-            return s;
+        TRY(s);
         TRY(resp_row_key_decode(row, &key));
         if (key.expire_ms > call->now_ms) {
-            *out_removed = removed;
-            *out_next_ms = key.expire_ms;
-            return status_ok();
+            next_ms = key.expire_ms;
+            break;
         }
-        TRY(expire_row(call, row, &key, &removed));
+        s = expire_row(call, row, &key, &removed);
+        if (s.code == ST_AGAIN)
+            waited = s;
+        else
+            TRY(s);
     }
+    TRY(waited);
     *out_removed = removed;
-    *out_next_ms = call->now_ms;
+    *out_next_ms = next_ms;
     return status_ok();
 }
 

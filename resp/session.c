@@ -645,6 +645,7 @@ static void settle(struct resp_call *call, struct resp_mark start)
     if (call->ends_transaction)
         resp_session_discard(call->session);
     resp_session_forget_found(call->session);
+    call->session->scout = (struct resp_scout) { 0 };
     end_skip(call->session);
 }
 
@@ -710,8 +711,10 @@ struct status resp_session_run(struct resp_session *s, struct store *store, bool
     resp_reply_init(&reply, output_of(s, out), s->identity.version);
     resp_account_begin(s);
     struct status st = weigh(r, dispatch(&call), may_wait, out);
-    if (st.code == ST_AGAIN && out->is_short)
+    if (st.code == ST_AGAIN && out->is_short) {
         resp_session_forget_found(s);
+        s->scout = (struct resp_scout) { 0 };
+    }
     if (failed(st)) {
         out->size = start;
         out->is_failed = false;
@@ -731,6 +734,7 @@ struct status resp_session_run(struct resp_session *s, struct store *store, bool
         settle(&call, (struct resp_mark) { .offset = reply.out == out ? start : 0 });
     } else {
         resp_account_wait(r);
+        resp_scout_end_run(&s->scout);
     }
     reset_arena(&r->arena);
     reset_muted(&r->muted);

@@ -17,6 +17,7 @@
 #include "resp/queue.h"
 #include "resp/resp.h"
 #include "resp/scan.h"
+#include "resp/scout.h"
 #include "resp/touch.h"
 #include "resp/slowlog.h"
 #include "resp/stats.h"
@@ -98,6 +99,7 @@ struct resp_session {
     struct resp_walk walk;
     struct resp_stream stream;
     struct resp_bitop bitop;
+    struct resp_scout scout; /* What it has to wait for. */
 
     struct resp_subscriptions subscriptions;
     uint64_t heard; /* The number of the last message it was given. */

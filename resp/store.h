@@ -9,7 +9,7 @@
  *   2. ST_AGAIN from a call: the row is being read. Return it up at once; the whole command is
  *      dropped and run again from its first line when the row is there. So a command writes only
  *      what a second run would write again, and keeps no state between calls of its own.
- *   3. Name all rows you will need before you block: store_prefetch.
+ *   3. Name all rows you will need before you block: store_prefetch, or a scout (resp/scout.h).
  *   4. Writes take effect together, if the command returns OK; replies (errors too) leave when all
  *      that the command saw is durable. The caller of the command does both.
  *

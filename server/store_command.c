@@ -153,6 +153,7 @@ void server_store_begin(struct server_store *s, struct server_command *c)
     c->uses_objects = false;
     c->record_count = 0;
     c->has_rand = false;
+    fetch_settle(&c->reader.fetch);
     txn_begin(s->evaluator, &c->reader);
 }
 

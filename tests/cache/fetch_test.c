@@ -347,6 +347,30 @@ Test(cache_fetch, many_blocks_are_found_again)
     find_many(false);
 }
 
+/* What has come for a fetch that asked for much becomes pins, before it is taken. */
+Test(cache_fetch, reads_that_are_done_are_settled)
+{
+    struct fixture x;
+    struct fetch f;
+    init(&x, true);
+    begin(&x, &f, false, FETCH_FILL_NORMAL);
+
+    cr_assert_eq(get(&x, &f, 0, MANY_BYTES).code, ST_AGAIN);
+    fetch_settle(&f);
+    cr_assert_eq(f.want_count, 1, "nothing is done yet");
+    cr_assert_eq(ask_all(&x, &f, 0), MANY);
+    read_all(&x, &f);
+    fetch_settle(&f);
+    cr_assert_eq(f.want_count, 0);
+    cr_assert_eq(f.pin_count, MANY);
+    cr_assert_eq(ask_all(&x, &f, 1), 0);
+    cr_assert_eq(x.verified, MANY);
+    release_some(&x, &f, 1);
+    cr_assert_eq(f.pin_count, MANY - MANY / 3, "one that was never taken counts for nothing");
+    fetch_deinit(&f);
+    deinit(&x);
+}
+
 /* Everybody who misses a block that is coming waits for the one read, and is told once. */
 Test(cache_fetch, misses_of_one_block_share_one_read)
 {
