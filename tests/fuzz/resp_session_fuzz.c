@@ -15,7 +15,7 @@
 /* A few bytes may ask for hours of work (LCS of long strings, DEBUG DIGEST-VALUE k k k ..., EXEC of
  * commands that each read everything), and only time tells a hang. So values have room for some
  * chunks and no more, what KEYS collects and LOLWUT draws is little, and after so many bytes reads
- * fail. No input of 10 KB was found that takes a second of an idle core. */
+ * fail. No input of 10 KB was found that takes two seconds of an idle core. */
 enum {
     VALUE_MAX_BYTES = RESP_INLINE_MAX_BYTES + 2 * RESP_CHUNK_BYTES,
     READ_MAX_BYTES = 64 << 20,
