@@ -5,6 +5,8 @@
  */
 #include "support/gateway.h"
 
+#include "base/rand.h"
+
 #include "resp/scout.h"
 
 #include <criterion/criterion.h>
@@ -311,4 +313,70 @@ Test(resp_scout, what_fails_while_scouting_is_answered_when_its_turn_comes)
     cr_assert_leq(s.g.runs, 4);
     cr_assert_str_eq(gateway_ask(&s.g, 0, "GET key00004"), "$-1\r\n");
     close_script(&s);
+}
+
+/*
+ * Whatever a scout has seen and done, the answers are those of a store where nothing is cold.
+ * Method: the same transactions at random, short ones and one of several windows.
+ */
+static void add_random_command(struct buf *text, struct rand *r)
+{
+    static const char *const FORMS[] = {
+        "GET k%u",
+        "SET k%u %u",
+        "INCR k%u",
+        "DEL k%u k%u",
+        "MGET k%u k%u",
+        "APPEND k%u xyz",
+        "SETRANGE k%u 70000 x",
+        "GETRANGE k%u 69990 70001",
+        "RENAME k%u k%u",
+        "COPY k%u k%u REPLACE",
+        "MSETNX k%u 1 k%u 2",
+        "SELECT %u",
+        "GETDEL k%u",
+        "BITOP OR k%u k%u k1",
+        "STRLEN k%u",
+        "MOVE k%u 2",
+        "DBSIZE",
+        "EXISTS k%u k%u",
+        "PERSIST k%u",
+        "EXPIRE k%u 100",
+    };
+    const char *form = FORMS[rand_below(r, sizeof FORMS / sizeof FORMS[0])];
+    unsigned keys = form[0] == 'S' && form[2] == 'L' ? 3 : 600;
+
+    for (; *form != '\0'; form++) {
+        if (*form == '%') {
+            buf_append_format(text, "%u", (unsigned)rand_below(r, keys));
+            form++;
+        } else {
+            buf_append_u8(text, (uint8_t)*form);
+        }
+    }
+    buf_append(text, bytes_str("\r\n"));
+}
+
+Test(resp_scout, answers_are_those_of_rows_in_memory)
+{
+    struct script cold;
+    struct gateway warm;
+    struct rand r;
+
+    open_script(&cold);
+    gateway_open(&warm);
+    rand_seed(&r, 7);
+    cold.g.store.is_cold = true;
+    for (int i = 0; i < 30; i++) {
+        int commands = i == 29 ? 4 * RESP_SCOUT_WAITS : 50;
+        add_line(&cold, "MULTI");
+        for (int k = 0; k < commands; k++)
+            add_random_command(&cold.text, &r);
+        add_line(&cold, "EXEC");
+        struct bytes expected = gateway_send(&warm, 0, buf_bytes(&cold.text));
+        struct bytes answer = send(&cold);
+        cr_assert(bytes_equal(answer, expected), "transaction %d", i);
+    }
+    gateway_close(&warm);
+    close_script(&cold);
 }
