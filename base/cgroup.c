@@ -24,11 +24,11 @@ static bool read_limit(const struct level *l, const char *name, char text[SMALL_
 }
 
 /* "max" and "-1" are none. */
-static bool take_number(const char *text, char **out_end, uint64_t *out)
+static bool take_number(const char *text, uint64_t *out)
 {
     if (text[0] < '0' || text[0] > '9')
         return false;
-    *out = strtoull(text, out_end, 10);
+    *out = strtoull(text, NULL, 10);
     return *out > 0;
 }
 
@@ -41,21 +41,19 @@ static void lower(uint64_t *limit, uint64_t value)
 static void lower_memory(const struct level *l, const char *name)
 {
     char text[SMALL_FILE_SIZE];
-    char *end;
     uint64_t value;
 
-    if (read_limit(l, name, text) && take_number(text, &end, &value))
+    if (read_limit(l, name, text) && take_number(text, &value))
         lower(&l->limits->memory_bytes, value);
 }
 
 /* So many microseconds of processor time in each period of so many. */
 static void lower_processors(const struct level *l, const char *quota, const char *period)
 {
-    char *end;
     uint64_t quota_us;
     uint64_t period_us;
 
-    if (take_number(quota, &end, &quota_us) && take_number(period, &end, &period_us) &&
+    if (take_number(quota, &quota_us) && take_number(period, &period_us) &&
         quota_us <= UINT64_MAX / MILLI)
         lower(&l->limits->processors_milli, quota_us * MILLI / period_us);
 }

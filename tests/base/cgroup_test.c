@@ -92,6 +92,9 @@ Test(base_cgroup, the_least_limit_up_to_the_root_counts)
     expect(1000, 500);
     put("sys/fs/cgroup/unified/system.slice/cpu.max", "1000 100000\n");
     expect(1000, 10);
+    put("sys/fs/cgroup/memory.max", "500\n");
+    put("sys/fs/cgroup/cpu.max", "900 100000\n");
+    expect(500, 9);
 }
 
 Test(base_cgroup, version_1_has_a_tree_for_each_controller)

@@ -8,9 +8,9 @@ from .stream import Player, Step
 
 SEED = 1
 # Kinds of rounds, and what is to be heard in them, changed in the second server's answers: in both
-# protocols, in transactions, by listeners.
+# protocols, in transactions, by listeners; and where a client library would notice nothing.
 LIES = [("clients", b"+OK\r\n", b"+OJ\r\n"), ("clients", b"+QUEUED", b"+QUEUEd"),
-        ("clients", b"_\r\n", b",\r\n"),
+        ("clients", b"_\r\n", b",\r\n"), ("clients", b"$-1\r\n", b"*-1\r\n"),
         ("conversations", b"+OK\r\n", b"+OJ\r\n"), ("conversations", b"$9\r\nsub", b"$9\r\nsuB"),
         ("listeners", b"*3\r\n$7\r\nmessage", b"*3\r\n$7\r\nmessagE"),
         ("listeners", b">4\r\n$8\r\npmessage", b">4\r\n$8\r\npmessagE"),
