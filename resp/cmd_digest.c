@@ -157,30 +157,39 @@ static struct status add_walked(struct resp_call *call, struct resp_walk *w)
     }
 }
 
+/* What is done of a database, in the walk's seen_count: a run that has to wait goes on behind it.
+ */
+enum { SEEN_NOTHING, SEEN_BEGINNING, SEEN_ROWS }; /* And the transaction's rows, one each. */
+
 static struct status add_written(struct resp_call *call, struct resp_walk *w)
 {
-    for (size_t i = 0; call->overlay != NULL && i < call->overlay->count; i++)
-        TRY(add_row(call, call->overlay->rows[i], w->digest));
+    size_t count = call->overlay == NULL ? 0 : call->overlay->count;
+
+    for (; w->seen_count - SEEN_ROWS < count; w->seen_count++)
+        TRY(add_row(call, call->overlay->rows[w->seen_count - SEEN_ROWS], w->digest));
     return status_ok();
 }
 
-/* Go on with the database of the walk's number; seen_count: it has begun. */
+/* Go on with the database of the walk's number. */
 static struct status add_database(struct resp_call *call, struct resp_walk *w)
 {
     call->database = w->number;
     call->database_id = call->store->ops->database_id(call->store, w->number);
-    if (w->seen_count == 0) {
+    if (w->seen_count == SEEN_NOTHING) {
         if (call->store->ops->size(call->store, call->database_id) == 0)
             return status_ok();
         w->database_id = call->database_id;
         TRY(resp_walk_move(w, call, 0));
         mix_number(w->digest, w->number);
-        w->seen_count = 1;
+        w->seen_count = SEEN_BEGINNING;
     }
-    TRY(resp_walk_open(w, call, w->position));
-    TRY(add_walked(call, w));
+    if (w->seen_count == SEEN_BEGINNING) {
+        TRY(resp_walk_open(w, call, w->position));
+        TRY(add_walked(call, w));
+        w->seen_count = SEEN_ROWS;
+    }
     TRY(add_written(call, w));
-    w->seen_count = 0;
+    w->seen_count = SEEN_NOTHING;
     return status_ok();
 }
 
@@ -191,9 +200,11 @@ struct status resp_cmd_debug_digest(struct resp_call *call)
 
     if (call->overlay != NULL)
         resp_overlay_sort(call->overlay);
+    if (!w->is_begun)
+        w->number = 0;
     for (; w->number < count; w->number++)
         TRY(add_database(call, w));
+    w->is_finished = w->is_begun; /* If not, all databases were empty. */
     reply_digest(call, w->digest);
-    w->number = 0;
     return status_ok();
 }

@@ -128,8 +128,22 @@ static struct status check_watches(struct resp_call *call, struct resp_steps *st
 
 /* ---- EXEC ----------------------------------------------------------------------------------- */
 
+/* A command of the queue has run so: what it found is forgotten, unless it is needed by the next
+ * run, to go on or to reply. */
+static struct status settle_found(struct resp_session *s, size_t place, struct status st)
+{
+    const struct resp_walk *w = &s->walk;
+
+    if (w->is_begun && (st.code == ST_AGAIN || (succeeded(st) && w->is_finished))) {
+        struct status kept = resp_kept_walks_keep(&s->kept_walks, place, &s->walk);
+        st = failed(kept) ? kept : st;
+    }
+    resp_session_forget_step(s);
+    return st;
+}
+
 static struct status run_command(struct resp_call *call, const struct resp_queued *queued,
-                                 struct resp_overlay *overlay)
+                                 struct resp_overlay *overlay, size_t place)
 {
     struct resp_call inner = *call;
     uint64_t errors = call->reply->errors;
@@ -139,8 +153,8 @@ static struct status run_command(struct resp_call *call, const struct resp_queue
     inner.argc = queued->argc;
     inner.overlay = overlay;
     inner.redacted = 0;
-    struct status s = resp_call_run(&inner);
-    resp_session_forget_found(call->session);
+    resp_kept_walks_resume(&call->session->kept_walks, place, &call->session->walk);
+    struct status s = settle_found(call->session, place, resp_call_run(&inner));
     TRY(s);
     TRY(resp_call_note_run(call, &inner, errors));
     call->hits = inner.hits;
@@ -160,13 +174,13 @@ static bool may_scout(const struct resp_command *c)
 
 /* What a scouted command replies is for nobody. */
 static struct status scout_command(struct resp_call *call, const struct resp_queued *queued,
-                                   struct resp_overlay *overlay)
+                                   struct resp_overlay *overlay, size_t place)
 {
     size_t replied = call->reply->out->size;
 
     if (!may_scout(queued->command))
         return status_ok();
-    struct status s = run_command(call, queued, overlay);
+    struct status s = run_command(call, queued, overlay, place);
     call->reply->out->size = replied;
     return s;
 }
@@ -184,6 +198,7 @@ static struct status run_queue(struct resp_call *call, struct resp_steps *steps)
         place.offset = (size_t)steps->from - watched;
         call->session->identity.database = steps->scout->database;
     }
+    resp_kept_walks_rewind(&call->session->kept_walks);
     resp_reply_array(call->reply, q->count);
     for (;;) {
         size_t here = place.offset;
@@ -191,9 +206,12 @@ static struct status run_queue(struct resp_call *call, struct resp_steps *steps)
         if (s.code == ST_NOT_FOUND)
             return resp_steps_end(steps);
         TRY(s);
-        s = steps->is_scouting ? scout_command(call, &queued, &overlay)
-                               : run_command(call, &queued, &overlay);
+        s = steps->is_scouting ? scout_command(call, &queued, &overlay, here)
+                               : run_command(call, &queued, &overlay, here);
         steps->scout->database = call->session->identity.database;
+        /* A walk waits block by block: no run between is for what others wait for. */
+        if (s.code == ST_AGAIN && resp_kept_walks_has(&call->session->kept_walks, here))
+            return s;
         TRY(resp_steps_note(steps, s, watched + here, watched + place.offset));
     }
 }

@@ -47,6 +47,8 @@ static struct status find(struct resp_call *call, struct resp_walk *w, const str
 {
     struct resp_walked row;
 
+    if (w->is_finished)
+        return status_ok();
     if (call->overlay != NULL)
         resp_overlay_sort(call->overlay);
     TRY(resp_walk_open(w, call, wanted->position));
@@ -64,6 +66,7 @@ static struct status find(struct resp_call *call, struct resp_walk *w, const str
             resp_walk_found(w, row.key);
     }
     TRY(find_overlaid(call, w, wanted, wanted->position, w->position));
+    w->is_finished = true;
     return w->found.is_failed ? status_of(ST_LIMIT) : status_ok();
 }
 

@@ -32,6 +32,76 @@ void resp_walk_reset(struct resp_walk *w)
     resp_walk_init(w, alloc, found_max_bytes);
 }
 
+/* ---- Those of EXEC's commands ---------------------------------------------------------------- */
+
+void resp_kept_walks_rewind(struct resp_kept_walks *k)
+{
+    k->at = &k->first;
+}
+
+/* Hand a walk over; from is as reset. */
+static void hand_over(struct resp_walk *from, struct resp_walk *to)
+{
+    struct buf empty = to->found;
+
+    *to = *from;
+    *from = (struct resp_walk) { .found = empty };
+}
+
+bool resp_kept_walks_has(const struct resp_kept_walks *k, size_t place)
+{
+    return *k->at != NULL && (*k->at)->place == place;
+}
+
+void resp_kept_walks_resume(struct resp_kept_walks *k, size_t place, struct resp_walk *w)
+{
+    while (*k->at != NULL && (*k->at)->place < place)
+        k->at = &(*k->at)->next;
+    if (resp_kept_walks_has(k, place))
+        hand_over(&(*k->at)->walk, w);
+}
+
+size_t resp_kept_walks_held(const struct resp_kept_walks *k)
+{
+    size_t held = 0;
+
+    for (const struct resp_kept_walk *n = k->first; n != NULL; n = n->next)
+        held += sizeof *n + n->walk.found.capacity;
+    return held;
+}
+
+struct status resp_kept_walks_keep(struct resp_kept_walks *k, size_t place, struct resp_walk *w)
+{
+    if (resp_kept_walks_held(k) + w->found.size > w->found.size_max)
+        return status_of(ST_LIMIT);
+    if (!resp_kept_walks_has(k, place)) {
+        struct resp_kept_walk *n = alloc_zeroed(w->found.alloc, sizeof *n);
+        if (n == NULL)
+            return status_of(ST_NO_MEMORY);
+        n->place = place;
+        n->next = *k->at;
+        *k->at = n;
+        resp_walk_init(&n->walk, w->found.alloc, w->found.size_max);
+    }
+    if (w->is_finished)
+        close_cursor(w);
+    hand_over(w, &(*k->at)->walk);
+    return status_ok();
+}
+
+void resp_kept_walks_reset(struct resp_kept_walks *k, struct alloc *alloc)
+{
+    while (k->first != NULL) {
+        struct resp_kept_walk *next = k->first->next;
+        resp_walk_deinit(&k->first->walk);
+        alloc_free(alloc, k->first, sizeof *k->first);
+        k->first = next;
+    }
+    k->at = NULL;
+}
+
+/* ---- Walking --------------------------------------------------------------------------------- */
+
 static void bound_of(const struct resp_walk *w, uint64_t position, uint8_t out[RESP_META_PREFIX])
 {
     resp_meta_bound((uint32_t)(position >> 32), w->database_id, (uint32_t)position, out);

@@ -39,12 +39,43 @@ struct resp_walk {
     size_t found_count;
     uint32_t number;
     uint8_t digest[RESP_SHA1_BYTES];
+    bool is_finished; /* The answer is found: run again, the command only replies it. */
+};
+
+/*
+ * The walks of EXEC's commands, kept while it waits: those that wait themselves and those that have
+ * ended. EXEC is run again for each block that one of them waits for, and would begin all of them
+ * anew. What they found stays right, as nobody else writes from the first of them on
+ * (STORE_CURSOR_EXACT).
+ */
+struct resp_kept_walk {
+    struct resp_kept_walk *next;
+    size_t place; /* Of the command in the queue; they rise. */
+    struct resp_walk walk;
+};
+struct resp_kept_walks {
+    struct resp_kept_walk *first;
+    struct resp_kept_walk **at; /* Of this run: behind those of the commands before. */
 };
 
 void resp_walk_init(struct resp_walk *w, struct alloc *alloc, size_t found_max_bytes);
 void resp_walk_deinit(struct resp_walk *w);
 /* Close the cursor, forget what was found. */
 void resp_walk_reset(struct resp_walk *w);
+
+/* A run of EXEC begins. */
+void resp_kept_walks_rewind(struct resp_kept_walks *k);
+/* The command at this place is run: it goes on with the walk that was kept for it, if any. Places
+ * rise within a run. Requires: w is as reset. */
+void resp_kept_walks_resume(struct resp_kept_walks *k, size_t place, struct resp_walk *w);
+/* Keep the walk of the command that was resumed last; w is as reset. NO_MEMORY; LIMIT: all
+ * together have found more than one may. */
+MUST_CHECK struct status resp_kept_walks_keep(struct resp_kept_walks *k, size_t place,
+                                              struct resp_walk *w);
+/* Is there one for the command that was resumed last? */
+bool resp_kept_walks_has(const struct resp_kept_walks *k, size_t place);
+size_t resp_kept_walks_held(const struct resp_kept_walks *k);
+void resp_kept_walks_reset(struct resp_kept_walks *k, struct alloc *alloc);
 
 /* Begin at a position, or go on where a run before this one had to stop. AGAIN, NO_MEMORY. */
 MUST_CHECK struct status resp_walk_open(struct resp_walk *w, struct resp_call *call,

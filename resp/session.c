@@ -304,7 +304,7 @@ size_t resp_session_held(const struct resp_session *s)
 {
     return sizeof *s + s->addresses_size + resp_parser_held(&s->parser) + names_held(s) +
            s->queue.bytes.capacity + s->watches.bytes.capacity + s->walk.found.capacity +
-           resp_sparse_held(&s->bitop.result);
+           resp_kept_walks_held(&s->kept_walks) + resp_sparse_held(&s->bitop.result);
 }
 
 void resp_session_trim(struct resp_session *s)
@@ -312,11 +312,17 @@ void resp_session_trim(struct resp_session *s)
     resp_parser_trim(&s->parser);
 }
 
-void resp_session_forget_found(struct resp_session *s)
+void resp_session_forget_step(struct resp_session *s)
 {
     resp_walk_reset(&s->walk);
     resp_stream_reset(&s->stream);
     resp_bitop_reset(&s->bitop);
+}
+
+void resp_session_forget_found(struct resp_session *s)
+{
+    resp_session_forget_step(s);
+    resp_kept_walks_reset(&s->kept_walks, s->resp->options.alloc);
 }
 
 void resp_session_keep_names(struct resp_session *s, struct buf before[RESP_NAMES])

@@ -97,6 +97,7 @@ struct resp_session {
     struct resp_watches watches;
     /* What a command that waits has found so far: a walk, or the looking through of strings. */
     struct resp_walk walk;
+    struct resp_kept_walks kept_walks; /* Of the commands of an EXEC that waits. */
     struct resp_stream stream;
     struct resp_bitop bitop;
     struct resp_scout scout; /* What it has to wait for. */
@@ -109,6 +110,8 @@ struct resp_session {
 
 /* The command has ended: forget what it found so far. */
 void resp_session_forget_found(struct resp_session *s);
+/* One of EXEC's has ended, or waits: likewise, but for the walks that are kept. */
+void resp_session_forget_step(struct resp_session *s);
 
 /* Is nothing answered but messages? */
 static inline bool resp_session_is_muted(const struct resp_session *s)

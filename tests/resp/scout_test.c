@@ -275,6 +275,58 @@ Test(resp_scout, keys_of_the_database_that_the_queue_selects_are_scouted)
     close_script(&s);
 }
 
+/* A walk waits at each row of its own; those before and behind it in the queue do not begin anew.
+ */
+static uint64_t bytes_read_by_walks(struct script *s, bool is_cold)
+{
+    s->g.store.is_cold = is_cold;
+    s->g.store.read_bytes = 0;
+    s->g.runs = 0;
+    add_line(s, "MULTI\r\nINCR n\r\nKEYS *\r\nSET key00001 new\r\nKEYS *1\r\nSCAN 0 COUNT 1000");
+    add_line(s, "DEBUG DIGEST\r\nKEYS none\r\nEXEC");
+    struct bytes answer = send(s);
+    cr_assert(answer.size > 16);
+    cr_assert_eq(memcmp(answer.data + answer.size - 4, "*0\r\n", 4), 0);
+    return s->g.store.read_bytes;
+}
+
+Test(resp_scout, walks_of_a_transaction_go_on_where_they_were)
+{
+    struct script s;
+
+    open_script(&s);
+    add_keys(&s, "MSET", FEW, "old");
+    (void)send(&s);
+    uint64_t warm = bytes_read_by_walks(&s, false);
+    uint64_t cold = bytes_read_by_walks(&s, true);
+    cr_assert_gt(s.g.runs, FEW);
+    cr_assert_lt(s.g.runs, 2 * FEW + 20);
+    cr_assert_lt(cold, 3 * warm, "%lu bytes, %lu if nothing is cold", (unsigned long)cold,
+                 (unsigned long)warm);
+    close_script(&s);
+}
+
+/* One that was interrupted leaves nothing behind for the next. */
+Test(resp_scout, a_walk_of_a_transaction_that_fails_is_forgotten)
+{
+    struct script s;
+
+    open_script(&s);
+    add_keys(&s, "MSET", FEW, "old");
+    (void)send(&s);
+    s.g.store.is_cold = true;
+    add_line(&s, "MULTI\r\nKEYS *");
+    buf_append_format(&s.text, "*2\r\n$3\r\nGET\r\n$64001\r\n%064001d\r\n", 0);
+    expect_end(exec(&s), "-EXECABORT Transaction discarded because of: ERR command is too large: a "
+                         "key, the reply or the writes exceed their limit\r\n");
+    s.g.store.is_cold = false;
+    add_line(&s, "DEL key00000\r\nMULTI\r\nKEYS key00001");
+    expect_end(exec(&s), "*1\r\n*1\r\n$8\r\nkey00001\r\n");
+    add_line(&s, "MULTI\r\nKEYS key00000");
+    expect_end(exec(&s), "*1\r\n*0\r\n");
+    close_script(&s);
+}
+
 /* What is no row's business happens when its turn comes, once. */
 Test(resp_scout, a_scout_does_nothing_that_cannot_be_taken_back)
 {
@@ -342,6 +394,10 @@ static void add_random_command(struct buf *text, struct rand *r)
         "EXISTS k%u k%u",
         "PERSIST k%u",
         "EXPIRE k%u 100",
+        "KEYS *7%u",
+        "SCAN 0 MATCH *%u* COUNT 20",
+        "SCAN %u COUNT 10",
+        "DEBUG DIGEST",
     };
     const char *form = FORMS[rand_below(r, sizeof FORMS / sizeof FORMS[0])];
     unsigned keys = form[0] == 'S' && form[2] == 'L' ? 3 : 600;
