@@ -12,7 +12,8 @@
  * them.
  *
  *   1. It looks only while the mean of its last waits for clients is below IO_BUSY_POLL_CLIENT_NS:
- * an idle ring sleeps, and so does one whose clients think between commands, whatever it waits for.
+ *      an idle ring sleeps, and so does one whose clients think between commands, whatever it waits
+ *      for.
  *      A wait for a device that was as short counts, too: with many clients there are no others.
  *   2. While a device is at work, it looks only if the mean of such waits is below
  *      IO_BUSY_POLL_DEVICE_NS, which a write and its flush stay below, but not on a slow disk.

@@ -182,10 +182,10 @@ static const struct config_parameter TABLE[] = {
            "auto: io_uring where the kernel allows it. posix: plain calls."),
     YES_NO(
         "busy-poll", busy_poll, "yes", CONFIG_REPEAT,
-        "With io_uring and more than one processor: while waits for clients are shorter than 100 "
-        "us "
-        "(and those for a device than 250 us), look for news and yield instead of sleeping; not "
-        "where control groups leave the process one processor or less when it starts. no: spend no "
+        "With io_uring and more than one processor: while waits for clients are shorter than "
+        "100 us (and those for a device than 250 us), look for news and yield instead of sleeping; "
+        "not where control groups leave the process one processor or less when it starts. no: "
+        "spend no "
         "processor time on waiting, as where it is shared."),
 
     /* ---- Memory ---- */
