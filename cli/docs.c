@@ -127,14 +127,14 @@ static struct bytes typed_name(struct cli_docs *d, struct bytes name)
     return bytes_of(typed, name.size);
 }
 
-/* How many commands and subcommands a reply tells of. */
+/* How many commands a reply tells of, with their subcommands, and whatever it calls those of them. */
 static size_t count_docs(const struct cli_value *reply)
 {
     size_t count = 0;
 
     for (size_t i = 0; i + 1 < reply->count; i += 2) {
         const struct cli_value *subs = cli_value_find(&reply->items[i + 1], "subcommands");
-        count += 1 + (subs == NULL ? 0 : subs->count / 2);
+        count += 1 + (subs == NULL ? 0 : count_docs(subs));
     }
     return count;
 }
