@@ -127,7 +127,7 @@ static struct bytes typed_name(struct cli_docs *d, struct bytes name)
     return bytes_of(typed, name.size);
 }
 
-/* How many commands a reply tells of, with their subcommands, and whatever it calls those of them. */
+/* How many commands a reply tells of, subcommands of subcommands, too. */
 static size_t count_docs(const struct cli_value *reply)
 {
     size_t count = 0;
